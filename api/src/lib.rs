@@ -1,0 +1,1 @@
+//! The native REST API, and the Switch trait all dialects speak to.

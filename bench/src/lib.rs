@@ -1,0 +1,1 @@
+//! Load driver for any SIP target, and packet-path benchmarks.

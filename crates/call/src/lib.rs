@@ -1,0 +1,1 @@
+//! What happens in one call; knows no SIP, SDP or RTP.

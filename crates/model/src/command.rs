@@ -1,0 +1,144 @@
+//! What anyone may ask of the switch, and its answers.
+
+use crate::{CallId, Direction, Extension, LegNo};
+use serde::{Deserialize, Serialize};
+use stdx::UnixMillis;
+
+/// A wish. Each dialect decodes its own requests into these.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub enum Command {
+    /// End a call, whatever state it is in.
+    Hangup {
+        /// Which.
+        call: CallId,
+    },
+    /// An extension was added or changed: every cell takes the new facts. A disabled extension loses its registrations.
+    PutExtension(Box<Extension>),
+    /// An extension is gone, and its registrations with it.
+    RemoveExtension {
+        /// Its number.
+        number: String,
+    },
+}
+
+/// A question. It changes nothing.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Query {
+    /// The calls that exist now; answered by [`Answer::Calls`].
+    Calls,
+    /// The registered contacts, of one extension or of all; answered by [`Answer::Registrations`].
+    Registrations {
+        /// Only of this extension.
+        extension: Option<String>,
+    },
+}
+
+/// That a command was done.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Reply {
+    /// Done.
+    Done,
+}
+
+/// What a query found.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub enum Answer {
+    /// The calls that exist now, oldest first.
+    Calls(Vec<LiveCall>),
+    /// Registered contacts.
+    Registrations(Vec<Registration>),
+}
+
+/// Why a command was not done. Small and closed: each dialect puts it into its own words in one `match`.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Refusal {
+    /// No such call (any more).
+    NoSuchCall,
+    /// No such leg in the call.
+    NoSuchLeg,
+    /// Not possible in the state the call is in.
+    WrongState,
+    /// The switch has no room for more work now; try again.
+    Overloaded,
+    /// The switch is shutting down.
+    ShuttingDown,
+}
+
+impl Refusal {
+    /// The refusal's stable name, as in JSON.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::NoSuchCall => "no_such_call",
+            Self::NoSuchLeg => "no_such_leg",
+            Self::WrongState => "wrong_state",
+            Self::Overloaded => "overloaded",
+            Self::ShuttingDown => "shutting_down",
+        }
+    }
+}
+
+/// What a leg is doing.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LegState {
+    /// Being called, no sign of life yet; for a caller: waiting.
+    Dialing,
+    /// It rings.
+    Ringing,
+    /// In conversation.
+    Talking,
+    /// Hearing why there will be no conversation.
+    Announcement,
+    /// On its way out.
+    Ending,
+}
+
+/// A call that exists now.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct LiveCall {
+    /// Which.
+    pub id: CallId,
+    /// Who called.
+    pub caller: String,
+    /// What was dialled.
+    pub callee: String,
+    /// Where from and to.
+    pub direction: Direction,
+    /// The INVITE reached us.
+    pub started_at: UnixMillis,
+    /// The called party answered.
+    pub answered_at: Option<UnixMillis>,
+    /// Is it being recorded now?
+    pub recording: bool,
+    /// Its parties, the caller first.
+    pub legs: Vec<LiveLeg>,
+}
+
+/// A party of a call that exists now.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct LiveLeg {
+    /// 0 is the caller.
+    pub no: LegNo,
+    /// The party's number.
+    pub number: String,
+    /// What it is doing.
+    pub state: LegState,
+}
+
+/// One registered contact of an extension.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Registration {
+    /// The extension.
+    pub extension: String,
+    /// The contact's URI as the phone gave it.
+    pub contact: String,
+    /// Where it registered from, `address:port`.
+    pub remote: String,
+    /// The transport, `udp`, `tcp`, `tls`, `ws` or `wss`.
+    pub transport: String,
+    /// The phone's User-Agent; empty if it told none.
+    pub user_agent: String,
+    /// When the binding lapses.
+    pub expires_at: UnixMillis,
+}

@@ -1,0 +1,95 @@
+//! What the switch says while it works.
+
+use crate::{CallId, CallRecord, Cause, Direction, LegNo, Outcome};
+use serde::{Deserialize, Serialize};
+use stdx::UnixMillis;
+
+/// One thing that happened.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Event {
+    /// When.
+    pub at: UnixMillis,
+    /// What.
+    pub body: EventBody,
+}
+
+/// The kinds of things that happen.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "event", rename_all = "snake_case")]
+pub enum EventBody {
+    /// A contact of an extension came, stayed or went.
+    RegistrationChanged {
+        /// The extension.
+        extension: String,
+        /// What changed.
+        change: RegistrationChange,
+        /// The contact's URI.
+        contact: String,
+        /// Where it is, `address:port`.
+        remote: String,
+    },
+    /// A call reached us.
+    CallStarted {
+        /// Which.
+        call: CallId,
+        /// Who calls.
+        caller: String,
+        /// What was dialled.
+        callee: String,
+        /// Where from and to, as far as known.
+        direction: Direction,
+    },
+    /// A phone is being called.
+    LegDialing {
+        /// In which call.
+        call: CallId,
+        /// Its leg.
+        leg: LegNo,
+        /// Its number.
+        number: String,
+    },
+    /// A phone rings.
+    LegRinging {
+        /// In which call.
+        call: CallId,
+        /// Its leg.
+        leg: LegNo,
+        /// True if it sends sound of its own already.
+        early_media: bool,
+    },
+    /// The called party answered; the caller and this leg hear each other.
+    CallAnswered {
+        /// Which.
+        call: CallId,
+        /// Who answered.
+        leg: LegNo,
+    },
+    /// A leg is gone.
+    LegEnded {
+        /// In which call.
+        call: CallId,
+        /// Its leg.
+        leg: LegNo,
+        /// What came of it.
+        outcome: Outcome,
+        /// Why.
+        cause: Cause,
+    },
+    /// A call is over, with its record.
+    CallEnded {
+        /// All there is to know.
+        record: Box<CallRecord>,
+    },
+}
+
+/// What happened to a registration.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RegistrationChange {
+    /// New.
+    Added,
+    /// The phone took it back.
+    Removed,
+    /// The phone did not renew it in time.
+    Expired,
+}

@@ -1,0 +1,22 @@
+//! The switch's words: what anyone may ask of it, what it says, and what it keeps.
+//!
+//! Everything here is plain data that serialises with serde: the cores speak it, the store keeps it, every dialect
+//! translates it. A vendor's spelling never appears here.
+//!
+//! Start with [`Command`] and [`Event`]; the record of a finished call is [`CallRecord`].
+
+mod cause;
+mod command;
+mod event;
+mod id;
+mod quality;
+mod record;
+mod settings;
+
+pub use cause::{Cause, Outcome, Side};
+pub use command::{Answer, Command, LegState, LiveCall, LiveLeg, Query, Refusal, Registration, Reply};
+pub use event::{Event, EventBody, RegistrationChange};
+pub use id::{CallId, LegId, LegNo};
+pub use quality::Quality;
+pub use record::{CallRecord, Direction, LegRecord, RecordingFile};
+pub use settings::{Extension, Ha1, Role, Route, RouteTarget, Trunk, User};

@@ -1,0 +1,116 @@
+//! The record of a call: written once for every call that reached us, also for those that failed.
+
+use crate::{CallId, Cause, LegNo, Outcome, Quality, Side};
+use serde::{Deserialize, Serialize};
+use stdx::UnixMillis;
+
+/// Where a call came from and went to.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Direction {
+    /// Extension to extension.
+    Internal,
+    /// From a trunk.
+    Inbound,
+    /// From an extension to a trunk.
+    Outbound,
+    /// It ended before that was known.
+    Unknown,
+}
+
+impl Direction {
+    /// The direction's stable name, as in JSON.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Internal => "internal",
+            Self::Inbound => "inbound",
+            Self::Outbound => "outbound",
+            Self::Unknown => "unknown",
+        }
+    }
+}
+
+/// One finished call. Times are wall clock, Unix milliseconds; a time that never came is `None`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct CallRecord {
+    /// The call, for its whole life.
+    pub id: CallId,
+    /// Who called: number, and display name if one was given.
+    pub caller: String,
+    /// The caller's display name; empty if none.
+    pub caller_name: String,
+    /// What was dialled.
+    pub callee: String,
+    /// Where from and to.
+    pub direction: Direction,
+    /// The trunk it came from or went to.
+    pub trunk: Option<String>,
+    /// The INVITE reached us.
+    pub started_at: UnixMillis,
+    /// The first called phone rang.
+    pub ringing_at: Option<UnixMillis>,
+    /// The called party answered.
+    pub answered_at: Option<UnixMillis>,
+    /// It was over.
+    pub ended_at: UnixMillis,
+    /// What came of it.
+    pub outcome: Outcome,
+    /// Which side ended it.
+    pub ended_by: Side,
+    /// The hang-up cause.
+    pub cause: Cause,
+    /// Free text for the operator: what exactly went wrong; empty where nothing did.
+    pub note: String,
+    /// Every leg, the caller's first.
+    pub legs: Vec<LegRecord>,
+    /// What was recorded.
+    pub recording: Option<RecordingFile>,
+}
+
+impl CallRecord {
+    /// From the INVITE to the first ringing, milliseconds.
+    pub fn setup_ms(&self) -> Option<u64> {
+        Some(self.ringing_at?.saturating_sub(self.started_at))
+    }
+
+    /// Time the parties could speak, milliseconds; 0 if nobody answered.
+    pub fn talk_ms(&self) -> u64 {
+        self.answered_at.map_or(0, |at| self.ended_at.saturating_sub(at))
+    }
+}
+
+/// One party in a finished call.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct LegRecord {
+    /// 0 is the caller.
+    pub no: LegNo,
+    /// The number of the party.
+    pub number: String,
+    /// Where its signalling was, `address:port`; empty if unknown.
+    pub remote: String,
+    /// The phone's User-Agent; empty if it told none.
+    pub user_agent: String,
+    /// The SIP Call-ID of its dialog.
+    pub sip_call_id: String,
+    /// What came of it.
+    pub outcome: Outcome,
+    /// Why it ended.
+    pub cause: Cause,
+    /// The codec spoken, for example `PCMA`; empty if no sound was agreed.
+    pub codec: String,
+    /// How its sound was; `None` if it never had any.
+    pub quality: Option<Quality>,
+}
+
+/// A recording that belongs to a call.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RecordingFile {
+    /// Path below the recordings' folder, with `/`.
+    pub path: String,
+    /// Length of the sound, milliseconds.
+    pub length_ms: u64,
+    /// False if something is missing (the disk was full, the switch was killed, a codec that cannot be recorded).
+    pub complete: bool,
+    /// What is missing and why; empty if complete.
+    pub note: String,
+}

@@ -1,0 +1,106 @@
+//! What an operator sets: extensions, users, trunks, routes.
+
+use serde::{Deserialize, Serialize};
+use std::fmt;
+use std::net::{IpAddr, SocketAddr};
+
+/// Digest secrets of an extension: H(user:realm:password) per algorithm (RFC 7616 §3.4.2). As good as the password within its realm.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ha1 {
+    /// MD5.
+    pub md5: [u8; 16],
+    /// SHA-256.
+    pub sha256: [u8; 32],
+    /// SHA-512/256.
+    pub sha512_256: [u8; 32],
+}
+
+impl fmt::Debug for Ha1 {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Ha1(secret)")
+    }
+}
+
+/// A number with SIP credentials.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Extension {
+    /// The number, which is also the SIP user: 1 to 32 of `0-9 a-z A-Z . _ + * # -`.
+    pub number: String,
+    /// Shown to whom it calls; may be empty.
+    pub name: String,
+    /// Digest secrets.
+    pub ha1: Ha1,
+    /// A disabled extension can neither register nor call nor be called.
+    pub enabled: bool,
+    /// Record its calls.
+    pub record: bool,
+    /// How long it rings before the caller is told that nobody answers, seconds.
+    pub ring_seconds: u16,
+    /// How many calls it may have at once; one more finds it busy.
+    pub max_calls: u16,
+}
+
+/// What a person may do.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Role {
+    /// Everything.
+    Admin,
+    /// Sees all calls and recordings, changes no settings.
+    Supervisor,
+    /// Sees what belongs to its own extension.
+    Agent,
+    /// A program: calls and records, no users.
+    Integrator,
+}
+
+/// A person or program that logs in to an API.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct User {
+    /// Number for those who want one (contract A: `ID`).
+    pub id: i64,
+    /// Account name.
+    pub username: String,
+    /// Display name.
+    pub nickname: String,
+    /// What it may do.
+    pub role: Role,
+    /// Its extension, if it has one.
+    pub extension: Option<String>,
+    /// A disabled user cannot log in, and its tokens no longer count.
+    pub enabled: bool,
+}
+
+/// A connection to the PSTN or another switch, known by its addresses.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Trunk {
+    /// Its name in routes, records and logs.
+    pub name: String,
+    /// Calls from these addresses are this trunk's, without a password.
+    pub addresses: Vec<IpAddr>,
+    /// Where calls to it are sent (UDP); `None`: it only calls us.
+    pub target: Option<SocketAddr>,
+}
+
+/// What happens to a dialled number that is no extension, or that a trunk dials.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Route {
+    /// Digits that must match: exact, or a prefix if it ends with `*`; the longest match wins.
+    pub number: String,
+    /// For calls from this trunk; `None`: for calls from extensions.
+    pub from_trunk: Option<String>,
+    /// Where to.
+    pub to: RouteTarget,
+    /// Record calls that go this way.
+    pub record: bool,
+}
+
+/// Where a route leads.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RouteTarget {
+    /// To an extension.
+    Extension(String),
+    /// Out by a trunk, with the number as dialled.
+    Trunk(String),
+}

@@ -1,0 +1,2 @@
+//! The program `patchbay`.
+fn main() {}

@@ -1,0 +1,1 @@
+//! A world in virtual time: phones, voices, bad networks, faults.

@@ -1,0 +1,1 @@
+//! Stories, ladders, torture messages and interop with real clients.

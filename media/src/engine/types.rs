@@ -1,0 +1,203 @@
+//! What goes into the engine and what comes out.
+
+use super::recorder::Page;
+use crate::tones::{Country, Tone};
+use smallvec::SmallVec;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+use stdx::Wall;
+
+slotmap::new_key_type! {
+    /// A leg's media end.
+    pub struct PortId;
+    /// A recording of two ports.
+    pub struct RecordingId;
+}
+
+/// How an engine behaves. All of its ports share it.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// For the NTP time in sender reports.
+    pub wall: Wall,
+    /// No RTP and no RTCP for so long is [`Event::Silent`]. 60 s.
+    pub media_timeout: Duration,
+    /// The same while the peer has said that it sends nothing or holds us. 1 h.
+    pub held_timeout: Duration,
+    /// The least mean interval between RTCP reports of a port (RFC 3550 §6.2: 5 s).
+    pub rtcp_interval: Duration,
+    /// Whose tones to play.
+    pub country: Country,
+}
+
+impl Config {
+    /// The defaults.
+    pub fn new(wall: Wall) -> Self {
+        Self {
+            wall,
+            media_timeout: Duration::from_secs(60),
+            held_timeout: Duration::from_secs(3600),
+            rtcp_interval: Duration::from_secs(5),
+            country: Country::default(),
+        }
+    }
+}
+
+/// Which of a port's two sockets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Channel {
+    /// The even number.
+    Rtp,
+    /// The odd number above it.
+    Rtcp,
+}
+
+/// Send the packet you just gave the engine, as it now is, from this port to that address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Forward {
+    /// The local RTP port number; its RTCP socket is this and one.
+    pub port: u16,
+    /// Which of its two sockets.
+    pub channel: Channel,
+    /// Where to.
+    pub to: SocketAddr,
+}
+
+/// How to answer the peer's offer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Answer {
+    /// What the switch itself can play: every G.711 of the offer, and telephone-event.
+    Early,
+    /// What has been agreed with that port, in this offer's payload numbers.
+    Joined(PortId),
+}
+
+/// A sound to play.
+#[derive(Clone, Debug)]
+pub enum Sound {
+    /// A tone of the configured country; one period of its cadence if not repeated.
+    Tone(Tone),
+    /// Linear PCM, 8 kHz, mono.
+    Prompt(Arc<[i16]>),
+}
+
+/// The octets of a datagram the engine made: no allocation up to 256.
+pub type Datagram = SmallVec<[u8; 256]>;
+
+/// What the engine wants done or known. Drain it after every call.
+#[derive(Debug)]
+pub enum Output {
+    /// Send this: tones, prompts, RTCP reports.
+    Transmit {
+        /// The local RTP port number; its RTCP socket is this and one.
+        port: u16,
+        /// Which of its two sockets.
+        channel: Channel,
+        /// Where to.
+        to: SocketAddr,
+        /// What.
+        data: Datagram,
+    },
+    /// Something happened on a port.
+    Event(Event),
+    /// Up to half a second of a recording. Give it back with [`Engine::give_back`](super::Engine::give_back).
+    Page {
+        /// Of which recording.
+        recording: RecordingId,
+        /// Interleaved stereo, and its place in the recording.
+        page: Page,
+    },
+    /// No more pages will come.
+    RecordingEnded {
+        /// Which recording.
+        recording: RecordingId,
+        /// Its whole length in frames (1/8000 s), missing ones included.
+        samples: u64,
+        /// Frames that were recorded but never handed out, because too many pages had not been given back.
+        missing: u64,
+        /// Why.
+        reason: EndReason,
+    },
+    /// This RTP port number is free; the shell gives it back with `stock` after a quarantine.
+    Released(u16),
+}
+
+/// Why a recording ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EndReason {
+    /// It was stopped, or both its ports were closed.
+    Stopped,
+    /// A port sent audio that is not G.711, which cannot be recorded yet.
+    UnsupportedCodec,
+}
+
+/// Something that happened on a port.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Event {
+    /// The first valid packet of the peer arrived.
+    Started {
+        /// Where.
+        port: PortId,
+    },
+    /// Neither RTP nor RTCP came for the configured time; said again each time that time has passed once more.
+    Silent {
+        /// Where.
+        port: PortId,
+        /// How long it has been silent.
+        silence: Duration,
+    },
+    /// A sound that does not repeat came to its end.
+    Played {
+        /// To whom.
+        port: PortId,
+    },
+    /// A key was pressed (RFC 4733): once per press, however many packets tell of it.
+    Dtmf {
+        /// By whom.
+        port: PortId,
+        /// `0`–`9`, `*`, `#`, `A`–`D`, `!` for a hook flash.
+        digit: char,
+        /// For how long.
+        duration: Duration,
+    },
+}
+
+/// No RTP port number is in stock: answer 503.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NoPorts;
+
+impl std::fmt::Display for NoPorts {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("no RTP port is free")
+    }
+}
+
+impl std::error::Error for NoPorts {}
+
+/// A session description that cannot be accepted: answer 488 with this as its Warning (RFC 3261 §20.43).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SdpRefusal {
+    /// The warn-code.
+    pub code: u16,
+    /// The warn-text: printable ASCII without quotes.
+    pub text: &'static str,
+}
+
+impl SdpRefusal {
+    pub(crate) const fn new(code: u16, text: &'static str) -> Self {
+        Self { code, text }
+    }
+
+    /// The value of a Warning header: `305 host "text"`.
+    pub fn warning(&self, host: &str) -> String {
+        format!("{} {host} \"{}\"", self.code, self.text)
+    }
+}
+
+impl std::fmt::Display for SdpRefusal {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} {}", self.code, self.text)
+    }
+}
+
+impl std::error::Error for SdpRefusal {}

@@ -1,0 +1,9 @@
+//! Voices that are tones, and an ear that finds them: for tests, simulations and the demonstration.
+//!
+//! All sound is 16-bit linear PCM at 8 kHz.
+
+mod ear;
+mod voice;
+
+pub use ear::{Heard, bursts, hears};
+pub use voice::{speaker_hz, tone, tone_from};

@@ -1,0 +1,195 @@
+//! The story of a call, told in facts and wishes.
+
+use super::*;
+use stdx::Entropy;
+
+struct Story {
+    call: Call,
+    now: Instant,
+    said: Vec<Effect>,
+}
+
+fn secs(s: u64) -> Duration {
+    Duration::from_secs(s)
+}
+
+fn extension(number: &str) -> Party {
+    Party { number: number.into(), name: String::new(), kind: PartyKind::Extension }
+}
+
+fn target(number: &str) -> Target {
+    Target { party: extension(number), ring: secs(30), record: true }
+}
+
+impl Story {
+    fn of(caller: Party) -> Self {
+        let now = stdx::testing::start();
+        let id = CallId::new(3, &mut Entropy::seeded(1));
+        let setup =
+            Setup { id, caller, dialled: "101".into(), wall: Wall::new(now, 1_000_000), policy: Policy::default() };
+        let mut story = Self { call: Call::start(setup, now), now, said: Vec::new() };
+        story.listen();
+        story
+    }
+
+    fn from_phone() -> Self {
+        Self::of(extension("100"))
+    }
+
+    fn listen(&mut self) {
+        self.said.clear();
+        while let Some(effect) = self.call.poll_output() {
+            if !matches!(effect, Effect::Tell(_) | Effect::Keep) {
+                self.said.push(effect);
+            }
+        }
+    }
+
+    fn hear(&mut self, input: Input) -> &[Effect] {
+        self.call.handle_input(input, self.now);
+        self.listen();
+        &self.said
+    }
+
+    fn wait(&mut self, duration: Duration) -> &[Effect] {
+        self.now += duration;
+        self.call.handle_timeout(self.now);
+        self.listen();
+        &self.said
+    }
+
+    fn ringing(targets: &[&str]) -> Self {
+        let mut story = Self::from_phone();
+        story.hear(Input::Located(targets.iter().map(|n| target(n)).collect()));
+        for leg in 1..=targets.len() {
+            story.hear(Input::Ringing { leg: leg as LegNo, early_media: false });
+        }
+        story
+    }
+
+    fn talking() -> Self {
+        let mut story = Self::ringing(&["101"]);
+        story.wait(secs(2));
+        story.hear(Input::Answered { leg: 1 });
+        story
+    }
+
+    fn finished(&self) -> &CallRecord {
+        match self.said.last() {
+            Some(Effect::Finished(record)) => record,
+            other => panic!("not finished: {other:?}"),
+        }
+    }
+}
+
+#[test]
+fn a_call_rings_is_answered_recorded_and_hung_up() {
+    let mut story = Story::from_phone();
+    assert_eq!(story.said, [Effect::Locate("101".into())]);
+    assert_eq!(story.hear(Input::Located(vec![target("101")])), [Effect::Dial { leg: 1, target: 0 }]);
+    assert_eq!(story.hear(Input::Ringing { leg: 1, early_media: false }), [Effect::Ring { early_media: None }]);
+    story.wait(secs(3));
+    assert_eq!(story.hear(Input::Answered { leg: 1 }), [Effect::Answer { with: 1 }, Effect::Record { with: 1 }]);
+    story.wait(secs(10));
+    story.hear(Input::HungUp { leg: 1, cause: None });
+    assert_eq!(story.said[0], Effect::HangUp { leg: 0, cause: Cause { sip: 200, q850: 16 } });
+    let record = story.finished();
+    assert_eq!((record.outcome, record.ended_by, record.talk_ms()), (Outcome::Answered, Side::Callee, 10_000));
+    assert_eq!((record.started_at, record.ringing_at), (1_000_000, Some(1_000_000)));
+    assert_eq!((record.direction, record.legs.len()), (Direction::Internal, 2));
+}
+
+#[test]
+fn an_extension_hears_why_and_then_is_refused() {
+    let mut story = Story::ringing(&["101"]);
+    let cause = Cause { sip: 486, q850: 17 };
+    assert_eq!(story.hear(Input::Failed { leg: 1, outcome: Outcome::Busy, cause }), [Effect::Announce(Outcome::Busy)]);
+    assert_eq!(story.hear(Input::Announced)[0], Effect::Reject(cause));
+    assert_eq!(story.finished().outcome, Outcome::Busy);
+}
+
+#[test]
+fn a_trunk_is_refused_at_once() {
+    let mut story = Story::of(Party { kind: PartyKind::Trunk("t".into()), ..extension("555") });
+    story.hear(Input::Nowhere(Outcome::Unallocated));
+    assert_eq!(story.said[0], Effect::Reject(Cause { sip: 404, q850: 1 }));
+    assert_eq!(story.finished().trunk.as_deref(), Some("t"));
+}
+
+#[test]
+fn nobody_answers_in_time() {
+    let mut story = Story::ringing(&["101", "101"]);
+    story.wait(secs(29));
+    assert!(story.said.is_empty());
+    story.wait(secs(1));
+    assert_eq!(story.said.len(), 3, "two phones stop ringing, the caller hears why: {:?}", story.said);
+    assert_eq!(story.said[2], Effect::Announce(Outcome::NoAnswer));
+    story.wait(secs(60));
+    assert_eq!(story.finished().outcome, Outcome::NoAnswer);
+}
+
+#[test]
+fn the_first_answer_wins_and_a_late_one_is_hung_up() {
+    let mut story = Story::ringing(&["101", "101"]);
+    story.hear(Input::Answered { leg: 2 });
+    assert_eq!(story.said[0], Effect::HangUp { leg: 1, cause: Cause { sip: 200, q850: 26 } });
+    assert_eq!(story.said[1], Effect::Answer { with: 2 });
+    assert!(matches!(story.hear(Input::Answered { leg: 1 }), [Effect::HangUp { leg: 1, .. }]));
+}
+
+#[test]
+fn of_two_refusals_the_caller_hears_the_one_that_says_more() {
+    let mut story = Story::ringing(&["101", "101"]);
+    story.hear(Input::Failed { leg: 1, outcome: Outcome::Busy, cause: Outcome::Busy.cause() });
+    let gone = Outcome::Unreachable;
+    assert_eq!(
+        story.hear(Input::Failed { leg: 2, outcome: gone, cause: gone.cause() }),
+        [Effect::Announce(Outcome::Busy)]
+    );
+}
+
+#[test]
+fn the_caller_gives_up_and_the_answer_that_crossed_is_hung_up() {
+    let mut story = Story::ringing(&["101"]);
+    story.hear(Input::HungUp { leg: 0, cause: None });
+    assert!(matches!(story.said[0], Effect::HangUp { leg: 1, .. }));
+    assert_eq!((story.finished().outcome, story.finished().ended_by), (Outcome::Cancelled, Side::Caller));
+    assert!(matches!(story.hear(Input::Answered { leg: 1 }), [Effect::HangUp { leg: 1, .. }]));
+    assert!(story.call.is_over());
+}
+
+#[test]
+fn silence_and_a_missing_confirmation_end_a_call() {
+    let mut story = Story::talking();
+    story.hear(Input::Silent { leg: 1 });
+    assert_eq!(story.finished().outcome, Outcome::MediaTimeout);
+    let mut story = Story::talking();
+    story.hear(Input::Unconfirmed { leg: 0 });
+    assert!(story.finished().note.contains("no ACK"));
+}
+
+#[test]
+fn a_command_ends_a_call_in_every_state_and_each_leaves_one_record() {
+    for mut story in [Story::from_phone(), Story::ringing(&["101"]), Story::talking()] {
+        story.hear(Input::HangUp);
+        assert_eq!(story.finished().ended_by, Side::System);
+        assert!(story.hear(Input::HangUp).is_empty());
+        assert!(story.wait(secs(100_000)).is_empty());
+    }
+}
+
+#[test]
+fn early_media_of_the_first_phone_that_has_some_is_heard() {
+    let mut story = Story::from_phone();
+    story.hear(Input::Located(vec![target("101"), target("102")]));
+    assert_eq!(story.hear(Input::Ringing { leg: 1, early_media: false }), [Effect::Ring { early_media: None }]);
+    assert_eq!(story.hear(Input::Ringing { leg: 2, early_media: true }), [Effect::Ring { early_media: Some(2) }]);
+    assert!(story.hear(Input::Ringing { leg: 1, early_media: true }).is_empty());
+}
+
+#[test]
+fn the_snapshot_is_the_record_of_a_switch_that_died() {
+    let story = Story::talking();
+    let record = story.call.snapshot(story.now + secs(5));
+    assert_eq!((record.outcome, record.talk_ms()), (Outcome::SwitchFailure, 5_000));
+}

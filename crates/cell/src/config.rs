@@ -1,0 +1,99 @@
+//! With what a worker is set up.
+
+use model::{Outcome, Route, Trunk};
+use sip_stack::endpoint::Flow;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+use stdx::Wall;
+
+/// Everything a worker is told at its start.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Which shard this is, `0..cells`.
+    pub cell: u16,
+    /// How many shards there are.
+    pub cells: u16,
+    /// The wall clock of records.
+    pub wall: Wall,
+    /// The digest realm; fixed at first run, because HA1 contains it.
+    pub realm: String,
+    /// Our name in Server and User-Agent.
+    pub server: String,
+    /// Connections known by address.
+    pub trunks: Vec<Trunk>,
+    /// For each trunk that can be called: from which of our addresses to which of its.
+    pub trunk_flows: BTreeMap<String, Flow>,
+    /// Where numbers that are no extensions lead.
+    pub routes: Vec<Route>,
+    /// How calls behave.
+    pub policy: Policy,
+    /// What callers hear.
+    pub sounds: Sounds,
+}
+
+impl Config {
+    /// The settings of a lone worker.
+    pub fn new(realm: &str, wall: Wall) -> Self {
+        Self {
+            cell: 0,
+            cells: 1,
+            wall,
+            realm: realm.to_owned(),
+            server: "Patchbay".to_owned(),
+            trunks: Vec::new(),
+            trunk_flows: BTreeMap::new(),
+            routes: Vec::new(),
+            policy: Policy::default(),
+            sounds: Sounds::default(),
+        }
+    }
+}
+
+/// How calls behave.
+#[derive(Clone, Debug)]
+pub struct Policy {
+    /// Extensions hear why a call failed before it is refused.
+    pub announce: bool,
+    /// Calls are recorded whatever extension or route says.
+    pub record_all: bool,
+    /// A leg from which neither RTP nor RTCP came for this long is given up.
+    pub media_timeout: Duration,
+    /// The longest call.
+    pub max_duration: Duration,
+    /// Calls at one time in this worker; one more is refused with 503 and Retry-After.
+    pub max_calls: usize,
+    /// SIP sessions at one time in this worker.
+    pub max_sessions: usize,
+    /// The shortest registration that is granted.
+    pub min_registration: Duration,
+    /// The longest registration that is granted.
+    pub max_registration: Duration,
+    /// Messages per call kept for the ladder; later ones are counted only.
+    pub max_trace: usize,
+}
+
+impl Default for Policy {
+    fn default() -> Self {
+        Self {
+            announce: true,
+            record_all: false,
+            media_timeout: Duration::from_secs(60),
+            max_duration: Duration::from_secs(12 * 3600),
+            max_calls: 20_000,
+            max_sessions: 50_000,
+            min_registration: Duration::from_secs(60),
+            max_registration: Duration::from_secs(3600),
+            max_trace: 64,
+        }
+    }
+}
+
+/// What callers hear from the switch itself.
+#[derive(Clone, Debug, Default)]
+pub struct Sounds {
+    /// Ringback, busy and congestion as in this country.
+    pub country: media::Country,
+    /// Spoken reasons, 8 kHz mono. Where there is none, a tone tells.
+    pub prompts: BTreeMap<Outcome, Arc<[i16]>>,
+}

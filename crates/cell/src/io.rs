@@ -1,0 +1,261 @@
+//! What goes into a worker and what comes out of it.
+
+use bytes::Bytes;
+use media::{Channel, Page, Packet, RecordingId};
+use model::{Answer, CallId, CallRecord, Command, Event, Outcome, Query, Refusal, Reply};
+use sip_stack::endpoint::Flow;
+use std::net::SocketAddr;
+
+/// A fact from outside.
+#[derive(Clone, Debug)]
+pub enum Input {
+    /// A signalling datagram.
+    Datagram {
+        /// From where, and to which of our addresses.
+        flow: Flow,
+        /// As it came.
+        data: Bytes,
+    },
+    /// What we sent could not be delivered (ICMP).
+    SendFailed {
+        /// Where to.
+        flow: Flow,
+    },
+    /// From another worker, or from this one to itself.
+    Envelope(Envelope),
+    /// A wish from an API; exactly one [`Output::Reply`] with the same ticket follows.
+    Command {
+        /// Chosen by the shell.
+        ticket: u64,
+        /// The wish.
+        command: Command,
+    },
+    /// A question from an API; exactly one [`Output::Answer`] with the same ticket follows.
+    Query {
+        /// Chosen by the shell.
+        ticket: u64,
+        /// The question.
+        query: Query,
+    },
+    /// RTP port numbers (even) whose two sockets, `n` and `n + 1`, the shell has bound.
+    Ports(Vec<u16>),
+    /// A recording could not be written; the call goes on.
+    RecordingFailed {
+        /// Which.
+        recording: RecordingKey,
+        /// Why, for the record.
+        note: String,
+    },
+    /// Take no new calls from now on.
+    Drain,
+    /// End every call now.
+    HangUpAll,
+}
+
+/// What the shell has to do, in order.
+#[derive(Debug)]
+pub enum Output {
+    /// Send a signalling datagram. Everything in a `Keep` before it must have reached the hot store.
+    Transmit {
+        /// From which of our addresses to where.
+        flow: Flow,
+        /// One datagram.
+        data: Bytes,
+    },
+    /// Send sound or reports of our own.
+    Rtp {
+        /// From which of our ports (the RTP number, also for RTCP).
+        port: u16,
+        /// RTP or RTCP.
+        channel: Channel,
+        /// Where to.
+        to: SocketAddr,
+        /// The packet.
+        packet: Packet,
+    },
+    /// Carry this to another worker.
+    Envelope(Envelope),
+    /// The answer to a command.
+    Reply {
+        /// The command's ticket.
+        ticket: u64,
+        /// Done, or why not.
+        result: Result<Reply, Refusal>,
+    },
+    /// The answer to a question.
+    Answer {
+        /// The question's ticket.
+        ticket: u64,
+        /// What there is.
+        answer: Answer,
+    },
+    /// Put into the hot store.
+    Keep {
+        /// `reg/…`, `call/…`, `record/…`, `alive/…`.
+        key: Vec<u8>,
+        /// To be given to [`crate::Worker::restore`] after a restart.
+        value: Vec<u8>,
+    },
+    /// Remove from the hot store.
+    Forget {
+        /// A key that was kept.
+        key: Vec<u8>,
+    },
+    /// Write to the call records; the same stands under `record/<call id>` in the hot store until SQL has it.
+    Record {
+        /// The finished call.
+        record: Box<CallRecord>,
+    },
+    /// The ladder of a call that ended a few seconds ago: a JSON array of [`crate::TraceLine`].
+    Ladder {
+        /// Which call.
+        call: CallId,
+        /// JSON.
+        trace: Vec<u8>,
+    },
+    /// Tell those who watch.
+    Event(Event),
+    /// Begin a recording: stereo, 16 bit, 8000 Hz.
+    RecordingOpened {
+        /// Its key from now on.
+        recording: RecordingKey,
+        /// Below the recordings' folder.
+        path: String,
+    },
+    /// More of a recording, in order. Give the page back by [`crate::Worker::give_back`].
+    RecordingPage {
+        /// Which.
+        recording: RecordingKey,
+        /// Up to half a second.
+        page: Page,
+    },
+    /// Nothing more follows for this recording.
+    RecordingClosed {
+        /// Which.
+        recording: RecordingKey,
+    },
+    /// An RTP port number is free again: drain its sockets, rest it, give it back by [`Input::Ports`].
+    Released(u16),
+}
+
+/// Names a recording among all workers.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct RecordingKey {
+    /// The worker.
+    pub cell: u16,
+    /// Its number there.
+    pub id: RecordingId,
+}
+
+/// A message between workers. The same road will lead between machines.
+#[derive(Clone, Debug)]
+pub struct Envelope {
+    /// Who sends it.
+    pub from: u16,
+    /// Who shall have it.
+    pub to: u16,
+    /// What it says.
+    pub body: Body,
+}
+
+impl Envelope {
+    /// True if a full inbox may drop it: the network repeats what matters. Others wait at the sender until there is room.
+    pub fn may_drop(&self) -> bool {
+        matches!(self.body, Body::Datagram { .. })
+    }
+}
+
+/// What workers say to each other.
+#[derive(Clone, Debug)]
+pub enum Body {
+    /// A datagram that belongs to you.
+    Datagram {
+        /// Where it came from.
+        flow: Flow,
+        /// As it came.
+        data: Bytes,
+    },
+    /// You are the home of this extension: where is it, and may it be called? The call counts against its limit from now on.
+    Locate {
+        /// For this call.
+        call: CallId,
+        /// The extension.
+        number: String,
+    },
+    /// The answer to `Locate`.
+    Located {
+        /// For this call.
+        call: CallId,
+        /// Where it is, best first, or why it cannot be called.
+        found: Result<Vec<Contact>, Outcome>,
+    },
+    /// An extension of yours has placed this call.
+    Occupy {
+        /// The call.
+        call: CallId,
+        /// The extension.
+        number: String,
+    },
+    /// This call no longer counts against the extension's limit.
+    Vacate {
+        /// The call.
+        call: CallId,
+        /// The extension.
+        number: String,
+    },
+}
+
+/// Where a phone can be reached.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Contact {
+    /// Its contact URI, which becomes the Request-URI.
+    pub uri: Vec<u8>,
+    /// By this flow, the one it registered over.
+    pub flow: Flow,
+    /// Its User-Agent.
+    pub user_agent: String,
+}
+
+/// What is alive now. All but `bindings` and `extensions` return to zero when the calls are over and their timers have lapsed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Calls.
+    pub calls: usize,
+    /// Legs that have a SIP session.
+    pub legs: usize,
+    /// Open media ports.
+    pub ports: usize,
+    /// Running recordings.
+    pub recordings: usize,
+    /// SIP sessions.
+    pub sessions: usize,
+    /// SIP transactions, finished ones that still answer repetitions included.
+    pub transactions: usize,
+    /// Calls that ended moments ago, kept for their last messages.
+    pub lingering: usize,
+    /// Extensions that are in a call, as their home sees it.
+    pub occupied: usize,
+    /// Registered contacts whose home is here.
+    pub bindings: usize,
+    /// Known extensions.
+    pub extensions: usize,
+}
+
+/// What happened since the start.
+#[derive(Clone, Debug, Default)]
+pub struct Stats {
+    /// SIP messages.
+    pub sip: sip_stack::endpoint::Stats,
+    /// RTP and RTCP packets.
+    pub media: media::Stats,
+    /// Calls by outcome, in the order of [`Outcome`].
+    pub calls: std::collections::BTreeMap<Outcome, u64>,
+    /// Successful registrations and refreshes.
+    pub registered: u64,
+    /// Requests with wrong credentials.
+    pub wrong_credentials: u64,
+    /// Requests of sources that are ignored for a while.
+    pub ignored: u64,
+    /// Datagrams that belonged to another worker.
+    pub forwarded: u64,
+}

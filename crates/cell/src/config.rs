@@ -93,7 +93,7 @@ impl Default for Policy {
 #[derive(Clone, Debug, Default)]
 pub struct Sounds {
     /// Ringback, busy and congestion as in this country.
-    pub country: media::Country,
+    pub country: media::tones::Country,
     /// Spoken reasons, 8 kHz mono. Where there is none, a tone tells.
     pub prompts: BTreeMap<Outcome, Arc<[i16]>>,
 }

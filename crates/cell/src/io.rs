@@ -1,7 +1,7 @@
 //! What goes into a worker and what comes out of it.
 
 use bytes::Bytes;
-use media::{Channel, Page, Packet, RecordingId};
+use media::engine::{Channel, Datagram, Page, RecordingId};
 use model::{Answer, CallId, CallRecord, Command, Event, Outcome, Query, Refusal, Reply};
 use sip_stack::endpoint::Flow;
 use std::net::SocketAddr;
@@ -71,7 +71,7 @@ pub enum Output {
         /// Where to.
         to: SocketAddr,
         /// The packet.
-        packet: Packet,
+        data: Datagram,
     },
     /// Carry this to another worker.
     Envelope(Envelope),
@@ -246,8 +246,6 @@ pub struct Counts {
 pub struct Stats {
     /// SIP messages.
     pub sip: sip_stack::endpoint::Stats,
-    /// RTP and RTCP packets.
-    pub media: media::Stats,
     /// Calls by outcome, in the order of [`Outcome`].
     pub calls: std::collections::BTreeMap<Outcome, u64>,
     /// Successful registrations and refreshes.

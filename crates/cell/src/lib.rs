@@ -1,1 +1,28 @@
-//! One shard of the switch: signalling, sound and calls wired together, without any I/O.
+//! One shard of the switch: signalling, sound and calls wired together.
+//!
+//! The shell gives a [`Worker`] datagrams, packets, commands and the time, and does what its [`Output`]s say. A worker
+//! holds one cell; messages that belong to another cell leave it as [`Envelope`]s. Only here do `sip-stack`, `media` and
+//! `call` meet, and they do not see each other.
+//!
+//! ```text
+//! Datagram → placement → sip-stack ⇄ cell ⇄ call        packet → media → Forward
+//! ```
+
+mod authorize;
+mod cell;
+mod config;
+mod conversation;
+mod directory;
+mod effects;
+mod home;
+mod hot;
+mod io;
+mod signalling;
+mod sound;
+mod trace;
+mod worker;
+
+pub use config::{Config, Policy, Sounds};
+pub use io::{Body, Contact, Counts, Envelope, Input, Output, RecordingKey, Stats};
+pub use trace::TraceLine;
+pub use worker::Worker;

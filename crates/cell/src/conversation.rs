@@ -1,0 +1,94 @@
+//! A call with everything the cell holds for it: sessions, ports, contacts, recording, ladder.
+
+use crate::io::Contact;
+use crate::trace::Ladder;
+use call::Call;
+use media::engine::{PortId, RecordingId};
+use model::{CallRecord, LegNo, Quality, RecordingFile};
+use sip_stack::endpoint::{Flow, SessionId};
+use std::collections::BTreeMap;
+
+#[derive(Debug)]
+pub(crate) struct Conversation {
+    pub(crate) call: Call,
+    pub(crate) legs: BTreeMap<LegNo, LegEnd>,
+    /// Whom `Effect::Dial` means by its index.
+    pub(crate) contacts: Vec<Contact>,
+    /// Extensions that count this call against their limit.
+    pub(crate) occupied: Vec<String>,
+    pub(crate) recording: Option<Recording>,
+    pub(crate) ladder: Ladder,
+    /// The caller was given a session description before the answer.
+    pub(crate) early_answer: bool,
+    /// Why the caller's offer cannot be used, for the Warning header.
+    pub(crate) warning: Option<String>,
+    pub(crate) record_wanted: bool,
+}
+
+/// One leg as signalling and sound know it.
+#[derive(Debug)]
+pub(crate) struct LegEnd {
+    pub(crate) session: Option<SessionId>,
+    pub(crate) port: Option<PortId>,
+    pub(crate) flow: Flow,
+    pub(crate) user_agent: String,
+    pub(crate) sip_call_id: String,
+    pub(crate) codec: String,
+    pub(crate) quality: Option<Quality>,
+    /// The callee already agreed on sound before its answer (early media); the answer repeats it (RFC 3261 §13.2.1).
+    pub(crate) agreed: bool,
+}
+
+#[derive(Debug)]
+pub(crate) struct Recording {
+    pub(crate) id: RecordingId,
+    pub(crate) path: String,
+    pub(crate) note: String,
+    pub(crate) running: bool,
+    pub(crate) frames: u64,
+}
+
+impl Conversation {
+    pub(crate) fn new(call: Call) -> Self {
+        Self {
+            call,
+            legs: BTreeMap::new(),
+            contacts: Vec::new(),
+            occupied: Vec::new(),
+            recording: None,
+            ladder: Ladder::default(),
+            early_answer: false,
+            warning: None,
+            record_wanted: false,
+        }
+    }
+
+    pub(crate) fn port(&self, leg: LegNo) -> Option<PortId> {
+        self.legs.get(&leg)?.port
+    }
+
+    pub(crate) fn session(&self, leg: LegNo) -> Option<SessionId> {
+        self.legs.get(&leg)?.session
+    }
+
+    /// Adds to a record what only signalling and sound know.
+    pub(crate) fn complete(&self, record: &mut CallRecord) {
+        for leg in &mut record.legs {
+            let Some(end) = self.legs.get(&leg.no) else { continue };
+            leg.remote = end.flow.remote.to_string();
+            leg.user_agent.clone_from(&end.user_agent);
+            leg.sip_call_id.clone_from(&end.sip_call_id);
+            leg.codec.clone_from(&end.codec);
+            leg.quality.clone_from(&end.quality);
+        }
+        record.recording = self.recording.as_ref().map(|recording| RecordingFile {
+            path: recording.path.clone(),
+            length_ms: recording.frames / 8,
+            complete: recording.note.is_empty(),
+            note: recording.note.clone(),
+        });
+        if let Some(warning) = self.warning.as_ref().filter(|_| record.note.is_empty()) {
+            record.note.clone_from(warning);
+        }
+    }
+}

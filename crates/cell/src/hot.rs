@@ -1,0 +1,58 @@
+//! The keys and values of hot state: what a worker must find again after `kill -9`.
+//!
+//! | key | value |
+//! |---|---|
+//! | `reg/<extension>/<contact>` | a registered contact (JSON) |
+//! | `call/<uuid>` | the record that stands if the switch dies now (JSON) |
+//! | `record/<uuid>` | the record of a finished call that SQL may not have yet (JSON) |
+//! | `alive/<cell>` | Unix milliseconds, renewed each second while calls exist |
+
+use model::CallId;
+use stdx::UnixMillis;
+
+pub(crate) enum Key {
+    Registration { number: String },
+    Call(CallId),
+    Record(CallId),
+    Alive,
+}
+
+impl Key {
+    pub(crate) fn parse(key: &[u8]) -> Option<Self> {
+        let text = std::str::from_utf8(key).ok()?;
+        let (kind, rest) = text.split_once('/')?;
+        match kind {
+            "reg" => Some(Self::Registration { number: rest.split_once('/')?.0.to_owned() }),
+            "call" => rest.parse().ok().map(Self::Call),
+            "record" => rest.parse().ok().map(Self::Record),
+            "alive" => rest.parse::<u16>().ok().map(|_| Self::Alive),
+            _ => None,
+        }
+    }
+}
+
+pub(crate) fn registration(number: &str, contact: &[u8]) -> Vec<u8> {
+    let mut key = format!("reg/{number}/").into_bytes();
+    key.extend(contact.escape_ascii());
+    key
+}
+
+pub(crate) fn call(id: CallId) -> Vec<u8> {
+    format!("call/{id}").into_bytes()
+}
+
+pub(crate) fn record(id: CallId) -> Vec<u8> {
+    format!("record/{id}").into_bytes()
+}
+
+pub(crate) fn alive(cell: u16) -> Vec<u8> {
+    format!("alive/{cell}").into_bytes()
+}
+
+pub(crate) fn alive_value(at: UnixMillis) -> Vec<u8> {
+    at.to_string().into_bytes()
+}
+
+pub(crate) fn alive_time(value: &[u8]) -> Option<UnixMillis> {
+    std::str::from_utf8(value).ok()?.parse().ok()
+}

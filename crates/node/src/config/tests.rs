@@ -1,0 +1,139 @@
+use super::*;
+use std::time::Duration;
+
+fn wrong(text: &str) -> Vec<Problem> {
+    parse(text, []).unwrap_err()
+}
+
+fn env(pairs: &[(&str, &str)]) -> Vec<(String, String)> {
+    pairs.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect()
+}
+
+#[test]
+fn an_empty_file_gives_the_defaults() {
+    let config = parse("", []).unwrap();
+    assert_eq!(config, Config::default());
+    assert_eq!(config.sip.listen[0].to_string(), "0.0.0.0:5060");
+    assert_eq!(config.media.ports.to_string(), "20000-39999");
+    assert!(config.worker_count() >= 1);
+}
+
+#[test]
+fn a_wrong_key_or_value_is_named_with_its_line_and_what_to_do() {
+    for (text, line, says) in [
+        ("[sip]\nlissten = []", 2, "lissten"),
+        ("\n\n[sipp]\n", 3, "sipp"),
+        ("[sip]\nlisten = [\"5060\"]", 2, "write it like \"0.0.0.0:5060\""),
+        ("[http]\nlisten = \"localhost:80\"", 2, "is no address with a port"),
+        ("[media]\nports = \"1-x\"", 2, "write it like \"20000-39999\""),
+        ("[media]\ntimeout_seconds = \"60s\"", 2, "whole seconds"),
+        ("[media]\ntimeout_seconds = 0", 2, "at least 1 second"),
+        ("[call]\n\ncountry = \"fr\"", 3, "expected one of `cn`, `us`, `eu`"),
+        ("[[route]]\nnumber = 9000\ntrunk = \"a\"", 2, "in quotes: \"9000\""),
+        ("data_dir = ", 1, "value"),
+        ("[log]\nlevel = \"loud\"", 2, "\"loud\" is no level"),
+    ] {
+        let problems = wrong(text);
+        assert_eq!(problems.len(), 1, "{text}: {problems:?}");
+        assert_eq!(problems[0].line, Some(line), "{text}: {problems:?}");
+        assert!(problems[0].text.contains(says), "{text}: {problems:?}");
+    }
+}
+
+#[test]
+fn things_that_do_not_fit_together_are_all_told_in_order_of_lines() {
+    let text = "[media]\nports = \"5000-5100\"\n\n[[trunk]]\nname = \"a\"\naddresses = [\"192.0.2.1\"]\n\n\
+                [[trunk]]\nname = \"b\"\naddresses = [\"192.0.2.1\"]\n\n\
+                [[route]]\nnumber = \"9*\"\ntrunk = \"a\"\n\n[[route]]\nnumber = \"8*\"\ntrunk = \"nobody\"\n\n\
+                [[route]]\nnumber = \"7*\"\n\n[[route]]\nnumber = \"6*\"\nfrom_trunk = \"c\"\nextension = \"1001\"\n";
+    let problems = wrong(text);
+    let told: Vec<_> = problems.iter().map(|p| (p.line.unwrap(), p.key.as_str())).collect();
+    assert_eq!(
+        told,
+        [
+            (2, "media.ports"),
+            (10, "trunk.1.addresses"),
+            (14, "route.0.trunk"),
+            (18, "route.1.trunk"),
+            (20, "route.2"),
+            (25, "route.3.from_trunk"),
+        ]
+    );
+}
+
+#[test]
+fn the_environment_overrides_the_file() {
+    let text = "[sip]\nlisten = [\"127.0.0.1:5070\"]\n[http]\nlisten = \"127.0.0.1:1\"";
+    let vars = env(&[
+        ("PATCHBAY_HTTP__LISTEN", "127.0.0.1:8080"),
+        ("PATCHBAY_SIP__LISTEN", "127.0.0.1:5080, 127.0.0.2:5080"),
+        ("PATCHBAY_WORKERS", "3"),
+        ("PATCHBAY_DATA_DIR", "/var/lib/patchbay"),
+        ("PATCHBAY_CALL__RECORD", "true"),
+        ("PATCHBAY_MEDIA__TIMEOUT_SECONDS", "7"),
+        ("PATCHBAY_TRUNK", "[{ name = \"5\", target = \"192.0.2.1:5060\" }]"),
+        ("PATCHBAY_CONFIG", "elsewhere.toml"),
+        ("PATH", "/bin"),
+    ]);
+    let config = parse(text, vars).unwrap();
+    assert_eq!(config.http.listen.port(), 8080);
+    assert_eq!(config.sip.listen.len(), 2);
+    assert_eq!(config.workers, 3);
+    assert_eq!(config.data_dir, Path::new("/var/lib/patchbay"));
+    assert!(config.call.record);
+    assert_eq!(config.media.timeout, Duration::from_secs(7));
+    assert_eq!(config.trunks[0].name, "5");
+}
+
+#[test]
+fn a_wrong_variable_is_named() {
+    for (name, value, says) in [
+        ("PATCHBAY_SIP__LISTN", "x", "listn"),
+        ("PATCHBAY_HTTP__LISTEN", "x", "is no address"),
+        ("PATCHBAY_WORKERS", "many", "invalid type"),
+        ("PATCHBAY_LOG__LEVEL", "loud", "is no level"),
+        ("PATCHBAY_WORKERS__X", "1", "no section"),
+    ] {
+        let problems = parse("workers = 1", env(&[(name, value)])).unwrap_err();
+        assert_eq!(problems.len(), 1, "{problems:?}");
+        assert_eq!((problems[0].line, problems[0].key.as_str()), (None, name));
+        assert!(problems[0].text.contains(says), "{problems:?}");
+    }
+}
+
+#[test]
+fn the_sample_file_is_valid_has_every_key_and_shows_the_defaults() {
+    let text = include_str!("../../../../deploy/patchbay.toml");
+    assert_eq!(parse(text, []).unwrap_or_else(|p| panic!("{p:?}")), Config::default());
+    // With every example in it switched on it is still valid, and no key is missing.
+    let all: String = text.lines().map(|l| l.strip_prefix("#: ").unwrap_or(l)).flat_map(|l| [l, "\n"]).collect();
+    let config = parse(&all, []).unwrap_or_else(|p| panic!("{p:?}"));
+    assert!(!config.trunks.is_empty() && !config.routes.is_empty());
+    let table: toml::Table = toml::from_str(&all).unwrap();
+    let keys = |section: &str| -> Vec<String> {
+        let value = &table[section];
+        let tables: Vec<&toml::Table> = value
+            .as_array()
+            .map_or_else(|| vec![value], |a| a.iter().collect())
+            .into_iter()
+            .map(|v| v.as_table().unwrap())
+            .collect();
+        tables.into_iter().flat_map(|t| t.keys().cloned()).collect()
+    };
+    for (section, known) in [
+        ("sip", &["listen", "advertised"][..]),
+        ("media", &["ports", "timeout_seconds"]),
+        ("call", &["announce", "country", "language", "record", "drain_seconds"]),
+        ("recording", &["dir", "min_free_mb"]),
+        ("store", &["sync_every_write", "traces"]),
+        ("http", &["listen"]),
+        ("log", &["format", "level"]),
+        ("limits", &["calls"]),
+        ("trunk", &["name", "addresses", "target"]),
+        ("route", &["number", "from_trunk", "trunk", "extension", "record"]),
+    ] {
+        for key in known {
+            assert!(keys(section).iter().any(|k| k == key), "{key} of [{section}] is not in deploy/patchbay.toml");
+        }
+    }
+}

@@ -1,0 +1,121 @@
+//! How single values are written, and what is said about those that are wrong.
+
+use super::PortRange;
+use serde::de::{self, Deserializer, Visitor};
+use serde::{Deserialize, de::Error as _};
+use std::fmt;
+use std::net::{IpAddr, SocketAddr};
+use std::str::FromStr;
+use std::time::Duration;
+
+/// A value, or a list of them, or a string with commas (as the environment gives it).
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum OneOrMany {
+    Many(Vec<String>),
+    One(String),
+}
+
+impl OneOrMany {
+    fn into_vec(self) -> Vec<String> {
+        match self {
+            Self::Many(many) => many,
+            Self::One(one) => one.split(',').map(|s| s.trim().to_owned()).filter(|s| !s.is_empty()).collect(),
+        }
+    }
+}
+
+fn list<'de, D: Deserializer<'de>, T>(from: D, parse: fn(&str) -> Result<T, String>) -> Result<Vec<T>, D::Error> {
+    let many =
+        OneOrMany::deserialize(from).map_err(|_| D::Error::custom("expected a list of strings: [\"…\", \"…\"]"))?;
+    many.into_vec().iter().map(|s| parse(s).map_err(D::Error::custom)).collect()
+}
+
+fn socket_address(text: &str) -> Result<SocketAddr, String> {
+    SocketAddr::from_str(text)
+        .map_err(|_| format!("\"{text}\" is no address with a port; write it like \"0.0.0.0:5060\" or \"[::]:5060\""))
+}
+
+fn ip(text: &str) -> Result<IpAddr, String> {
+    IpAddr::from_str(text)
+        .map_err(|_| format!("\"{text}\" is no IP address; write it like \"192.0.2.10\", without a port or a name"))
+}
+
+pub(super) fn address<'de, D: Deserializer<'de>>(from: D) -> Result<SocketAddr, D::Error> {
+    socket_address(&String::deserialize(from)?).map_err(D::Error::custom)
+}
+
+pub(super) fn optional_address<'de, D: Deserializer<'de>>(from: D) -> Result<Option<SocketAddr>, D::Error> {
+    address(from).map(Some)
+}
+
+pub(super) fn addresses<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<SocketAddr>, D::Error> {
+    list(from, socket_address)
+}
+
+pub(super) fn optional_ip<'de, D: Deserializer<'de>>(from: D) -> Result<Option<IpAddr>, D::Error> {
+    ip(&String::deserialize(from)?).map(Some).map_err(D::Error::custom)
+}
+
+pub(super) fn ips<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<IpAddr>, D::Error> {
+    list(from, ip)
+}
+
+/// A positive number of seconds.
+pub(super) fn seconds<'de, D: Deserializer<'de>>(from: D) -> Result<Duration, D::Error> {
+    let duration = seconds_or_none(from)?;
+    if duration.is_zero() { Err(D::Error::custom("must be at least 1 second")) } else { Ok(duration) }
+}
+
+pub(super) fn seconds_or_none<'de, D: Deserializer<'de>>(from: D) -> Result<Duration, D::Error> {
+    match u32::deserialize(from) {
+        Ok(seconds) if seconds <= 7 * 24 * 3600 => Ok(Duration::from_secs(seconds.into())),
+        Ok(_) => Err(D::Error::custom("must be at most 604800 seconds (a week)")),
+        Err(e) => Err(D::Error::custom(format!("{e}; write whole seconds, without quotes and unit"))),
+    }
+}
+
+/// A telephone number. People forget the quotes, so a bare integer gets a hint of its own: `0571` is no TOML integer anyway.
+pub(super) fn number<'de, D: Deserializer<'de>>(from: D) -> Result<String, D::Error> {
+    struct Number;
+    impl Visitor<'_> for Number {
+        type Value = String;
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("a number in quotes")
+        }
+        fn visit_str<E: de::Error>(self, text: &str) -> Result<String, E> {
+            Ok(text.to_owned())
+        }
+        fn visit_i64<E: de::Error>(self, number: i64) -> Result<String, E> {
+            Err(E::custom(format!("numbers are written in quotes: \"{number}\"")))
+        }
+    }
+    from.deserialize_any(Number)
+}
+
+pub(super) fn optional_number<'de, D: Deserializer<'de>>(from: D) -> Result<Option<String>, D::Error> {
+    number(from).map(Some)
+}
+
+impl FromStr for PortRange {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let wrong = || format!("\"{text}\" is no range of ports; write it like \"20000-39999\"");
+        let (first, last) = text.split_once('-').ok_or_else(wrong)?;
+        let port = |s: &str| s.trim().parse::<u16>().map_err(|_| wrong());
+        Ok(Self { first: port(first)?, last: port(last)? })
+    }
+}
+
+impl fmt::Display for PortRange {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}-{}", self.first, self.last)
+    }
+}
+
+impl<'de> Deserialize<'de> for PortRange {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        String::deserialize(from)?.parse().map_err(D::Error::custom)
+    }
+}

@@ -1,0 +1,6 @@
+//! The shell of Patchbay: everything that touches the network, the disk, the clock and the operator.
+//!
+//! It moves bytes and time between the world and the cells, and decides nothing that a test would want to check.
+
+pub mod config;
+pub mod logging;

@@ -1,0 +1,80 @@
+//! Who may do what: trunks by address, extensions by digest.
+
+use crate::cell::Cell;
+use call::{Party, PartyKind};
+use sip_stack::auth::{Ha1, Verdict};
+use sip_stack::endpoint::Flow;
+use sip_stack::message::{Message, Status};
+use std::time::Instant;
+use tracing::{debug, info};
+
+/// What to do with somebody who wants something.
+pub(crate) enum Admission {
+    /// This is who it is.
+    Granted(Party),
+    /// Answer with this and forget it.
+    Challenged { status: Status, headers: Vec<(String, Vec<u8>)> },
+    /// Credentials were given and are wrong: 403.
+    Denied { claimed: Party },
+    /// Say nothing at all: this source has been wrong too often.
+    Ignored,
+}
+
+impl Cell {
+    /// Admits a caller: a trunk by its address, anybody else by digest.
+    pub(crate) fn admit(&mut self, request: &Message, flow: Flow, now: Instant) -> Admission {
+        if let Some(trunk) = self.directory.trunk_at(flow.remote.ip()) {
+            let kind = PartyKind::Trunk(trunk.name.clone());
+            return Admission::Granted(claimed(request, kind));
+        }
+        self.authenticate(request, flow, now)
+    }
+
+    /// Admits an extension by digest.
+    pub(crate) fn authenticate(&mut self, request: &Message, flow: Flow, now: Instant) -> Admission {
+        let directory = &self.directory;
+        let lookup = |user: &str| {
+            let ha1 = &directory.extension(user)?.ha1;
+            Some(Ha1 { md5: ha1.md5, sha256: ha1.sha256, sha512_256: ha1.sha512_256 })
+        };
+        match self.auth.check(request, &self.config.realm, &lookup, flow.remote.ip(), now) {
+            Verdict::Ok { user } => {
+                let mut party = claimed(request, PartyKind::Extension);
+                if let Some(extension) = self.directory.extension(&user).filter(|extension| !extension.name.is_empty()) {
+                    party.name.clone_from(&extension.name);
+                }
+                party.number = user;
+                Admission::Granted(party)
+            }
+            Verdict::Challenge { status, headers, stale } => {
+                debug!(source = %flow.remote, stale, "challenged");
+                Admission::Challenged { status, headers }
+            }
+            Verdict::Wrong { user } => {
+                self.stats.wrong_credentials += 1;
+                info!("wrong credentials refused");
+                debug!(source = %flow.remote, user, "wrong credentials refused");
+                Admission::Denied { claimed: claimed(request, PartyKind::Extension) }
+            }
+            Verdict::Ignore => {
+                self.stats.ignored += 1;
+                Admission::Ignored
+            }
+        }
+    }
+}
+
+/// Who a request says it is from.
+fn claimed(request: &Message, kind: PartyKind) -> Party {
+    let Ok(from) = request.from() else { return Party { number: String::new(), name: String::new(), kind } };
+    Party { number: number_of(&from.uri), name: text_of(&from.display()), kind }
+}
+
+/// The number in a URI: the user of `sip:`, the digits of `tel:` without their visual separators (RFC 3966 §5.1.1).
+pub(crate) fn number_of(uri: &sip_stack::message::Uri) -> String {
+    uri.number()
+}
+
+fn text_of(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}

@@ -1,0 +1,321 @@
+//! The shard itself: its parts, and the order in which they hear of each other.
+
+use crate::config::Config;
+use crate::conversation::Conversation;
+use crate::directory::Directory;
+use crate::hot;
+use crate::io::{Body, Counts, Envelope, Input, Output, RecordingKey, Stats};
+use crate::trace::Ladder;
+use bytes::Bytes;
+use media::engine::{Channel, Engine, Forward, Packet, Page, PortId, RecordingId};
+use model::{Answer, CallId, Command, EventBody, LegNo, Query, Refusal, Registration, Reply};
+use sip_stack::auth::Authenticator;
+use sip_stack::endpoint::{CellTag, Endpoint, Flow, SessionId};
+use sip_stack::registrar::Registrar;
+use slotmap::SecondaryMap;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+use stdx::{Entropy, Timers};
+
+/// How long a finished call is remembered for the last messages of its ladder.
+const LINGER: Duration = Duration::from_secs(4);
+
+/// How often a worker with calls says that it lives.
+const ALIVE: Duration = Duration::from_secs(1);
+
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub(crate) enum Timer {
+    /// A deadline of a call.
+    Call(CallId),
+    /// A tone that tells why a call failed has been heard long enough.
+    Announced(CallId),
+    /// A finished call's ladder is complete.
+    Linger(CallId),
+    /// Time to say that we live.
+    Alive,
+}
+
+#[derive(Debug)]
+pub(crate) struct Cell {
+    pub(crate) config: Config,
+    pub(crate) directory: Directory,
+    pub(crate) entropy: Entropy,
+    pub(crate) sip: Endpoint,
+    pub(crate) auth: Authenticator,
+    pub(crate) registrar: Registrar,
+    pub(crate) media: Engine,
+    pub(crate) conversations: BTreeMap<CallId, Conversation>,
+    pub(crate) sessions: SecondaryMap<SessionId, (CallId, LegNo)>,
+    pub(crate) ports: SecondaryMap<PortId, (CallId, LegNo)>,
+    pub(crate) recordings: BTreeMap<RecordingId, CallId>,
+    /// Ladders of calls that are over, and whose sessions they follow.
+    pub(crate) lingering: BTreeMap<CallId, (Ladder, Vec<SessionId>)>,
+    pub(crate) traced: SecondaryMap<SessionId, CallId>,
+    pub(crate) timers: Timers<Timer>,
+    /// As home of extensions: in which calls they are.
+    pub(crate) occupied: BTreeMap<String, BTreeSet<CallId>>,
+    /// Facts for calls, in order; a wish of a call may lead to the next fact at once.
+    pub(crate) facts: VecDeque<(CallId, call::Input)>,
+    pub(crate) draining: bool,
+    pub(crate) stats: Stats,
+    /// When the last process was last known to live.
+    pub(crate) died_at: stdx::UnixMillis,
+    pub(crate) out: VecDeque<Output>,
+}
+
+impl Cell {
+    pub(crate) fn new(config: Config, mut entropy: Entropy, now: Instant) -> Self {
+        let sip = sip_stack::endpoint::Config {
+            cell: CellTag(config.cell),
+            server: config.server.clone(),
+            max_sessions: config.policy.max_sessions,
+            ..Default::default()
+        };
+        let mut sound = media::engine::Config::new(config.wall);
+        sound.media_timeout = config.policy.media_timeout;
+        sound.country = config.sounds.country;
+        let registrar = sip_stack::registrar::Config {
+            min_expires: config.policy.min_registration,
+            max_expires: config.policy.max_registration,
+            ..Default::default()
+        };
+        Self {
+            directory: Directory::new(&config),
+            sip: Endpoint::new(sip, entropy.fork()),
+            auth: Authenticator::new(CellTag(config.cell), entropy.fork(), now),
+            registrar: Registrar::new(registrar),
+            media: Engine::new(sound, entropy.fork()),
+            conversations: BTreeMap::new(),
+            sessions: SecondaryMap::new(),
+            ports: SecondaryMap::new(),
+            recordings: BTreeMap::new(),
+            lingering: BTreeMap::new(),
+            traced: SecondaryMap::new(),
+            timers: Timers::default(),
+            occupied: BTreeMap::new(),
+            facts: VecDeque::new(),
+            draining: false,
+            stats: Stats::default(),
+            died_at: 0,
+            out: VecDeque::new(),
+            config,
+            entropy,
+        }
+    }
+
+    pub(crate) fn handle_datagram(&mut self, flow: Flow, data: Bytes, now: Instant) {
+        self.sip.handle_input(sip_stack::endpoint::Input::Datagram { flow, data }, now);
+        self.settle(now);
+    }
+
+    pub(crate) fn handle_input(&mut self, input: Input, now: Instant) {
+        match input {
+            Input::Datagram { flow, data } => return self.handle_datagram(flow, data, now),
+            Input::SendFailed { flow } => {
+                self.sip.handle_input(sip_stack::endpoint::Input::SendFailed { flow }, now);
+            }
+            Input::Envelope(envelope) => self.on_envelope(envelope, now),
+            Input::Command { ticket, command } => self.on_command(ticket, command, now),
+            Input::Query { ticket, query } => self.on_query(ticket, &query, now),
+            Input::Ports(numbers) => self.media.stock(numbers),
+            Input::RecordingFailed { recording, note } => self.on_recording_failed(recording, note, now),
+            Input::Drain => self.draining = true,
+            Input::HangUpAll => {
+                let all = self.conversations.keys().map(|id| (*id, call::Input::HangUp));
+                self.facts.extend(all);
+            }
+        }
+        self.settle(now);
+    }
+
+    pub(crate) fn handle_packet(
+        &mut self,
+        number: u16,
+        channel: Channel,
+        from: SocketAddr,
+        packet: &mut Packet,
+        now: Instant,
+    ) -> Option<Forward> {
+        let port = self.media.port_by_number(number)?;
+        let forward = self.media.handle_packet(port, channel, from, packet, now);
+        self.hear_media(now);
+        if !self.facts.is_empty() {
+            self.settle(now);
+        }
+        forward
+    }
+
+    pub(crate) fn handle_timeout(&mut self, now: Instant) {
+        self.sip.handle_timeout(now);
+        self.media.handle_timeout(now);
+        self.expire_registrations(now);
+        while let Some(timer) = self.timers.pop_due(now) {
+            match timer {
+                Timer::Call(id) => {
+                    if let Some(conversation) = self.conversations.get_mut(&id) {
+                        conversation.call.handle_timeout(now);
+                        self.carry_out(id, now);
+                    }
+                }
+                Timer::Announced(id) => self.facts.push_back((id, call::Input::Announced)),
+                Timer::Linger(id) => self.forget_ladder(id),
+                Timer::Alive => self.say_alive(now),
+            }
+        }
+        self.settle(now);
+    }
+
+    pub(crate) fn poll_timeout(&self) -> Option<Instant> {
+        [self.sip.poll_timeout(), self.media.poll_timeout(), self.registrar.poll_timeout(), self.timers.next()]
+            .into_iter()
+            .flatten()
+            .min()
+    }
+
+    pub(crate) fn poll_output(&mut self) -> Option<Output> {
+        self.out.pop_front()
+    }
+
+    pub(crate) fn give_back(&mut self, recording: RecordingKey, page: Page) {
+        self.media.give_back(recording.id, page);
+    }
+
+    pub(crate) fn counts(&self) -> Counts {
+        let sip = self.sip.counts();
+        Counts {
+            calls: self.conversations.len(),
+            legs: self.sessions.len(),
+            ports: self.media.open_ports(),
+            recordings: self.recordings.len(),
+            sessions: sip.sessions,
+            transactions: sip.transactions,
+            lingering: self.lingering.len(),
+            occupied: self.occupied.len(),
+            bindings: self.registrar.len(),
+            extensions: self.directory.len(),
+        }
+    }
+
+    pub(crate) fn stats(&self) -> Stats {
+        Stats { sip: *self.sip.stats(), ..self.stats.clone() }
+    }
+
+    pub(crate) fn send(&mut self, to: u16, body: Body) {
+        self.out.push_back(Output::Envelope(Envelope { from: self.config.cell, to, body }));
+    }
+
+    /// A letter to the home of an extension; the home may be this cell.
+    pub(crate) fn send_home(&mut self, number: &str, body: Body, now: Instant) {
+        let to = self.home_of(number);
+        if to == self.config.cell {
+            self.on_envelope(Envelope { from: to, to, body }, now);
+        } else {
+            self.send(to, body);
+        }
+    }
+
+    pub(crate) fn tell(&mut self, body: EventBody, now: Instant) {
+        self.out.push_back(Output::Event(model::Event { at: self.config.wall.at(now), body }));
+    }
+
+    /// Lets signalling, sound and calls hear of each other until nobody has anything left to say.
+    pub(crate) fn settle(&mut self, now: Instant) {
+        loop {
+            if let Some(output) = self.sip.poll_output() {
+                self.on_signalling(output, now);
+            } else if self.hear_media(now) {
+            } else if let Some((id, fact)) = self.facts.pop_front() {
+                if let Some(conversation) = self.conversations.get_mut(&id) {
+                    conversation.call.handle_input(fact, now);
+                    self.carry_out(id, now);
+                }
+            } else {
+                return;
+            }
+        }
+    }
+
+    fn on_command(&mut self, ticket: u64, command: Command, now: Instant) {
+        let result = match command {
+            Command::Hangup { call } if self.conversations.contains_key(&call) => {
+                self.facts.push_back((call, call::Input::HangUp));
+                Ok(Reply::Done)
+            }
+            Command::Hangup { .. } => Err(Refusal::NoSuchCall),
+            Command::PutExtension(extension) => {
+                if !extension.enabled {
+                    self.unregister(&extension.number, now);
+                }
+                self.directory.put(*extension);
+                Ok(Reply::Done)
+            }
+            Command::RemoveExtension { number } => {
+                self.unregister(&number, now);
+                self.directory.remove(&number);
+                Ok(Reply::Done)
+            }
+        };
+        self.out.push_back(Output::Reply { ticket, result });
+    }
+
+    fn on_query(&mut self, ticket: u64, query: &Query, now: Instant) {
+        let answer = match query {
+            Query::Calls => {
+                let mut calls: Vec<_> = self.conversations.values().map(|c| c.call.live()).collect();
+                calls.sort_by_key(|call| (call.started_at, call.id));
+                Answer::Calls(calls)
+            }
+            Query::Registrations { extension } => Answer::Registrations(self.registrations(extension.as_deref(), now)),
+        };
+        self.out.push_back(Output::Answer { ticket, answer });
+    }
+
+    fn registrations(&self, only: Option<&str>, now: Instant) -> Vec<Registration> {
+        let wall = self.config.wall;
+        let shown = |binding: &sip_stack::registrar::Binding| Registration {
+            extension: binding.aor.clone(),
+            contact: String::from_utf8_lossy(&binding.contact).into_owned(),
+            remote: binding.flow.remote.to_string(),
+            transport: binding.flow.transport.via().to_ascii_lowercase(),
+            user_agent: binding.user_agent.clone(),
+            expires_at: wall.at(binding.expires_at),
+        };
+        match only {
+            Some(number) => self.registrar.contacts(number, now).into_iter().map(shown).collect(),
+            None => self.registrar.bindings().filter(|binding| binding.expires_at > now).map(shown).collect(),
+        }
+    }
+
+    fn forget_ladder(&mut self, id: CallId) {
+        let Some((ladder, sessions)) = self.lingering.remove(&id) else { return };
+        for session in sessions {
+            self.traced.remove(session);
+        }
+        self.out.push_back(Output::Ladder { call: id, trace: ladder.to_json() });
+    }
+
+    /// A finished call's ladder goes on for a moment: the answers to our BYE belong to it.
+    pub(crate) fn linger(&mut self, id: CallId, ladder: Ladder, sessions: Vec<SessionId>, now: Instant) {
+        self.lingering.insert(id, (ladder, sessions));
+        self.timers.set(Timer::Linger(id), now + LINGER);
+    }
+
+    /// Starts the sign of life, if it is not running.
+    pub(crate) fn live(&mut self, now: Instant) {
+        if self.timers.get(&Timer::Alive).is_none() {
+            self.say_alive(now);
+        }
+    }
+
+    fn say_alive(&mut self, now: Instant) {
+        let key = hot::alive(self.config.cell);
+        if self.conversations.is_empty() {
+            self.out.push_back(Output::Forget { key });
+        } else {
+            let value = hot::alive_value(self.config.wall.at(now));
+            self.out.push_back(Output::Keep { key, value });
+            self.timers.set(Timer::Alive, now + ALIVE);
+        }
+    }
+}

@@ -1,0 +1,144 @@
+//! The home of an extension: its registrations, and how many calls it is in. Letters from other cells end here.
+
+use crate::cell::Cell;
+use crate::hot;
+use crate::io::{Body, Contact, Envelope, Output};
+use model::{CallId, EventBody, Outcome, RegistrationChange};
+use sip_stack::endpoint::{Flow, RequestId};
+use sip_stack::message::Message;
+use sip_stack::placement::aor_hash;
+use sip_stack::registrar::{Binding, ChangeKind};
+use std::time::Instant;
+use tracing::info;
+
+impl Cell {
+    pub(crate) fn home_of(&self, number: &str) -> u16 {
+        (aor_hash(number.as_bytes()) % u64::from(self.config.cells.max(1))) as u16
+    }
+
+    pub(crate) fn on_envelope(&mut self, envelope: Envelope, now: Instant) {
+        match envelope.body {
+            Body::Datagram { flow, data } => self.handle_datagram(flow, data, now),
+            Body::Locate { call, number } => {
+                let found = self.locate(call, &number, now);
+                if envelope.from == self.config.cell {
+                    self.on_located(call, found, now);
+                } else {
+                    self.send(envelope.from, Body::Located { call, found });
+                }
+            }
+            Body::Located { call, found } => self.on_located(call, found, now),
+            Body::Occupy { call, number } => {
+                self.occupied.entry(number).or_default().insert(call);
+            }
+            Body::Vacate { call, number } => {
+                if let Some(calls) = self.occupied.get_mut(&number) {
+                    calls.remove(&call);
+                    if calls.is_empty() {
+                        self.occupied.remove(&number);
+                    }
+                }
+            }
+        }
+    }
+
+    fn locate(&mut self, call: CallId, number: &str, now: Instant) -> Result<Vec<Contact>, Outcome> {
+        let extension = self.directory.extension(number).ok_or(Outcome::Unallocated)?;
+        let contacts: Vec<Contact> = self.registrar.contacts(number, now).into_iter().map(contact).collect();
+        if contacts.is_empty() {
+            return Err(Outcome::Unreachable);
+        }
+        let calls = self.occupied.entry(number.to_owned()).or_default();
+        if calls.len() >= usize::from(extension.max_calls) {
+            return Err(Outcome::Busy);
+        }
+        calls.insert(call);
+        Ok(contacts)
+    }
+
+    /// REGISTER of a phone that proved who it is.
+    pub(crate) fn register(&mut self, id: RequestId, number: &str, request: &Message, flow: Flow, now: Instant) {
+        let registration = self.registrar.register(number, request, flow, now);
+        for change in registration.changes {
+            self.keep_binding(change.kind, &change.binding, now);
+        }
+        if registration.status.0 == 200 {
+            self.stats.registered += 1;
+        }
+        self.sip.respond(id, registration.status, registration.headers, None, now);
+    }
+
+    pub(crate) fn expire_registrations(&mut self, now: Instant) {
+        for binding in self.registrar.handle_timeout(now) {
+            self.keep_binding(ChangeKind::Removed, &binding, now);
+        }
+    }
+
+    pub(crate) fn unregister(&mut self, number: &str, now: Instant) {
+        for binding in self.registrar.remove_all(number) {
+            self.keep_binding(ChangeKind::Removed, &binding, now);
+        }
+    }
+
+    fn keep_binding(&mut self, kind: ChangeKind, binding: &Binding, now: Instant) {
+        let key = hot::registration(&binding.aor, &binding.contact);
+        let change = match kind {
+            ChangeKind::Added | ChangeKind::Refreshed => {
+                let value = binding.snapshot(&self.config.wall);
+                self.out.push_back(Output::Keep { key, value });
+                RegistrationChange::Added
+            }
+            ChangeKind::Removed => {
+                self.out.push_back(Output::Forget { key });
+                if binding.expires_at <= now { RegistrationChange::Expired } else { RegistrationChange::Removed }
+            }
+        };
+        if kind == ChangeKind::Refreshed {
+            return;
+        }
+        info!(extension = %binding.aor, ?change, "registration changed");
+        let (extension, remote) = (binding.aor.clone(), binding.flow.remote.to_string());
+        let contact = String::from_utf8_lossy(&binding.contact).into_owned();
+        self.tell(EventBody::RegistrationChanged { extension, change, contact, remote }, now);
+    }
+
+    /// What the last process left behind.
+    pub(crate) fn restore(&mut self, key: &[u8], value: &[u8], now: Instant) {
+        let mine = |cell: u16| cell % self.config.cells.max(1) == self.config.cell;
+        match hot::Key::parse(key) {
+            Some(hot::Key::Registration { number }) if self.home_of(&number) == self.config.cell => {
+                match Binding::restore(value, &self.config.wall) {
+                    Some(binding) if binding.expires_at > now => self.registrar.restore(binding),
+                    _ => self.out.push_back(Output::Forget { key: key.to_vec() }),
+                }
+            }
+            Some(hot::Key::Alive) => self.died_at = self.died_at.max(hot::alive_time(value).unwrap_or(0)),
+            Some(hot::Key::Call(id)) if mine(id.cell()) => self.bury(key, value),
+            Some(hot::Key::Record(id)) if mine(id.cell()) => match serde_json::from_slice(value) {
+                Ok(record) => self.out.push_back(Output::Record { record: Box::new(record) }),
+                Err(_) => self.out.push_back(Output::Forget { key: key.to_vec() }),
+            },
+            Some(_) => {}
+            None => tracing::warn!(key = %key.escape_ascii(), "unknown key in the hot store, left alone"),
+        }
+    }
+
+    /// A call that was going on when the last process died: its record says so.
+    fn bury(&mut self, key: &[u8], value: &[u8]) {
+        if let Ok(mut record) = serde_json::from_slice::<model::CallRecord>(value) {
+            record.ended_at = record.ended_at.max(self.died_at);
+            if let Some(recording) = &mut record.recording {
+                recording.complete = false;
+                recording.note = "the switch stopped while recording".to_owned();
+            }
+            let kept = serde_json::to_vec(&record).unwrap_or_default();
+            self.out.push_back(Output::Keep { key: hot::record(record.id), value: kept });
+            self.out.push_back(Output::Record { record: Box::new(record) });
+        }
+        self.out.push_back(Output::Forget { key: key.to_vec() });
+    }
+}
+
+fn contact(binding: &Binding) -> Contact {
+    Contact { uri: binding.contact.clone(), flow: binding.flow, user_agent: binding.user_agent.clone() }
+}

@@ -1,0 +1,106 @@
+//! A cell on its thread: which messages are its own, and what travels to others.
+
+use crate::cell::Cell;
+use crate::config::Config;
+use crate::io::{Body, Counts, Envelope, Input, Output, RecordingKey, Stats};
+use media::engine::{Channel, Forward, Packet, Page};
+use sip_stack::endpoint::Flow;
+use sip_stack::placement::{Hint, owner_hint};
+use std::net::SocketAddr;
+use std::time::Instant;
+use stdx::Entropy;
+
+/// One shard of the switch with the four methods of every core, and the packet path beside them.
+///
+/// After every call drain [`Worker::poll_output`] until `None`, and do its wishes in order.
+#[derive(Debug)]
+pub struct Worker {
+    cell: Cell,
+    me: u16,
+    cells: u16,
+    forwarded: u64,
+}
+
+impl Worker {
+    /// An empty shard. Give it [`Input::Ports`] and extensions before the first call.
+    pub fn new(config: Config, entropy: Entropy, now: Instant) -> Self {
+        let (me, cells) = (config.cell, config.cells.max(1));
+        Self { cell: Cell::new(config, entropy, now), me, cells, forwarded: 0 }
+    }
+
+    /// A pair found in the hot store at the start. Every worker is given every pair, in the order of the keys, before its
+    /// first input; each takes what is its own. Records of calls that died with the last process follow as outputs.
+    pub fn restore(&mut self, key: &[u8], value: &[u8], now: Instant) {
+        self.cell.restore(key, value, now);
+    }
+
+    /// A fact from outside.
+    pub fn handle_input(&mut self, input: Input, now: Instant) {
+        match input {
+            Input::Datagram { flow, data } => self.place(flow, data, now),
+            Input::Envelope(Envelope { body: Body::Datagram { flow, data }, .. }) => {
+                self.cell.handle_datagram(flow, data, now);
+            }
+            other => self.cell.handle_input(other, now),
+        }
+    }
+
+    /// One packet of sound or its reports that arrived on RTP port `number` (its RTCP socket included). If it returns
+    /// something, send the packet as it now is. Neither locks nor allocates in an established call.
+    pub fn handle_packet(
+        &mut self,
+        number: u16,
+        channel: Channel,
+        from: SocketAddr,
+        packet: &mut Packet,
+        now: Instant,
+    ) -> Option<Forward> {
+        self.cell.handle_packet(number, channel, from, packet, now)
+    }
+
+    /// A deadline passed.
+    pub fn handle_timeout(&mut self, now: Instant) {
+        self.cell.handle_timeout(now);
+    }
+
+    /// When [`Worker::handle_timeout`] wants to be called.
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        self.cell.poll_timeout()
+    }
+
+    /// The next wish.
+    pub fn poll_output(&mut self) -> Option<Output> {
+        self.cell.poll_output()
+    }
+
+    /// A page of a recording that has been written.
+    pub fn give_back(&mut self, recording: RecordingKey, page: Page) {
+        self.cell.give_back(recording, page);
+    }
+
+    /// What is alive now.
+    pub fn counts(&self) -> Counts {
+        self.cell.counts()
+    }
+
+    /// What happened since the start.
+    pub fn stats(&self) -> Stats {
+        Stats { forwarded: self.forwarded, ..self.cell.stats() }
+    }
+
+    /// The same message leads to the same worker on every path, so that a repetition, a CANCEL and an ACK meet their transaction.
+    fn place(&mut self, flow: Flow, data: bytes::Bytes, now: Instant) {
+        let to = match owner_hint(&data) {
+            Hint::Cell(tag) if tag.0 < self.cells => tag.0,
+            // A tag of a worker that no longer exists: its successor says 481.
+            Hint::Cell(tag) => tag.0 % self.cells,
+            Hint::Aor(hash) | Hint::CallId(hash) => (hash % u64::from(self.cells)) as u16,
+        };
+        if to == self.me {
+            self.cell.handle_datagram(flow, data, now);
+        } else {
+            self.forwarded += 1;
+            self.cell.send(to, Body::Datagram { flow, data });
+        }
+    }
+}

@@ -1,0 +1,3 @@
+//! SIP messages, transactions, dialogs, digest and registrations, without any I/O.
+
+pub mod message;

@@ -13,8 +13,8 @@ pub struct Credentials {
 
 impl Credentials {
     /// Reads one line: a scheme, then whatever that scheme has; only Digest is looked into, and strictly.
-    pub fn parse(bytes: Bytes) -> Option<Self> {
-        let value = trim(&bytes);
+    pub fn parse(bytes: &Bytes) -> Option<Self> {
+        let value = trim(bytes);
         let end = value.iter().position(u8::is_ascii_whitespace).unwrap_or(value.len());
         let (scheme, params) = (&value[..end], trim(&value[end..]));
         if !is_token(scheme) {
@@ -59,7 +59,7 @@ mod tests {
     use super::*;
 
     fn parse(value: &'static [u8]) -> Option<Credentials> {
-        Credentials::parse(Bytes::from_static(value))
+        Credentials::parse(&Bytes::from_static(value))
     }
 
     #[test]

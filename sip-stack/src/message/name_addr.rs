@@ -29,8 +29,8 @@ impl NameAddr {
     ///
     /// Strict where RFC 4475 §3.1.2 asks for refusal: open quotes, commas in a bare display name, blanks inside the brackets,
     /// `?` in a bare address, empty parameters. Lenient where it costs nothing: a bare display name may hold any other byte.
-    pub fn parse(bytes: Bytes) -> Option<Self> {
-        let value = trim(&bytes);
+    pub fn parse(bytes: &Bytes) -> Option<Self> {
+        let value = trim(bytes);
         let share = |part: &[u8]| bytes.slice_ref(part);
         let (display, addr) = match value.first()? {
             b'"' => {
@@ -66,7 +66,7 @@ impl NameAddr {
                 (uri, &addr[end..])
             }
         };
-        Some(Self { display, uri: Uri::parse(share(uri)).ok()?, params: Params::parse(share(params))? })
+        Some(Self { display, uri: Uri::parse(share(uri)).ok()?, params: Params::parse(&share(params))? })
     }
 
     /// `<uri>` alone.
@@ -186,7 +186,7 @@ mod tests {
     use super::*;
 
     fn parse(value: &[u8]) -> Option<NameAddr> {
-        NameAddr::parse(Bytes::copy_from_slice(value))
+        NameAddr::parse(&Bytes::copy_from_slice(value))
     }
 
     #[test]

@@ -10,8 +10,8 @@ pub struct Params(Bytes);
 
 impl Params {
     /// Reads header parameters strictly: nothing, or semicolons each followed by a name and perhaps `=` and a value.
-    pub(super) fn parse(bytes: Bytes) -> Option<Self> {
-        let text = trim(&bytes);
+    pub(super) fn parse(bytes: &Bytes) -> Option<Self> {
+        let text = trim(bytes);
         let Some((&first, list)) = text.split_first() else { return Some(Self::default()) };
         let fine = first == b';'
             && Split::new(list, b';').all(|param| {
@@ -114,7 +114,7 @@ mod tests {
     use super::*;
 
     fn parse(text: &'static str) -> Option<Params> {
-        Params::parse(Bytes::from_static(text.as_bytes()))
+        Params::parse(&Bytes::from_static(text.as_bytes()))
     }
 
     #[test]

@@ -241,15 +241,15 @@ fn start_line(line: &[u8]) -> Result<(Start, Option<ParseErrorKind>), ParseError
 }
 
 fn status_line(line: &[u8]) -> Result<Start, ParseErrorKind> {
-    let version = line.get(..8).ok_or(ParseErrorKind::StatusLine)?;
+    let version = line.get(..7).ok_or(ParseErrorKind::StatusLine)?;
     // The phrase may be empty (RFC 4475 §3.1.1.13); some leave out its space too.
-    let code = line.get(8..12).filter(|code| code[0] == b' ').ok_or(ParseErrorKind::StatusLine)?;
+    let code = line.get(7..11).filter(|code| code[0] == b' ').ok_or(ParseErrorKind::StatusLine)?;
     let code = number(&code[1..]).and_then(|code| u16::try_from(code).ok());
     let status = code.filter(|code| (100..700).contains(code)).map(Status).ok_or(ParseErrorKind::StatusLine)?;
-    if !version.eq_ignore_ascii_case(b"SIP/2.0") || !matches!(line.get(12), None | Some(b' ')) {
+    if !version.eq_ignore_ascii_case(b"SIP/2.0") || !matches!(line.get(11), None | Some(b' ')) {
         return Err(ParseErrorKind::StatusLine);
     }
-    Ok(Start::Response { status, reason: Span::new(line.len().min(13), line.len()) })
+    Ok(Start::Response { status, reason: Span::new(line.len().min(12), line.len()) })
 }
 
 fn request_line(line: &[u8]) -> Result<(Start, Option<ParseErrorKind>), ParseErrorKind> {

@@ -60,34 +60,31 @@ pub(super) fn number(bytes: &[u8]) -> Option<u32> {
 /// Where the quoted string that opens `bytes` ends: the index after its closing quote.
 ///
 /// A quoted string in a double-byte charset (GBK, Big5) may hold 0x5C as a second byte, which reads as an escape and can swallow the
-/// closing quote. Only where the plain reading finds no end and the text is not UTF-8, bytes are read in pairs.
+/// closing quote or lose its own byte. So text that is not UTF-8 is read in pairs; the plain reading remains where that finds no end.
 pub(super) fn quoted_end(bytes: &[u8]) -> Option<usize> {
-    plain_quoted_end(bytes).or_else(|| match std::str::from_utf8(bytes) {
-        Ok(_) => None,
-        Err(_) => paired_quoted_end(bytes),
-    })
+    let plain = quoted_end_by(bytes, false);
+    let inner = bytes.get(1..plain.unwrap_or(bytes.len())).unwrap_or_default();
+    match std::str::from_utf8(inner) {
+        Ok(_) => plain,
+        Err(_) => quoted_end_by(bytes, true).or(plain),
+    }
 }
 
-fn plain_quoted_end(bytes: &[u8]) -> Option<usize> {
+fn quoted_end_by(bytes: &[u8], pairs: bool) -> Option<usize> {
     let mut at = 1;
     loop {
         match bytes.get(at)? {
             b'"' => return Some(at + 1),
             b'\\' => at += 2,
+            _ if pairs && is_pair(&bytes[at..]) => at += 2,
             _ => at += 1,
         }
     }
 }
 
-fn paired_quoted_end(bytes: &[u8]) -> Option<usize> {
-    let mut at = 1;
-    loop {
-        match bytes.get(at)? {
-            b'"' => return Some(at + 1),
-            b'\\' | 0x81..=0xfe => at += 2,
-            _ => at += 1,
-        }
-    }
+/// Whether these bytes begin with a character of a double-byte charset. The second byte is never a quote.
+fn is_pair(bytes: &[u8]) -> bool {
+    matches!(bytes, [0x81..=0xfe, 0x40..=0x7e | 0x80..=0xfe, ..])
 }
 
 /// The text inside a quoted string, escapes undone. Bytes that are not UTF-8 are read in pairs, so that a second byte 0x5C stays.
@@ -97,34 +94,31 @@ pub(super) fn unescape_quoted(inner: &[u8]) -> Cow<'_, [u8]> {
     }
     let pairs = std::str::from_utf8(inner).is_err();
     let mut out = Vec::with_capacity(inner.len());
-    let mut rest = inner.iter().copied();
-    while let Some(b) = rest.next() {
-        match b {
-            b'\\' => out.extend(rest.next()),
-            0x81..=0xfe if pairs => {
-                out.push(b);
-                out.extend(rest.next());
-            }
-            _ => out.push(b),
-        }
+    let mut at = 0;
+    while let Some(&b) = inner.get(at) {
+        let len = if b == b'\\' || pairs && is_pair(&inner[at..]) { 2 } else { 1 };
+        let part = &inner[at..inner.len().min(at + len)];
+        out.extend_from_slice(if b == b'\\' { &part[1..] } else { part });
+        at += len;
     }
     Cow::Owned(out)
 }
 
-/// Text as the inside of a quoted string. Line ends and other controls that RFC 3261 allows in no quoted pair become spaces.
+/// Text as the inside of a quoted string. Line ends and NULs, for which RFC 3261 knows no escape, become spaces.
 pub(super) fn escape_quoted(text: &[u8], out: &mut Vec<u8>) {
     let pairs = std::str::from_utf8(text).is_err();
-    let mut rest = text.iter().copied();
-    while let Some(b) = rest.next() {
+    let mut at = 0;
+    while let Some(&b) = text.get(at) {
         match b {
+            _ if pairs && is_pair(&text[at..]) => {
+                out.extend_from_slice(&text[at..at + 2]);
+                at += 1;
+            }
             b'"' | b'\\' => out.extend([b'\\', b]),
             b'\r' | b'\n' | 0 => out.push(b' '),
-            0x81..=0xfe if pairs => {
-                out.push(b);
-                out.extend(rest.next().map(|b| if matches!(b, b'\r' | b'\n' | b'"') { b' ' } else { b }));
-            }
             _ => out.push(b),
         }
+        at += 1;
     }
 }
 

@@ -8,6 +8,7 @@ use bytes::{Buf, BytesMut};
 
 /// What a stream carries.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(clippy::large_enum_variant, reason = "nearly every frame is a message, and it is taken apart at once")]
 pub enum Frame {
     /// A message.
     Message(Message),

@@ -79,8 +79,8 @@ pub struct Via {
 
 impl Via {
     /// Reads one value: `SIP/2.0/UDP host:port;params`, blanks allowed around every separator.
-    pub fn parse(bytes: Bytes) -> Option<Self> {
-        let value = trim(&bytes);
+    pub fn parse(bytes: &Bytes) -> Option<Self> {
+        let value = trim(bytes);
         let share = |part: &[u8]| bytes.slice_ref(part);
         let (protocol, rest) = split_at(value, b'/')?;
         let (version, rest) = split_at(rest, b'/')?;
@@ -97,7 +97,7 @@ impl Via {
             transport: share(transport),
             host: share(host),
             port,
-            params: Params::parse(share(&rest[end..]))?,
+            params: Params::parse(&share(&rest[end..]))?,
         })
     }
 
@@ -198,7 +198,7 @@ mod tests {
     use super::*;
 
     fn parse(value: &'static str) -> Option<Via> {
-        Via::parse(Bytes::from_static(value.as_bytes()))
+        Via::parse(&Bytes::from_static(value.as_bytes()))
     }
 
     #[test]

@@ -24,7 +24,7 @@ impl Message {
     }
 
     fn one_addr(&self, name: Name) -> Result<NameAddr, HeaderError> {
-        NameAddr::parse(self.share(self.required(name)?)).ok_or(HeaderError::Malformed(name))
+        NameAddr::parse(&self.share(self.required(name)?)).ok_or(HeaderError::Malformed(name))
     }
 
     /// The Request-URI, read; of a response an error.
@@ -35,12 +35,12 @@ impl Message {
     /// The topmost Via: who sent this request, or which of our requests this answers.
     pub fn via(&self) -> Result<Via, HeaderError> {
         let value = self.values(Name::Via).next().ok_or(HeaderError::Missing(Name::Via))?;
-        Via::parse(self.share(value)).ok_or(HeaderError::Malformed(Name::Via))
+        Via::parse(&self.share(value)).ok_or(HeaderError::Malformed(Name::Via))
     }
 
     /// All Vias, topmost first.
     pub fn vias(&self) -> impl Iterator<Item = Result<Via, HeaderError>> {
-        self.values(Name::Via).map(|value| Via::parse(self.share(value)).ok_or(HeaderError::Malformed(Name::Via)))
+        self.values(Name::Via).map(|value| Via::parse(&self.share(value)).ok_or(HeaderError::Malformed(Name::Via)))
     }
 
     /// From.
@@ -126,7 +126,7 @@ impl Message {
 
     /// All addresses of a list header: Contact, Route, Record-Route, Path, P-Asserted-Identity …
     pub fn addrs(&self, name: Name) -> impl Iterator<Item = Result<NameAddr, HeaderError>> {
-        self.values(name).map(move |value| NameAddr::parse(self.share(value)).ok_or(HeaderError::Malformed(name)))
+        self.values(name).map(move |value| NameAddr::parse(&self.share(value)).ok_or(HeaderError::Malformed(name)))
     }
 
     /// The address of a header with one value: Refer-To, Referred-By …
@@ -141,7 +141,7 @@ impl Message {
 
     /// The lines of Authorization, Proxy-Authorization, WWW-Authenticate or Proxy-Authenticate.
     pub fn credentials(&self, name: Name) -> impl Iterator<Item = Result<Credentials, HeaderError>> {
-        self.headers(name).map(move |value| Credentials::parse(self.share(value)).ok_or(HeaderError::Malformed(name)))
+        self.headers(name).map(move |value| Credentials::parse(&self.share(value)).ok_or(HeaderError::Malformed(name)))
     }
 
     /// Seconds since 1970 of the Date header. RFC 3261 §20.17 knows no other zone than GMT (RFC 4475 §3.1.2.12).

@@ -133,6 +133,10 @@ impl Call {
             Input::Unconfirmed { leg } => self.on_unconfirmed(leg, now),
             Input::Silent { leg } => self.on_silent(leg, now),
             Input::Announced => self.on_announced(now),
+            Input::Incompatible => {
+                let cause = Outcome::Incompatible.cause();
+                self.end_all(Outcome::Incompatible, Side::System, cause, "the parties share no codec", now);
+            }
             Input::HangUp => self.end_all(Outcome::Cancelled, Side::System, Cause { sip: 480, q850: 31 }, "", now),
         }
     }
@@ -168,6 +172,19 @@ impl Call {
     /// The call's id.
     pub fn id(&self) -> CallId {
         self.setup.id
+    }
+
+    /// Who calls.
+    pub fn caller(&self) -> &Party {
+        &self.setup.caller
+    }
+
+    /// The trunk the call came from; `None` if an extension calls.
+    pub fn from_trunk(&self) -> Option<&str> {
+        match &self.setup.caller.kind {
+            PartyKind::Trunk(name) => Some(name),
+            PartyKind::Extension => None,
+        }
     }
 
     /// True once the record is written; the call can be forgotten.

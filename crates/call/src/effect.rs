@@ -81,6 +81,8 @@ pub enum Input {
     },
     /// The announcement to the caller came to its end, or could not be given.
     Announced,
+    /// The caller and the one who answered cannot understand each other's sound.
+    Incompatible,
     /// Somebody with the right to do so wants the call to end.
     HangUp,
 }

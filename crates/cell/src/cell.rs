@@ -51,7 +51,7 @@ pub(crate) struct Cell {
     pub(crate) recordings: BTreeMap<RecordingId, CallId>,
     /// Ladders of calls that are over, and whose sessions they follow.
     pub(crate) lingering: BTreeMap<CallId, (Ladder, Vec<SessionId>)>,
-    pub(crate) traced: SecondaryMap<SessionId, CallId>,
+    pub(crate) traced: BTreeMap<SessionId, CallId>,
     pub(crate) timers: Timers<Timer>,
     /// As home of extensions: in which calls they are.
     pub(crate) occupied: BTreeMap<String, BTreeSet<CallId>>,
@@ -91,7 +91,7 @@ impl Cell {
             ports: SecondaryMap::new(),
             recordings: BTreeMap::new(),
             lingering: BTreeMap::new(),
-            traced: SecondaryMap::new(),
+            traced: BTreeMap::new(),
             timers: Timers::default(),
             occupied: BTreeMap::new(),
             facts: VecDeque::new(),
@@ -290,7 +290,7 @@ impl Cell {
     fn forget_ladder(&mut self, id: CallId) {
         let Some((ladder, sessions)) = self.lingering.remove(&id) else { return };
         for session in sessions {
-            self.traced.remove(session);
+            self.traced.remove(&session);
         }
         self.out.push_back(Output::Ladder { call: id, trace: ladder.to_json() });
     }

@@ -4,9 +4,10 @@ use crate::io::Contact;
 use crate::trace::Ladder;
 use call::Call;
 use media::engine::{PortId, RecordingId};
-use model::{CallRecord, LegNo, Quality, RecordingFile};
+use model::{CallRecord, LegNo, Outcome, Quality, RecordingFile};
 use sip_stack::endpoint::{Flow, SessionId};
 use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
 
 #[derive(Debug)]
 pub(crate) struct Conversation {
@@ -18,11 +19,22 @@ pub(crate) struct Conversation {
     pub(crate) occupied: Vec<String>,
     pub(crate) recording: Option<Recording>,
     pub(crate) ladder: Ladder,
+    /// Every session the call ever had, for its ladder.
+    pub(crate) sessions: Vec<SessionId>,
+    /// The caller has our 200.
+    pub(crate) accepted: bool,
     /// The caller was given a session description before the answer.
     pub(crate) early_answer: bool,
     /// Why the caller's offer cannot be used, for the Warning header.
     pub(crate) warning: Option<String>,
-    pub(crate) record_wanted: bool,
+    /// It is refused for this before anybody is looked for.
+    pub(crate) refuse: Option<Outcome>,
+    /// What the dialled number led to.
+    pub(crate) ring: Duration,
+    pub(crate) record: bool,
+    pub(crate) destination: Option<String>,
+    /// The parties were joined at this moment.
+    pub(crate) joined_at: Option<Instant>,
 }
 
 /// One leg as signalling and sound know it.
@@ -57,9 +69,15 @@ impl Conversation {
             occupied: Vec::new(),
             recording: None,
             ladder: Ladder::default(),
+            sessions: Vec::new(),
+            accepted: false,
             early_answer: false,
             warning: None,
-            record_wanted: false,
+            refuse: None,
+            ring: Duration::ZERO,
+            record: false,
+            destination: None,
+            joined_at: None,
         }
     }
 

@@ -1,0 +1,351 @@
+//! How the wishes of a call are carried out.
+
+use crate::cell::{Cell, Timer};
+use crate::conversation::{LegEnd, Recording};
+use crate::directory::Destination;
+use crate::hot;
+use crate::io::{Body, Contact, Output, RecordingKey};
+use crate::signalling::reason_value;
+use call::{Effect, Input, Party, PartyKind, Target};
+use media::engine::{Answer, Sound};
+use media::tones::Tone;
+use model::{CallId, CallRecord, Cause, EventBody, LegId, LegNo, Outcome};
+use sip_stack::endpoint::Invite;
+use sip_stack::message::{NameAddr, Status, Uri};
+use std::time::{Duration, Instant};
+use stdx::never;
+use tracing::{info, warn};
+
+/// How long a tone tells why a call failed.
+const REASON_TONE: Duration = Duration::from_secs(3);
+
+/// How long a number beyond a trunk may ring.
+const TRUNK_RING: Duration = Duration::from_secs(60);
+
+impl Cell {
+    /// Does what a call wishes, until it wishes nothing more.
+    pub(crate) fn carry_out(&mut self, id: CallId, now: Instant) {
+        while let Some(effect) = self.conversations.get_mut(&id).and_then(|c| c.call.poll_output()) {
+            match effect {
+                Effect::Locate(number) => self.find(id, &number, now),
+                Effect::Dial { leg, target } => self.dial(id, leg, target, now),
+                Effect::Ring { early_media } => self.ring(id, early_media, now),
+                Effect::Announce(outcome) => self.announce(id, outcome, now),
+                Effect::Answer { with } => self.answer(id, with, now),
+                Effect::Record { with } => self.record(id, with, now),
+                Effect::Reject(cause) => self.reject(id, cause, now),
+                Effect::HangUp { leg, cause } => self.hang_up_leg(id, leg, cause, now),
+                Effect::Tell(event) => self.tell(event, now),
+                Effect::Keep => self.keep(id, now),
+                Effect::Finished(record) => self.finish(id, record, now),
+            }
+        }
+        match self.conversations.get(&id).and_then(|c| c.call.poll_timeout()) {
+            Some(at) => self.timers.set(Timer::Call(id), at),
+            None => self.timers.cancel(&Timer::Call(id)),
+        }
+    }
+
+    fn find(&mut self, id: CallId, number: &str, now: Instant) {
+        let Some(conversation) = self.conversations.get_mut(&id) else { return };
+        if let Some(outcome) = conversation.refuse {
+            return self.facts.push_back((id, Input::Nowhere(outcome)));
+        }
+        let from_trunk = conversation.call.from_trunk();
+        match self.directory.find(number, from_trunk) {
+            Destination::Extension { extension, record } => {
+                conversation.record = record || self.config.policy.record_all;
+                conversation.ring = Duration::from_secs(extension.ring_seconds.into());
+                let number = extension.number.clone();
+                conversation.destination = Some(number.clone());
+                self.send_home(&number.clone(), Body::Locate { call: id, number }, now);
+            }
+            Destination::Trunk { trunk, flow, record } => {
+                conversation.record = record || self.config.policy.record_all;
+                let uri = format!("sip:{number}@{}", flow.remote).into_bytes();
+                conversation.contacts = vec![Contact { uri, flow, user_agent: String::new() }];
+                let party = Party { number: number.to_owned(), name: String::new(), kind: PartyKind::Trunk(trunk.to_owned()) };
+                let target = Target { party, ring: TRUNK_RING, record: conversation.record };
+                self.facts.push_back((id, Input::Located(vec![target])));
+            }
+            Destination::Nowhere(outcome) => self.facts.push_back((id, Input::Nowhere(outcome))),
+        }
+    }
+
+    /// The home of an extension has answered.
+    pub(crate) fn on_located(&mut self, id: CallId, found: Result<Vec<Contact>, Outcome>, now: Instant) {
+        let Some(conversation) = self.conversations.get_mut(&id) else { return };
+        let Some(number) = conversation.destination.clone() else { return };
+        match found {
+            Ok(contacts) if conversation.call.is_over() => {
+                drop(contacts);
+                self.send_home(&number.clone(), Body::Vacate { call: id, number }, now);
+            }
+            Ok(contacts) => {
+                let party = Party { number: number.clone(), name: String::new(), kind: PartyKind::Extension };
+                let target = Target { party, ring: conversation.ring, record: conversation.record };
+                conversation.occupied.push(number);
+                let targets = vec![target; contacts.len()];
+                conversation.contacts = contacts;
+                self.facts.push_back((id, Input::Located(targets)));
+            }
+            Err(outcome) => self.facts.push_back((id, Input::Nowhere(outcome))),
+        }
+    }
+
+    fn dial(&mut self, id: CallId, leg: LegNo, target: usize, now: Instant) {
+        if let Err(outcome) = self.try_dial(id, leg, target, now) {
+            self.facts.push_back((id, Input::Failed { leg, outcome, cause: outcome.cause() }));
+        }
+    }
+
+    fn try_dial(&mut self, id: CallId, leg: LegNo, target: usize, now: Instant) -> Result<(), Outcome> {
+        let conversation = self.conversations.get_mut(&id).ok_or(Outcome::SwitchFailure)?;
+        let contact = conversation.contacts.get(target).ok_or(Outcome::SwitchFailure)?.clone();
+        let request_uri = Uri::from_slice(&contact.uri).map_err(|_| Outcome::Unreachable)?;
+        let flow = contact.flow;
+        let port = self.media.open(flow.local.ip(), now).map_err(|_| {
+            warn!("no media port is free: raise [media] ports, or take fewer calls");
+            Outcome::Congestion
+        })?;
+        self.media.hint_source(port, flow.remote.ip());
+        let body = self.media.make_offer(port, conversation.port(LegId::CALLER), now);
+        let caller = conversation.call.caller();
+        let from = address(&caller.number, flow.local).ok_or(Outcome::SwitchFailure)?.with_display(caller.name.as_bytes());
+        let to = NameAddr::new(request_uri.without_headers());
+        let invite = Invite {
+            flow,
+            request_uri,
+            route: Vec::new(),
+            from,
+            to,
+            contact_user: caller.number.clone(),
+            headers: Vec::new(),
+            body,
+            call_id: None,
+        };
+        let end = LegEnd {
+            session: None,
+            port: Some(port),
+            flow,
+            user_agent: contact.user_agent,
+            sip_call_id: String::new(),
+            codec: String::new(),
+            quality: None,
+            agreed: false,
+        };
+        self.ports.insert(port, (id, leg));
+        conversation.legs.insert(leg, end);
+        let session = self.sip.invite(invite, now).map_err(|_| Outcome::Congestion)?;
+        self.sessions.insert(session, (id, leg));
+        self.traced.insert(session, id);
+        if let Some(conversation) = self.conversations.get_mut(&id) {
+            conversation.sessions.push(session);
+            if let Some(end) = conversation.legs.get_mut(&leg) {
+                end.sip_call_id = self.sip.call_id(session).unwrap_or_default();
+                end.session = Some(session);
+            }
+        }
+        Ok(())
+    }
+
+    fn ring(&mut self, id: CallId, early_media: Option<LegNo>, now: Instant) {
+        let Some(conversation) = self.conversations.get_mut(&id) else { return };
+        let (Some(session), Some(port)) = (conversation.session(LegId::CALLER), conversation.port(LegId::CALLER)) else {
+            return;
+        };
+        let (status, body) = match early_media.and_then(|leg| conversation.port(leg)) {
+            Some(other) => {
+                self.media.stop(port);
+                self.media.bridge(port, other, now);
+                (Status(183), self.media.make_answer(port, Answer::Joined(other), now))
+            }
+            None => {
+                let body = self.media.make_answer(port, Answer::Early, now);
+                if body.is_some() {
+                    self.media.play(port, Sound::Tone(Tone::Ringback), true, now);
+                }
+                (Status(180), body)
+            }
+        };
+        conversation.early_answer |= body.is_some();
+        self.sip.provisional(session, status, body, now);
+    }
+
+    /// Lets the caller hear why nobody will answer: a voice where there is one for it, else a tone.
+    fn announce(&mut self, id: CallId, outcome: Outcome, now: Instant) {
+        if !self.try_announce(id, outcome, now) {
+            self.facts.push_back((id, Input::Announced));
+        }
+    }
+
+    fn try_announce(&mut self, id: CallId, outcome: Outcome, now: Instant) -> bool {
+        let Some(conversation) = self.conversations.get_mut(&id).filter(|c| c.refuse.is_none()) else { return false };
+        let (Some(session), Some(port)) = (conversation.session(LegId::CALLER), conversation.port(LegId::CALLER)) else {
+            return false;
+        };
+        self.media.unbridge(port, now);
+        self.media.stop(port);
+        let Some(body) = self.media.make_answer(port, Answer::Early, now) else { return false };
+        let prompt = self.config.sounds.prompts.get(&outcome);
+        let (sound, repeat) = match (outcome, prompt) {
+            // Everybody knows the busy tone; a voice would only hold the caller up.
+            (Outcome::Busy | Outcome::Rejected, _) => (Sound::Tone(Tone::Busy), true),
+            (_, Some(samples)) => (Sound::Prompt(samples.clone()), false),
+            (_, None) => (Sound::Tone(Tone::Congestion), true),
+        };
+        if !self.media.play(port, sound, repeat, now) {
+            return false;
+        }
+        if repeat {
+            self.timers.set(Timer::Announced(id), now + REASON_TONE);
+        }
+        if !std::mem::replace(&mut conversation.early_answer, true) {
+            self.sip.provisional(session, Status(183), Some(body), now);
+        }
+        true
+    }
+
+    fn answer(&mut self, id: CallId, with: LegNo, now: Instant) {
+        let Some(conversation) = self.conversations.get_mut(&id) else { return };
+        conversation.joined_at = Some(now);
+        let ends = (conversation.session(LegId::CALLER), conversation.port(LegId::CALLER), conversation.port(with));
+        let (Some(session), Some(caller), Some(callee)) = ends else { return };
+        self.media.stop(caller);
+        self.media.bridge(caller, callee, now);
+        if let Some(body) = self.media.make_answer(caller, Answer::Joined(callee), now) {
+            conversation.accepted = true;
+            self.sip.accept(session, body, now);
+            info!(call = %id, "call answered");
+        } else {
+            info!(call = %id, "the parties share no codec");
+            conversation.warning = Some("the parties share no codec".to_owned());
+            self.facts.push_back((id, Input::Incompatible));
+        }
+    }
+
+    fn record(&mut self, id: CallId, with: LegNo, now: Instant) {
+        let Some(conversation) = self.conversations.get_mut(&id) else { return };
+        let (Some(caller), Some(callee)) = (conversation.port(LegId::CALLER), conversation.port(with)) else { return };
+        let recording = self.media.record(caller, callee, now);
+        let path = recording_path(id, self.config.wall.at(now));
+        conversation.recording =
+            Some(Recording { id: recording, path: path.clone(), note: String::new(), running: true, frames: 0 });
+        self.recordings.insert(recording, id);
+        self.out.push_back(Output::RecordingOpened { recording: self.recording_key(recording), path });
+        self.keep(id, now);
+    }
+
+    pub(crate) fn recording_key(&self, id: media::engine::RecordingId) -> RecordingKey {
+        RecordingKey { cell: self.config.cell, id }
+    }
+
+    fn reject(&mut self, id: CallId, cause: Cause, now: Instant) {
+        let Some(conversation) = self.conversations.get_mut(&id) else { return };
+        let mut headers = vec![("Reason".to_owned(), reason_value(cause))];
+        if let Some(warning) = &conversation.warning {
+            headers.push(("Warning".to_owned(), warning.clone().into_bytes()));
+        }
+        if cause.sip == 503 {
+            headers.push(("Retry-After".to_owned(), b"5".to_vec()));
+        }
+        let Some(session) = conversation.legs.get_mut(&LegId::CALLER).and_then(|end| end.session.take()) else { return };
+        self.sessions.remove(session);
+        self.sip.reject(session, Status(cause.sip.clamp(400, 699)), headers, now);
+    }
+
+    /// Ends a leg's signalling. Its port stays until the call is over if it may be in a recording.
+    pub(crate) fn hang_up_leg(&mut self, id: CallId, leg: LegNo, cause: Cause, now: Instant) {
+        let Some(conversation) = self.conversations.get_mut(&id) else { return };
+        if leg == LegId::CALLER && !conversation.accepted {
+            return self.reject(id, cause, now);
+        }
+        let recorded = conversation.recording.is_some();
+        let Some(end) = conversation.legs.get_mut(&leg) else { return };
+        if let Some(session) = end.session.take() {
+            self.sessions.remove(session);
+            self.sip.hangup(session, Some(reason_of(cause)), now);
+        }
+        if !recorded {
+            self.close_port(id, leg, now);
+        }
+    }
+
+    fn close_port(&mut self, id: CallId, leg: LegNo, now: Instant) {
+        let Some(end) = self.conversations.get_mut(&id).and_then(|c| c.legs.get_mut(&leg)) else { return };
+        let Some(port) = end.port.take() else { return };
+        self.ports.remove(port);
+        if let Some(heard) = self.media.close(port, now) {
+            end.codec.clone_from(&heard.codec);
+            end.quality = crate::sound::quality(&heard);
+        }
+    }
+
+    fn keep(&mut self, id: CallId, now: Instant) {
+        let Some(conversation) = self.conversations.get(&id) else { return };
+        let mut record = conversation.call.snapshot(now);
+        conversation.complete(&mut record);
+        let value = serde_json::to_vec(&record).unwrap_or_default();
+        self.out.push_back(Output::Keep { key: hot::call(id), value });
+    }
+
+    fn finish(&mut self, id: CallId, mut record: Box<CallRecord>, now: Instant) {
+        if let Some(recording) = self.conversations.get(&id).and_then(|c| c.recording.as_ref())
+            && recording.running
+        {
+            self.media.stop_recording(recording.id, now);
+            self.hear_media(now);
+        }
+        let legs: Vec<LegNo> = self.conversations.get(&id).map(|c| c.legs.keys().copied().collect()).unwrap_or_default();
+        for leg in legs {
+            self.close_port(id, leg, now);
+        }
+        let Some(conversation) = self.conversations.remove(&id) else { return };
+        self.timers.cancel(&Timer::Call(id));
+        self.timers.cancel(&Timer::Announced(id));
+        conversation.complete(&mut record);
+        info!(call = %id, outcome = record.outcome.name(), talked_ms = record.talk_ms(), "call ended");
+        *self.stats.calls.entry(record.outcome).or_default() += 1;
+        for number in &conversation.occupied {
+            self.send_home(number, Body::Vacate { call: id, number: number.clone() }, now);
+        }
+        let left: Vec<_> = conversation.legs.values().filter_map(|end| end.session).collect();
+        if never!(!left.is_empty(), "call {id} ended with {} open sessions", left.len()) {
+            for session in left {
+                self.sessions.remove(session);
+                self.sip.hangup(session, None, now);
+            }
+        }
+        let value = serde_json::to_vec(&record).unwrap_or_default();
+        self.out.push_back(Output::Keep { key: hot::record(id), value });
+        self.out.push_back(Output::Forget { key: hot::call(id) });
+        self.out.push_back(Output::Record { record: record.clone() });
+        self.tell(EventBody::CallEnded { record }, now);
+        self.linger(id, conversation.ladder, conversation.sessions, now);
+    }
+}
+
+/// `<sip:number@our-address>` for a From header.
+fn address(number: &str, local: std::net::SocketAddr) -> Option<NameAddr> {
+    let user = (!number.is_empty()).then_some(number).unwrap_or("anonymous");
+    Uri::sip(Some(user), &host(local), Some(local.port())).ok().map(NameAddr::new)
+}
+
+fn host(address: std::net::SocketAddr) -> String {
+    match address.ip() {
+        std::net::IpAddr::V4(ip) => ip.to_string(),
+        std::net::IpAddr::V6(ip) => format!("[{ip}]"),
+    }
+}
+
+/// SIP status where the phone shall know that another answered (RFC 3326 §2), Q.850 otherwise.
+fn reason_of(cause: Cause) -> Vec<u8> {
+    if cause.q850 == 26 { b"SIP;cause=200;text=\"Call completed elsewhere\"".to_vec() } else { reason_value(cause) }
+}
+
+/// `2026/11/21/<call>.wav`, by UTC date.
+fn recording_path(id: CallId, at: stdx::UnixMillis) -> String {
+    let date = time::OffsetDateTime::from_unix_timestamp((at / 1000) as i64).map(time::OffsetDateTime::date);
+    let date = date.unwrap_or(time::Date::MIN);
+    format!("{:04}/{:02}/{:02}/{id}.wav", date.year(), u8::from(date.month()), date.day())
+}

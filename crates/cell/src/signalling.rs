@@ -1,0 +1,314 @@
+//! What the SIP endpoint reports, told to the calls in their own words.
+
+use crate::authorize::{Admission, number_of};
+use crate::cell::Cell;
+use crate::conversation::{Conversation, LegEnd};
+use call::{Call, Input, Party, PartyKind, Setup};
+use model::{CallId, Cause, LegId, LegNo, Outcome};
+use sip_stack::endpoint::{Ended, Event, Flow, Output, ReasonHeader, RequestId, SessionId};
+use sip_stack::message::{Message, Method, Name, Status};
+use std::time::Instant;
+use tracing::info;
+
+/// The longest number that can be dialled; longer is 484 in spirit, unallocated in the record.
+const MAX_NUMBER: usize = 64;
+
+impl Cell {
+    pub(crate) fn on_signalling(&mut self, output: Output, now: Instant) {
+        match output {
+            Output::Transmit { flow, data } => self.out.push_back(crate::io::Output::Transmit { flow, data }),
+            Output::Trace(trace) => self.keep_trace(trace, now),
+            Output::Event(event) => self.on_event(event, now),
+        }
+    }
+
+    fn on_event(&mut self, event: Event, now: Instant) {
+        match event {
+            Event::Incoming { session, request, flow } => self.on_incoming(session, &request, flow, now),
+            Event::Provisional { session, status, message } => self.on_provisional(session, status, &message, now),
+            Event::Accepted { session, message } => self.on_accepted(session, &message, now),
+            Event::Rejected { session, status, message } => self.on_rejected(session, status, message.as_ref()),
+            Event::Reoffered { session, request } => self.on_reoffered(session, &request, now),
+            Event::Ended { session, how, reason } => self.on_ended(session, how, reason),
+            Event::Request { id, request, flow, session } => self.on_request(id, &request, flow, session, now),
+            // Our answers carry no offers, and we send no requests that wait for more than their end.
+            Event::Confirmed { .. } | Event::Reanswered { .. } | Event::Responded { .. } => {}
+        }
+    }
+
+    /// An INVITE that belongs to no dialog yet.
+    fn on_incoming(&mut self, session: SessionId, request: &Message, flow: Flow, now: Instant) {
+        if self.draining || self.conversations.len() >= self.config.policy.max_calls {
+            let headers = vec![("Retry-After".to_owned(), b"5".to_vec())];
+            return self.sip.reject(session, Status(503), headers, now);
+        }
+        match self.admit(request, flow, now) {
+            Admission::Granted(caller) => self.begin(session, caller, request, flow, None, now),
+            Admission::Challenged { status, headers } => self.sip.reject(session, status, headers, now),
+            Admission::Denied { claimed } => self.begin(session, claimed, request, flow, Some(Outcome::Forbidden), now),
+            Admission::Ignored => self.sip.discard(session),
+        }
+    }
+
+    fn begin(
+        &mut self,
+        session: SessionId,
+        caller: Party,
+        request: &Message,
+        flow: Flow,
+        refuse: Option<Outcome>,
+        now: Instant,
+    ) {
+        let id = CallId::new(self.config.cell, &mut self.entropy);
+        let policy = call::Policy {
+            announce: self.config.policy.announce,
+            max_duration: self.config.policy.max_duration,
+            ..Default::default()
+        };
+        let dialled = dialled(request);
+        let mut refuse = refuse.or_else(|| dialled.is_none().then_some(Outcome::Unallocated));
+        info!(call = %id, "call started");
+        let home = (caller.kind == PartyKind::Extension && refuse.is_none()).then(|| caller.number.clone());
+        let dialled = dialled.unwrap_or_default();
+        let setup = Setup { id, caller, dialled, wall: self.config.wall, policy };
+        let mut conversation = Conversation::new(Call::start(setup, now));
+        let mut leg = leg_end(request, flow);
+        leg.session = Some(session);
+        if refuse.is_none() {
+            match self.receive_offer(request, flow, now) {
+                Ok(port) => {
+                    leg.port = Some(port);
+                    self.ports.insert(port, (id, LegId::CALLER));
+                }
+                Err((outcome, warning)) => {
+                    refuse = Some(outcome);
+                    conversation.warning = Some(warning);
+                }
+            }
+        }
+        conversation.refuse = refuse;
+        conversation.sessions.push(session);
+        conversation.legs.insert(LegId::CALLER, leg);
+        if let Some(number) = home {
+            conversation.occupied.push(number.clone());
+            self.send_home(&number, crate::io::Body::Occupy { call: id, number: number.clone() }, now);
+        }
+        self.sessions.insert(session, (id, LegId::CALLER));
+        self.traced.insert(session, id);
+        self.conversations.insert(id, conversation);
+        self.live(now);
+        self.carry_out(id, now);
+    }
+
+    /// Opens a port for a caller's offer, or says what the caller is refused with.
+    fn receive_offer(
+        &mut self,
+        request: &Message,
+        flow: Flow,
+        now: Instant,
+    ) -> Result<media::engine::PortId, (Outcome, String)> {
+        let host = flow.local.ip().to_string();
+        if request.body().is_empty() {
+            let warning = format!("399 {host} \"an INVITE without a session description is not supported\"");
+            return Err((Outcome::Incompatible, warning));
+        }
+        let Ok(port) = self.media.open(flow.local.ip(), now) else {
+            return Err((Outcome::Congestion, format!("399 {host} \"no media port is free\"")));
+        };
+        self.media.hint_source(port, flow.remote.ip());
+        match self.media.set_remote_offer(port, request.body(), now) {
+            Ok(()) => Ok(port),
+            Err(refusal) => {
+                self.media.close(port, now);
+                Err((Outcome::Incompatible, refusal.warning(&host)))
+            }
+        }
+    }
+
+    fn on_provisional(&mut self, session: SessionId, status: Status, message: &Message, now: Instant) {
+        let Some((id, leg)) = self.sessions.get(session).copied() else { return };
+        let early_media = !message.body().is_empty() && self.receive_answer(id, leg, message.body(), now);
+        if status.0 == 180 || early_media {
+            self.facts.push_back((id, Input::Ringing { leg, early_media }));
+        }
+    }
+
+    fn on_accepted(&mut self, session: SessionId, message: &Message, now: Instant) {
+        let Some((id, leg)) = self.sessions.get(session).copied() else {
+            // The call is over; this phone must not stay off-hook for it.
+            return self.sip.hangup(session, None, now);
+        };
+        let agreed = if message.body().is_empty() {
+            self.conversations.get(&id).and_then(|c| c.legs.get(&leg)).is_some_and(|end| end.agreed)
+        } else {
+            self.receive_answer(id, leg, message.body(), now)
+        };
+        self.note_user_agent(id, leg, message);
+        if agreed {
+            self.facts.push_back((id, Input::Answered { leg }));
+        } else {
+            info!(call = %id, leg, "the called phone's session description is unusable");
+            self.hang_up_leg(id, leg, Outcome::Incompatible.cause(), now);
+            self.facts.push_back((
+                id,
+                Input::Failed { leg, outcome: Outcome::Incompatible, cause: Outcome::Incompatible.cause() },
+            ));
+        }
+    }
+
+    fn receive_answer(&mut self, id: CallId, leg: LegNo, sdp: &[u8], now: Instant) -> bool {
+        let Some(end) = self.conversations.get_mut(&id).and_then(|c| c.legs.get_mut(&leg)) else { return false };
+        let Some(port) = end.port else { return false };
+        match self.media.set_remote_answer(port, sdp, now) {
+            Ok(()) => end.agreed = true,
+            // What was agreed before stands: a second description of an early dialog may be ignored (RFC 3261 §13.2.1).
+            Err(refusal) => tracing::debug!(call = %id, leg, %refusal, "session description refused"),
+        }
+        end.agreed
+    }
+
+    fn on_rejected(&mut self, session: SessionId, status: Status, message: Option<&Message>) {
+        let Some((id, leg)) = self.sessions.remove(session) else { return };
+        let (outcome, cause) = match message {
+            Some(message) => refusal(status, message),
+            // Nobody answered at all, or the network said so.
+            None => (Outcome::Unreachable, Cause { sip: status.0, q850: 20 }),
+        };
+        if let Some(conversation) = self.conversations.get_mut(&id) {
+            if let Some(end) = conversation.legs.get_mut(&leg) {
+                end.session = None;
+            }
+            self.facts.push_back((id, Input::Failed { leg, outcome, cause }));
+        }
+    }
+
+    fn on_reoffered(&mut self, session: SessionId, request: &Message, now: Instant) {
+        let port = self.sessions.get(session).and_then(|(id, leg)| self.conversations.get(id)?.port(*leg));
+        let answer = match port {
+            Some(port) if !request.body().is_empty() => {
+                self.media.reanswer(port, request.body(), now).map_err(|_| Status(488))
+            }
+            // A re-INVITE without an offer asks us for one, which we cannot make yet.
+            _ => Err(Status(488)),
+        };
+        self.sip.answer_reinvite(session, answer, now);
+    }
+
+    fn on_ended(&mut self, session: SessionId, how: Ended, reason: Option<ReasonHeader>) {
+        let Some((id, leg)) = self.sessions.remove(session) else { return };
+        if let Some(end) = self.conversations.get_mut(&id).and_then(|c| c.legs.get_mut(&leg)) {
+            end.session = None;
+        }
+        let fact = match how {
+            Ended::RemoteBye | Ended::Cancelled | Ended::Gone => {
+                let given = |reason: ReasonHeader| {
+                    let sip = reason.sip.unwrap_or(200);
+                    Cause { sip, q850: reason.q850.unwrap_or(Cause::of_status(sip).q850) }
+                };
+                Input::HungUp { leg, cause: reason.map(given) }
+            }
+            Ended::NoAck => Input::Unconfirmed { leg },
+        };
+        self.facts.push_back((id, fact));
+    }
+
+    fn on_request(
+        &mut self,
+        id: RequestId,
+        request: &Message,
+        flow: Flow,
+        session: Option<SessionId>,
+        now: Instant,
+    ) {
+        match request.method() {
+            Some(Method::Options) => self.sip.answer_options(id, now),
+            Some(Method::Register) if session.is_none() => self.on_register(id, request, flow, now),
+            _ => self.sip.respond(id, Status(405), Vec::new(), None, now),
+        }
+    }
+
+    fn on_register(&mut self, id: RequestId, request: &Message, flow: Flow, now: Instant) {
+        match self.authenticate(request, flow, now) {
+            Admission::Granted(party) => {
+                let aor = request.to().map(|to| number_of(&to.uri)).unwrap_or_default();
+                if aor == party.number {
+                    self.register(id, &party.number, request, flow, now);
+                } else {
+                    self.sip.respond(id, Status(403), Vec::new(), None, now);
+                }
+            }
+            Admission::Challenged { status, headers } => self.sip.respond(id, status, headers, None, now),
+            Admission::Denied { .. } => self.sip.respond(id, Status(403), Vec::new(), None, now),
+            Admission::Ignored => self.sip.discard_request(id),
+        }
+    }
+
+    fn note_user_agent(&mut self, id: CallId, leg: LegNo, message: &Message) {
+        let Some(end) = self.conversations.get_mut(&id).and_then(|c| c.legs.get_mut(&leg)) else { return };
+        if let Some(agent) = message.header(Name::UserAgent).or_else(|| message.header(Name::Server)) {
+            end.user_agent = text(agent);
+        }
+    }
+
+    fn keep_trace(&mut self, trace: sip_stack::endpoint::Trace, now: Instant) {
+        let (Some(id), at) = (self.traced.get(&trace.session), self.config.wall.at(now)) else { return };
+        let limit = self.config.policy.max_trace;
+        if let Some(conversation) = self.conversations.get_mut(id) {
+            conversation.ladder.push(at, trace, limit);
+        } else if let Some((ladder, _)) = self.lingering.get_mut(id) {
+            ladder.push(at, trace, limit);
+        }
+    }
+}
+
+/// The number a request wants to reach; `None` if it names none that could exist.
+fn dialled(request: &Message) -> Option<String> {
+    let uri = sip_stack::message::Uri::from_slice(request.request_uri()).ok()?;
+    let number = number_of(&uri);
+    (!number.is_empty() && number.len() <= MAX_NUMBER).then_some(number)
+}
+
+fn leg_end(request: &Message, flow: Flow) -> LegEnd {
+    LegEnd {
+        session: None,
+        port: None,
+        flow,
+        user_agent: request.header(Name::UserAgent).map(text).unwrap_or_default(),
+        sip_call_id: request.call_id().map(text).unwrap_or_default(),
+        codec: String::new(),
+        quality: None,
+        agreed: false,
+    }
+}
+
+/// What a refusal of a called phone means; a Reason header tells more than the status (RFC 3326, RFC 6432).
+fn refusal(status: Status, message: &Message) -> (Outcome, Cause) {
+    let mut cause = Cause::of_status(status.0);
+    if let Some(q850) = message.values(Name::Reason).find_map(q850_of) {
+        cause.q850 = q850;
+    }
+    let outcome = match status.0 {
+        // Redirections are not followed.
+        300..=399 => Outcome::Unreachable,
+        code => Outcome::of_status(code),
+    };
+    (outcome, cause)
+}
+
+fn q850_of(reason: &[u8]) -> Option<u8> {
+    let text = std::str::from_utf8(reason).ok()?;
+    let mut parts = text.split(';').map(str::trim);
+    if !parts.next()?.eq_ignore_ascii_case("Q.850") {
+        return None;
+    }
+    parts.find_map(|part| part.strip_prefix("cause=")?.trim().parse().ok())
+}
+
+pub(crate) fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).chars().take(256).collect()
+}
+
+/// A Reason header for both languages (RFC 3326).
+pub(crate) fn reason_value(cause: Cause) -> Vec<u8> {
+    format!("Q.850;cause={}", cause.q850).into_bytes()
+}

@@ -1,0 +1,83 @@
+//! What the media engine reports, told to the calls and to the shell.
+
+use crate::cell::Cell;
+use crate::io::{Output, RecordingKey};
+use call::Input;
+use media::engine::{EndReason, Event};
+use std::time::Instant;
+use tracing::warn;
+
+impl Cell {
+    /// Takes everything the engine has to say; false if that was nothing.
+    pub(crate) fn hear_media(&mut self, now: Instant) -> bool {
+        let mut news = false;
+        while let Some(output) = self.media.poll_output() {
+            news = true;
+            self.on_media(output, now);
+        }
+        news
+    }
+
+    fn on_media(&mut self, output: media::engine::Output, now: Instant) {
+        match output {
+            media::engine::Output::Transmit { port, channel, to, data } => {
+                self.out.push_back(Output::Rtp { port, channel, to, data });
+            }
+            media::engine::Output::Page { recording, page } => {
+                let recording = self.recording_key(recording);
+                self.out.push_back(Output::RecordingPage { recording, page });
+            }
+            media::engine::Output::RecordingEnded { recording, samples, missing, reason } => {
+                let note = match reason {
+                    EndReason::UnsupportedCodec => "this codec cannot be recorded yet".to_owned(),
+                    EndReason::Stopped if missing > 0 => format!("{} ms were not written in time", missing / 8),
+                    EndReason::Stopped => String::new(),
+                };
+                self.out.push_back(Output::RecordingClosed { recording: self.recording_key(recording) });
+                let Some(id) = self.recordings.remove(&recording) else { return };
+                let Some(kept) = self.conversations.get_mut(&id).and_then(|c| c.recording.as_mut()) else { return };
+                kept.running = false;
+                kept.frames = samples;
+                if kept.note.is_empty() {
+                    kept.note = note;
+                }
+            }
+            media::engine::Output::Released(number) => self.out.push_back(Output::Released(number)),
+            media::engine::Output::Event(event) => self.on_media_event(event, now),
+        }
+    }
+
+    fn on_media_event(&mut self, event: Event, now: Instant) {
+        match event {
+            Event::Silent { port, silence } => {
+                let Some((id, leg)) = self.ports.get(port).copied() else { return };
+                let joined = self.conversations.get(&id).and_then(|c| c.joined_at);
+                // Silence while it rang says nothing about the conversation.
+                if joined.is_some_and(|at| now.saturating_duration_since(at) >= silence) {
+                    self.facts.push_back((id, Input::Silent { leg }));
+                }
+            }
+            Event::Played { port } => {
+                if let Some((id, _)) = self.ports.get(port) {
+                    self.facts.push_back((*id, Input::Announced));
+                }
+            }
+            Event::Started { .. } | Event::Dtmf { .. } => {}
+        }
+    }
+
+    pub(crate) fn on_recording_failed(&mut self, recording: RecordingKey, note: String, now: Instant) {
+        let Some(id) = self.recordings.get(&recording.id).copied() else { return };
+        warn!(call = %id, note, "a recording failed; the call goes on");
+        if let Some(kept) = self.conversations.get_mut(&id).and_then(|c| c.recording.as_mut()) {
+            kept.note = note;
+        }
+        self.media.stop_recording(recording.id, now);
+    }
+}
+
+/// The engine's figures in the record's form; none where no sound came.
+pub(crate) fn quality(heard: &media::engine::Quality) -> Option<model::Quality> {
+    let _ = heard;
+    None
+}

@@ -1,0 +1,63 @@
+# What people and CI call. `make` alone lists the targets.
+.DEFAULT_GOAL := help
+CARGO ?= cargo
+SHELL := /bin/bash
+# One set of flags for every build of a run, so that nothing is compiled twice.
+export CARGO_TERM_COLOR ?= auto
+export RUST_BACKTRACE ?= 1
+
+.PHONY: help run test check fmt lint deny audit unit stories interop demo fuzz bench clients clean
+
+help: ## this list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
+
+run: ## build and start Patchbay with its data in ./data
+	$(CARGO) run --release -p patchbay-node --bin patchbay
+
+test: fmt lint unit interop demo ## everything that CI runs
+	@echo "make test: all passed"
+
+check: fmt lint deny ## formatting, lints, licences
+
+fmt: ## formatting
+	$(CARGO) fmt --all -- --check
+
+lint: ## clippy, warnings denied
+	$(CARGO) clippy --workspace --all-targets -- -D warnings
+
+deny: ## licences, bans and sources of all dependencies (installs cargo-deny once)
+	@command -v cargo-deny >/dev/null || $(CARGO) install --locked cargo-deny
+	$(CARGO) deny check licenses bans sources
+
+audit: ## known vulnerabilities (needs the Internet)
+	@command -v cargo-deny >/dev/null || $(CARGO) install --locked cargo-deny
+	$(CARGO) deny check advisories
+
+unit: ## unit tests, torture messages, stories in virtual time
+	$(CARGO) test --workspace --quiet
+
+stories: ## only the stories in virtual time
+	$(CARGO) test -p patchbay-tests --quiet
+
+clients: ## the real phones and tools that the interop tests drive
+	@deploy/install-test-clients.sh
+
+interop: clients ## the real program with SIPp and baresip over loopback
+	$(CARGO) build -p patchbay-node --bin patchbay
+	PATCHBAY_INTEROP=1 $(CARGO) test -p patchbay-tests --test interop -- --test-threads=1 --nocapture
+
+demo: ## two built-in phones talk through a throw-away server
+	$(CARGO) run --quiet -p patchbay-node --bin patchbay -- demo --throwaway
+
+FUZZ_SECONDS ?= 60
+fuzz: ## every fuzz target for FUZZ_SECONDS (installs cargo-fuzz once)
+	@command -v cargo-fuzz >/dev/null || $(CARGO) install --locked cargo-fuzz
+	@set -e; for target in $$(cd fuzz && RUSTC_BOOTSTRAP=1 $(CARGO) fuzz list); do \
+		echo "== $$target"; (cd fuzz && RUSTC_BOOTSTRAP=1 $(CARGO) fuzz run $$target -- -max_total_time=$(FUZZ_SECONDS) -rss_limit_mb=2048); done
+
+bench: ## the load driver against a server of its own; see bench/README.md
+	$(CARGO) build --release -p patchbay-bench -p patchbay-node
+	bench/run.sh
+
+clean: ## remove what was built
+	$(CARGO) clean

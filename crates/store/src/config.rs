@@ -1,6 +1,7 @@
 //! What the store wants to know before it opens.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 /// Where the data lies and how much of it is kept.
 #[derive(Clone, Debug)]
@@ -11,11 +12,18 @@ pub struct Config {
     pub realm: String,
     /// Of how many calls, the newest, the SIP trace is kept.
     pub keep_traces: u32,
+    /// How long a statement waits for a database that another process has locked, before it fails.
+    pub busy_timeout: Duration,
 }
 
 impl Config {
-    /// The usual settings for a folder: realm `patchbay`, traces of 20 000 calls.
+    /// The usual settings for a folder: realm `patchbay`, traces of 20 000 calls, five seconds for a lock.
     pub fn new(data_dir: impl Into<PathBuf>) -> Self {
-        Self { data_dir: data_dir.into(), realm: "patchbay".into(), keep_traces: 20_000 }
+        Self {
+            data_dir: data_dir.into(),
+            realm: "patchbay".into(),
+            keep_traces: 20_000,
+            busy_timeout: Duration::from_secs(5),
+        }
     }
 }

@@ -35,6 +35,9 @@ pub enum StoreError {
     /// An extension number with other characters than `0-9 a-z A-Z . _ + * # -`, empty, or longer than 32.
     #[error("not a valid extension number")]
     BadNumber,
+    /// A display name longer than 64 characters, or with control characters.
+    #[error("not a valid display name")]
+    BadName,
     /// A user name that is empty, too long or holds control characters, or a password that is no MD5 in hex.
     #[error("not a valid user name or password")]
     BadUser,
@@ -50,6 +53,9 @@ pub enum StoreError {
     /// The change would leave nobody who can administer the switch.
     #[error("the last enabled administrator cannot be removed, disabled or given another role")]
     LastAdmin,
+    /// The program is ending.
+    #[error("interrupted by the end of the program")]
+    Interrupted,
 }
 
 /// Why hot state was not kept.

@@ -1,6 +1,17 @@
-//! Extensions.
+//! Extensions: numbers with SIP credentials. Their secrets are sealed in the database.
+
 use crate::{Store, StoreError};
+use md5::{Digest, Md5};
 use model::{Extension, Ha1};
+use sha2::{Sha256, Sha512_256};
+use sqlx::sqlite::SqliteRow;
+use sqlx::{Row, SqliteConnection};
+
+/// How long a new extension rings, seconds, and how many calls it may have at once.
+const RING_SECONDS: u16 = 30;
+const MAX_CALLS: u16 = 2;
+/// The longest display name, characters.
+const MAX_NAME: usize = 64;
 
 /// An extension as an import brings it.
 #[derive(Clone, PartialEq, Eq)]
@@ -33,20 +44,156 @@ pub enum Put {
     Changed,
 }
 
-/// Digest secrets of a user in a realm (RFC 7616 §3.4.2).
-pub fn ha1(user: &str, realm: &str, password: &str) -> Ha1 { let _ = (user, realm, password); todo!() }
+/// Digest secrets of a user in a realm: H(user:realm:password) per algorithm (RFC 7616 §3.4.2).
+pub fn ha1(user: &str, realm: &str, password: &str) -> Ha1 {
+    let text = format!("{user}:{realm}:{password}");
+    Ha1 {
+        md5: Md5::digest(&text).into(),
+        sha256: Sha256::digest(&text).into(),
+        sha512_256: Sha512_256::digest(&text).into(),
+    }
+}
+
 /// Is this a number an extension may have: 1 to 32 of `0-9 a-z A-Z . _ + * # -`?
-pub fn valid_number(number: &str) -> bool { let _ = number; todo!() }
+pub fn valid_number(number: &str) -> bool {
+    (1..=32).contains(&number.len())
+        && number.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'+' | b'*' | b'#' | b'-'))
+}
+
+/// Names go into SIP headers: nothing that could end one.
+pub(crate) fn valid_name(name: &str) -> bool {
+    name.chars().count() <= MAX_NAME && !name.chars().any(char::is_control)
+}
+
+impl NewExtension {
+    /// The extension with usual settings: enabled, not recorded, 30 s of ringing, two calls at once.
+    pub fn in_realm(&self, realm: &str) -> Extension {
+        Extension {
+            number: self.number.clone(),
+            name: self.name.clone(),
+            ha1: ha1(&self.number, realm, &self.password),
+            enabled: true,
+            record: false,
+            ring_seconds: RING_SECONDS,
+            max_calls: MAX_CALLS,
+        }
+    }
+}
 
 impl Store {
     /// All extensions, by number.
-    pub async fn extensions(&self) -> Result<Vec<Extension>, StoreError> { todo!() }
+    pub async fn extensions(&self) -> Result<Vec<Extension>, StoreError> {
+        let rows = sqlx::query("SELECT * FROM extensions ORDER BY number").fetch_all(&self.0.readers).await?;
+        rows.iter().map(|row| self.extension_of(row)).collect()
+    }
+
     /// One extension.
-    pub async fn extension(&self, number: &str) -> Result<Option<Extension>, StoreError> { let _ = number; todo!() }
-    /// Adds or changes an extension.
-    pub async fn put_extension(&self, extension: &Extension) -> Result<Put, StoreError> { let _ = extension; todo!() }
+    pub async fn extension(&self, number: &str) -> Result<Option<Extension>, StoreError> {
+        let sql = "SELECT * FROM extensions WHERE number = ?1";
+        let row = sqlx::query(sql).bind(number).fetch_optional(&self.0.readers).await?;
+        row.map(|row| self.extension_of(&row)).transpose()
+    }
+
+    /// Adds an extension; false if its number is taken. [`StoreError::BadNumber`], [`StoreError::BadName`].
+    pub async fn add_extension(&self, extension: &Extension) -> Result<bool, StoreError> {
+        let mut transaction = self.begin().await?;
+        let new = !exists(&mut transaction, &extension.number).await?;
+        if new {
+            self.write_extension(&mut transaction, extension).await?;
+        }
+        transaction.commit().await?;
+        Ok(new)
+    }
+
+    /// Adds or changes an extension. [`StoreError::BadNumber`], [`StoreError::BadName`].
+    pub async fn put_extension(&self, extension: &Extension) -> Result<Put, StoreError> {
+        let mut transaction = self.begin().await?;
+        let existed = exists(&mut transaction, &extension.number).await?;
+        self.write_extension(&mut transaction, extension).await?;
+        transaction.commit().await?;
+        Ok(if existed { Put::Changed } else { Put::Added })
+    }
+
     /// Removes an extension; false if there was none. Users bound to it lose the binding.
-    pub async fn remove_extension(&self, number: &str) -> Result<bool, StoreError> { let _ = number; todo!() }
-    /// Adds or changes many in one transaction: all or none.
-    pub async fn import_extensions(&self, list: Vec<NewExtension>) -> Result<Imported, StoreError> { let _ = list; todo!() }
+    pub async fn remove_extension(&self, number: &str) -> Result<bool, StoreError> {
+        let done = sqlx::query("DELETE FROM extensions WHERE number = ?1").bind(number).execute(&self.0.writer).await?;
+        Ok(done.rows_affected() > 0)
+    }
+
+    /// Adds many in one transaction, all or none. One that exists gets the new name and password and keeps its settings.
+    pub async fn import_extensions(&self, list: Vec<NewExtension>) -> Result<Imported, StoreError> {
+        let mut transaction = self.begin().await?;
+        let mut imported = Imported { added: 0, changed: 0, extensions: Vec::with_capacity(list.len()) };
+        for new in list {
+            let mut extension = new.in_realm(self.realm());
+            let sql = "SELECT * FROM extensions WHERE number = ?1";
+            match sqlx::query(sql).bind(&new.number).fetch_optional(&mut *transaction).await? {
+                Some(row) => {
+                    imported.changed += 1;
+                    let old = self.extension_of(&row)?;
+                    extension = Extension { name: extension.name, ha1: extension.ha1, ..old };
+                }
+                None => imported.added += 1,
+            }
+            self.write_extension(&mut transaction, &extension).await?;
+            imported.extensions.push(extension);
+        }
+        transaction.commit().await?;
+        Ok(imported)
+    }
+
+    async fn write_extension(&self, to: &mut SqliteConnection, extension: &Extension) -> Result<(), StoreError> {
+        if !valid_number(&extension.number) {
+            return Err(StoreError::BadNumber);
+        }
+        if !valid_name(&extension.name) {
+            return Err(StoreError::BadName);
+        }
+        let Ha1 { md5, sha256, sha512_256 } = &extension.ha1;
+        let plain = [md5.as_slice(), sha256, sha512_256].concat();
+        let sealed = self.0.secrets.seal(&label(&extension.number), &plain)?;
+        sqlx::query(
+            "INSERT INTO extensions (number, name, ha1, enabled, record, ring_seconds, max_calls) \
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT (number) DO UPDATE SET \
+             name = ?2, ha1 = ?3, enabled = ?4, record = ?5, ring_seconds = ?6, max_calls = ?7",
+        )
+        .bind(&extension.number)
+        .bind(&extension.name)
+        .bind(sealed)
+        .bind(extension.enabled)
+        .bind(extension.record)
+        .bind(extension.ring_seconds)
+        .bind(extension.max_calls)
+        .execute(to)
+        .await?;
+        Ok(())
+    }
+
+    fn extension_of(&self, row: &SqliteRow) -> Result<Extension, StoreError> {
+        let number: String = row.try_get("number")?;
+        let sealed: &[u8] = row.try_get("ha1")?;
+        let ha1 = self.0.secrets.open_sealed(&label(&number), sealed).and_then(|plain| {
+            let (md5, rest) = plain.split_first_chunk::<16>()?;
+            let (sha256, rest) = rest.split_first_chunk::<32>()?;
+            Some(Ha1 { md5: *md5, sha256: *sha256, sha512_256: rest.try_into().ok()? })
+        });
+        Ok(Extension {
+            ha1: ha1.ok_or(StoreError::Damaged("secret of an extension"))?,
+            number,
+            name: row.try_get("name")?,
+            enabled: row.try_get("enabled")?,
+            record: row.try_get("record")?,
+            ring_seconds: row.try_get("ring_seconds")?,
+            max_calls: row.try_get("max_calls")?,
+        })
+    }
+}
+
+fn label(number: &str) -> String {
+    format!("ha1/{number}")
+}
+
+async fn exists(on: &mut SqliteConnection, number: &str) -> Result<bool, StoreError> {
+    let sql = "SELECT 1 FROM extensions WHERE number = ?1";
+    Ok(sqlx::query(sql).bind(number).fetch_optional(on).await?.is_some())
 }

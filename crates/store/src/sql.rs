@@ -1,25 +1,250 @@
-//! The database.
+//! The database: its file, its connections, its version, and what is kept once.
+
+use crate::secrets::{self, Secrets};
+use crate::throttle::Throttle;
 use crate::{Config, StoreError};
+use sqlx::migrate::{Migration, MigrationType, Migrator};
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
+use sqlx::{Row, SqlSafeStr, Sqlite, Transaction};
+use std::fs;
+use std::path::Path;
+use std::sync::{Arc, Mutex, OnceLock};
+use std::time::Duration;
+use tokio::sync::Semaphore;
+
+/// How many may read at once.
+const READERS: u32 = 4;
+/// How many passwords may be hashed at once; each takes 19 MB and a core.
+const HASHERS: usize = 2;
+/// How long one waits for a connection.
+const ACQUIRE: Duration = Duration::from_secs(10);
 
 /// Everything that is kept in SQL. Clones share it.
 #[derive(Clone)]
-pub struct Store;
+pub struct Store(pub(crate) Arc<Inner>);
+
+pub(crate) struct Inner {
+    /// Reads go here.
+    pub(crate) readers: SqlitePool,
+    /// SQLite has one writer at a time; so do we, and wait here rather than in SQLite.
+    pub(crate) writer: SqlitePool,
+    pub(crate) secrets: Secrets,
+    pub(crate) throttle: Mutex<Throttle>,
+    pub(crate) hashers: Arc<Semaphore>,
+    /// What a password of a user who does not exist is compared with.
+    pub(crate) nobody: OnceLock<String>,
+    pub(crate) keep_traces: u32,
+    realm: String,
+    jwt_key: [u8; 32],
+    instance_id: String,
+}
 
 impl Store {
     /// Opens the store in its folder, makes what is missing and brings the database up to date.
-    pub async fn open(config: Config) -> Result<Self, StoreError> { let _ = config; todo!() }
+    pub async fn open(config: Config) -> Result<Self, StoreError> {
+        make_folder(&config.data_dir)?;
+        let path = config.data_dir.join("patchbay.db");
+        let options = SqliteConnectOptions::new()
+            .filename(&path)
+            .create_if_missing(true)
+            .journal_mode(SqliteJournalMode::Wal)
+            // A call is forgotten by hot state once it is here, so it must be on the disk then.
+            .synchronous(SqliteSynchronous::Full)
+            .foreign_keys(true)
+            .busy_timeout(config.busy_timeout);
+        let writer = SqlitePoolOptions::new()
+            .max_connections(1)
+            .acquire_timeout(ACQUIRE)
+            .connect_with(options.clone())
+            .await?;
+        migrator().run(&writer).await?;
+        let readers =
+            SqlitePoolOptions::new().max_connections(READERS).acquire_timeout(ACQUIRE).connect_with(options).await?;
+
+        let secrets = Secrets::open(&config.data_dir.join("secret.key"))?;
+        let realm = kept_once(&writer, "realm", || Ok(config.realm.clone())).await?;
+        let instance_id = kept_once(&writer, "instance_id", || {
+            Ok(uuid::Builder::from_random_bytes(secrets::random()?).into_uuid().to_string())
+        })
+        .await?;
+        let sealed = kept_once(&writer, "jwt_key", || Ok(hex(&secrets.seal("jwt_key", &secrets::random::<32>()?)?)));
+        let jwt_key = unhex(&sealed.await?)
+            .and_then(|sealed| secrets.open_sealed("jwt_key", &sealed)?.try_into().ok())
+            .ok_or(StoreError::Damaged("signing key"))?;
+
+        Ok(Self(Arc::new(Inner {
+            readers,
+            writer,
+            secrets,
+            throttle: Mutex::default(),
+            hashers: Arc::new(Semaphore::new(HASHERS)),
+            nobody: OnceLock::new(),
+            keep_traces: config.keep_traces,
+            realm,
+            jwt_key,
+            instance_id,
+        })))
+    }
+
     /// The digest realm, fixed when the store was made.
-    pub fn realm(&self) -> &str { todo!() }
+    pub fn realm(&self) -> &str {
+        &self.0.realm
+    }
+
     /// The key that signs tokens, made with the store.
-    pub fn jwt_key(&self) -> &[u8; 32] { todo!() }
+    pub fn jwt_key(&self) -> &[u8; 32] {
+        &self.0.jwt_key
+    }
+
     /// This installation's id, a UUID made with the store.
-    pub fn instance_id(&self) -> &str { todo!() }
-    /// A setting.
-    pub async fn setting(&self, key: &str) -> Result<Option<String>, StoreError> { let _ = key; todo!() }
-    /// Sets a setting.
-    pub async fn set_setting(&self, key: &str, value: &str) -> Result<(), StoreError> { let _ = (key, value); todo!() }
+    pub fn instance_id(&self) -> &str {
+        &self.0.instance_id
+    }
+
+    /// A setting, `None` if it was never set.
+    pub async fn setting(&self, key: &str) -> Result<Option<String>, StoreError> {
+        setting(&self.0.readers, key).await
+    }
+
+    /// Sets a setting. `realm`, `instance_id` and `jwt_key` are the store's own and read only when it opens.
+    pub async fn set_setting(&self, key: &str, value: &str) -> Result<(), StoreError> {
+        let sql = "INSERT INTO settings (key, value) VALUES (?1, ?2) ON CONFLICT (key) DO UPDATE SET value = ?2";
+        sqlx::query(sql).bind(key).bind(value).execute(&self.0.writer).await?;
+        Ok(())
+    }
+
     /// Does the database answer? For health checks.
-    pub async fn ping(&self) -> Result<(), StoreError> { todo!() }
-    /// Closes all connections, after the WAL went into the database.
-    pub async fn close(&self) { todo!() }
+    pub async fn ping(&self) -> Result<(), StoreError> {
+        sqlx::query("SELECT 1").execute(&self.0.readers).await?;
+        Ok(())
+    }
+
+    /// Closes all connections, after the write-ahead log went into the database. Later calls fail.
+    pub async fn close(&self) {
+        self.0.readers.close().await;
+        self.0.writer.close().await;
+    }
+
+    /// A transaction that may write from its first statement on, so that it cannot fail half-way for want of the lock.
+    pub(crate) async fn begin(&self) -> Result<Transaction<'static, Sqlite>, StoreError> {
+        Ok(self.0.writer.begin_with("BEGIN IMMEDIATE").await?)
+    }
+}
+
+/// The migrations, embedded; `migrate!` would want sqlx's macros.
+fn migrator() -> Migrator {
+    let files = [(1, "first", include_str!("../migrations/0001_first.sql"))];
+    Migrator::with_migrations(
+        files
+            .into_iter()
+            .map(|(version, name, sql)| {
+                Migration::new(version, name.into(), MigrationType::Simple, sql.into_sql_str(), false)
+            })
+            .collect(),
+    )
+}
+
+async fn setting(pool: &SqlitePool, key: &str) -> Result<Option<String>, StoreError> {
+    let row = sqlx::query("SELECT value FROM settings WHERE key = ?1").bind(key).fetch_optional(pool).await?;
+    Ok(row.map(|row| row.try_get(0)).transpose()?)
+}
+
+/// A setting that is made the first time and never changes.
+async fn kept_once(
+    pool: &SqlitePool,
+    key: &str,
+    make: impl FnOnce() -> Result<String, StoreError>,
+) -> Result<String, StoreError> {
+    if let Some(value) = setting(pool, key).await? {
+        return Ok(value);
+    }
+    let value = make()?;
+    // If another process was faster, its value counts for both.
+    let sql = "INSERT INTO settings (key, value) VALUES (?1, ?2) ON CONFLICT (key) DO NOTHING";
+    sqlx::query(sql).bind(key).bind(&value).execute(pool).await?;
+    Ok(setting(pool, key).await?.unwrap_or(value))
+}
+
+/// Makes the folder, for its owner only, if it is missing.
+fn make_folder(dir: &Path) -> Result<(), StoreError> {
+    let mut builder = fs::DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(dir).map_err(|source| StoreError::File { what: "making", path: dir.to_path_buf(), source })
+}
+
+/// Lower-case hex.
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    bytes.iter().flat_map(|b| [DIGITS[usize::from(b >> 4)], DIGITS[usize::from(b & 15)]]).map(char::from).collect()
+}
+
+fn unhex(text: &str) -> Option<Vec<u8>> {
+    let digits = text.as_bytes();
+    if digits.len() % 2 == 1 {
+        return None;
+    }
+    let digit = |d: u8| char::from(d).to_digit(16).map(|d| d as u8);
+    digits.chunks_exact(2).map(|pair| Some(digit(pair[0])? << 4 | digit(pair[1])?)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hex_goes_there_and_back() {
+        assert_eq!(hex(&[0, 0x1f, 0xa0, 0xff]), "001fa0ff");
+        assert_eq!(unhex("001fA0ff"), Some(vec![0, 0x1f, 0xa0, 0xff]));
+        assert_eq!(unhex("0"), None);
+        assert_eq!(unhex("0g"), None);
+    }
+
+    #[tokio::test]
+    async fn a_new_store_has_its_own_identity_and_keeps_it() {
+        let (a, b) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let first = Store::open(Config { realm: "one".into(), ..Config::new(a.path()) }).await.unwrap();
+        let (id, key) = (first.instance_id().to_owned(), *first.jwt_key());
+        first.set_setting("x", "1").await.unwrap();
+        first.set_setting("x", "2").await.unwrap();
+        first.close().await;
+
+        let again = Store::open(Config { realm: "two".into(), ..Config::new(a.path()) }).await.unwrap();
+        assert_eq!((again.realm(), again.instance_id(), again.jwt_key()), ("one", id.as_str(), &key));
+        assert_eq!(again.setting("x").await.unwrap().as_deref(), Some("2"));
+        assert_eq!(again.setting("y").await.unwrap(), None);
+        again.ping().await.unwrap();
+
+        let other = Store::open(Config::new(b.path())).await.unwrap();
+        assert_ne!(other.instance_id(), id);
+        assert_ne!(other.jwt_key(), &key);
+        let raw = other.setting("jwt_key").await.unwrap().unwrap();
+        assert!(!raw.contains(&hex(other.jwt_key())), "the signing key is not in the database in clear");
+    }
+
+    #[tokio::test]
+    async fn a_store_whose_key_file_was_lost_says_so() {
+        let dir = tempfile::tempdir().unwrap();
+        Store::open(Config::new(dir.path())).await.unwrap().close().await;
+        fs::remove_file(dir.path().join("secret.key")).unwrap();
+        assert!(matches!(Store::open(Config::new(dir.path())).await, Err(StoreError::Damaged("signing key"))));
+    }
+
+    #[tokio::test]
+    async fn a_folder_that_cannot_be_is_an_error_with_its_path() {
+        let dir = tempfile::tempdir().unwrap();
+        fs::write(dir.path().join("file"), b"").unwrap();
+        let error = Store::open(Config::new(dir.path().join("file/data"))).await.err().unwrap();
+        assert!(error.to_string().contains("file/data"), "{error}");
+    }
+
+    #[tokio::test]
+    async fn a_database_of_a_newer_program_is_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = Store::open(Config::new(dir.path())).await.unwrap();
+        sqlx::query("UPDATE _sqlx_migrations SET version = 999").execute(&store.0.writer).await.unwrap();
+        store.close().await;
+        assert!(matches!(Store::open(Config::new(dir.path())).await, Err(StoreError::Migrate(_))));
+    }
 }

@@ -1,0 +1,94 @@
+//! The log-structured store below hot state, with bounds on its memory.
+
+use fjall::{Database, Keyspace, KeyspaceCreateOptions, PersistMode};
+use std::collections::BTreeMap;
+use std::fs::{self, File};
+use std::path::Path;
+
+/// One memtable. Each is written out when it reaches this.
+const MEMTABLE: u64 = 4 << 20;
+/// From here on writers would be made to sleep by the engine; we answer "waiting" instead.
+const TOO_FAR_BEHIND: u64 = 3 * MEMTABLE;
+/// Blocks of files that were read.
+const CACHE: u64 = 1 << 20;
+/// Logs that may lie on the disk. Each is allocated with 64 MB.
+const LOGS: u64 = 128 << 20;
+
+/// An open store. Errors are texts: nobody can do anything about them but say so.
+pub(super) struct Engine {
+    database: Database,
+    keys: Keyspace,
+}
+
+impl Engine {
+    pub(super) fn open(dir: &Path) -> Result<Self, String> {
+        let text = |e: fjall::Error| describe(&e);
+        let database = Database::builder(dir)
+            .cache_size(CACHE)
+            .max_cached_files(Some(32))
+            .max_journaling_size(LOGS)
+            .worker_threads(1)
+            .manual_journal_persist(true)
+            .open()
+            .map_err(text)?;
+        let keys = database
+            .keyspace("hot", || KeyspaceCreateOptions::default().max_memtable_size(MEMTABLE))
+            .map_err(text)?;
+        Ok(Self { database, keys })
+    }
+
+    /// True while the disk does not keep up with what is written.
+    pub(super) fn is_behind(&self) -> bool {
+        self.database.write_buffer_size() > TOO_FAR_BEHIND
+    }
+
+    /// Writes all changes or none, to the kernel or to the disk itself.
+    pub(super) fn write(&self, changes: &BTreeMap<Vec<u8>, Option<Vec<u8>>>, to_disk: bool) -> Result<(), String> {
+        let mode = if to_disk { PersistMode::SyncData } else { PersistMode::Buffer };
+        let mut batch = self.database.batch().durability(Some(mode));
+        for (key, value) in changes {
+            match value {
+                Some(value) => batch.insert(&self.keys, key.as_slice(), value.as_slice()),
+                None => batch.remove(&self.keys, key.as_slice()),
+            }
+        }
+        batch.commit().map_err(|e| describe(&e))
+    }
+
+    pub(super) fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, String> {
+        Ok(self.keys.get(key).map_err(|e| describe(&e))?.map(|value| value.to_vec()))
+    }
+
+    /// A snapshot of all keys with this prefix, in order; it outlives the engine.
+    pub(super) fn prefix(&self, prefix: &[u8]) -> impl Iterator<Item = Result<(Vec<u8>, Vec<u8>), String>> + use<> {
+        self.keys.prefix(prefix).map(|entry| {
+            let (key, value) = entry.into_inner().map_err(|e| describe(&e))?;
+            Ok((key.to_vec(), value.to_vec()))
+        })
+    }
+}
+
+/// Brings the newest log to the disk by a handle of our own: the engine's own way would make all writers wait for it.
+///
+/// Older logs were synced by the engine when it began a new one.
+pub(super) fn sync_log(dir: &Path) -> Result<(), String> {
+    let newest = fs::read_dir(dir)
+        .map_err(|e| format!("looking for logs: {e}"))?
+        .filter_map(|entry| {
+            let path = entry.ok()?.path();
+            let number: u64 = path.file_name()?.to_str()?.strip_suffix(".jnl")?.parse().ok()?;
+            Some((number, path))
+        })
+        .max()
+        .ok_or("no log to sync")?;
+    File::open(newest.1).and_then(|file| file.sync_data()).map_err(|e| format!("syncing the log: {e}"))
+}
+
+fn describe(error: &fjall::Error) -> String {
+    match error {
+        fjall::Error::Io(e) => e.to_string(),
+        fjall::Error::Locked => "another process has it open".into(),
+        fjall::Error::Poisoned => "an earlier write failed".into(),
+        other => other.to_string(),
+    }
+}

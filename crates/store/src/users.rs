@@ -57,8 +57,7 @@ impl Store {
 
     /// One user.
     pub async fn user(&self, id: i64) -> Result<Option<Account>, StoreError> {
-        let row =
-            sqlx::query("SELECT * FROM users WHERE id = ?1").bind(id).fetch_optional(&self.0.readers).await?;
+        let row = sqlx::query("SELECT * FROM users WHERE id = ?1").bind(id).fetch_optional(&self.0.readers).await?;
         row.as_ref().map(account_of).transpose()
     }
 
@@ -243,7 +242,8 @@ async fn check_binding(on: &mut SqliteConnection, user: &User) -> Result<(), Sto
 
 /// Somebody other than `id` must be able to administer; unless `id` could not do so before either.
 async fn check_not_last_admin(on: &mut SqliteConnection, id: i64) -> Result<(), StoreError> {
-    let sql = "SELECT coalesce(sum(id = ?1), 0), coalesce(sum(id <> ?1), 0) FROM users WHERE enabled AND role = 'admin'";
+    let sql =
+        "SELECT coalesce(sum(id = ?1), 0), coalesce(sum(id <> ?1), 0) FROM users WHERE enabled AND role = 'admin'";
     let row = sqlx::query(sql).bind(id).fetch_one(on).await?;
     let (this, others): (i64, i64) = (row.try_get(0)?, row.try_get(1)?);
     if this > 0 && others == 0 { Err(StoreError::LastAdmin) } else { Ok(()) }

@@ -31,9 +31,8 @@ impl Engine {
             .manual_journal_persist(true)
             .open()
             .map_err(text)?;
-        let keys = database
-            .keyspace("hot", || KeyspaceCreateOptions::default().max_memtable_size(MEMTABLE))
-            .map_err(text)?;
+        let keys =
+            database.keyspace("hot", || KeyspaceCreateOptions::default().max_memtable_size(MEMTABLE)).map_err(text)?;
         Ok(Self { database, keys })
     }
 

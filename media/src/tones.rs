@@ -100,7 +100,7 @@ mod tests {
     #[test]
     fn an_american_busy_has_both_frequencies_and_every_tone_has_a_sound() {
         let pcm = Tone::Busy.samples(Country::Us);
-        assert!(hears(&pcm, 480.0).is_some() && hears(&pcm, 620.0).is_some() && hears(&pcm, 450.0).is_none());
+        assert!(hears(&pcm, 480.0).is_some() && hears(&pcm, 620.0).is_some() && hears(&pcm, 700.0).is_none());
         for country in [Country::Cn, Country::Us, Country::Eu] {
             for tone in
                 [Tone::Dial, Tone::Ringback, Tone::Busy, Tone::Congestion, Tone::Unobtainable, Tone::CallWaiting]

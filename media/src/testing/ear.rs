@@ -73,9 +73,9 @@ struct Level {
 }
 
 impl Level {
-    /// Loud enough to be meant, and no mere leak of something louder (15 dB below all power).
+    /// Loud enough to be meant, and no mere leak of something louder (10 dB below all power).
     fn is_distinct(&self) -> bool {
-        self.tone >= 300.0 && self.tone >= 0.17 * self.all
+        self.tone >= 300.0 && self.tone >= 0.3 * self.all
     }
 }
 

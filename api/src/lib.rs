@@ -1,11 +1,89 @@
-//! The native REST API, and the Switch trait all dialects speak to.
+//! The native REST API, and the [`Switch`] trait all dialects speak to.
+//!
+//! ```no_run
+//! # async fn example<S: patchbay_api::Switch>(switch: S, store: store::Store) -> std::io::Result<()> {
+//! use patchbay_api::{ApiState, LoginSettings, router};
+//! use std::net::SocketAddr;
+//!
+//! let state = ApiState {
+//!     switch,
+//!     store,
+//!     recordings_dir: "data/recordings".into(),
+//!     login: LoginSettings::default(),
+//!     version: "0.1.0",
+//! };
+//! let listener = tokio::net::TcpListener::bind("127.0.0.1:9999").await?;
+//! axum::serve(listener, router(state).into_make_service_with_connect_info::<SocketAddr>()).await
+//! # }
+//! ```
 
+mod caller;
+mod ctibar;
+mod description;
+mod extract;
+mod problem;
+mod routes;
 mod state;
 mod switch;
+mod token;
+mod wire;
 
 pub use state::{ApiState, LoginSettings};
 pub use switch::Switch;
 
-/// Everything HTTP that is ours: `/api/v1/base/auth`, `/patchbay/v1/…`. Merge `/healthz` and `/metrics` beside it, and
-/// serve it with `into_make_service_with_connect_info::<SocketAddr>()`: logins are throttled by peer address.
-pub fn router<S: Switch>(state: ApiState<S>) -> axum::Router { let _ = state; todo!() }
+use axum::extract::DefaultBodyLimit;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use axum::{Json, Router, middleware};
+use routes::BASE;
+use state::App;
+use std::any::Any;
+use std::time::Duration;
+use tower_http::catch_panic::CatchPanicLayer;
+use tower_http::timeout::TimeoutLayer;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+use utoipa_swagger_ui::SwaggerUi;
+
+/// How long a request may take until its answer begins, sending its body included.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Everything HTTP that is ours: `/api/v1/base/auth` (contract A), `/patchbay/v1/…` with its description at
+/// `openapi.json` and the page to try it at `docs`.
+///
+/// Merge `/healthz` and `/metrics` beside it, and serve it with `into_make_service_with_connect_info::<SocketAddr>()`:
+/// logins are throttled by peer address.
+pub fn router<S: Switch>(state: ApiState<S>) -> Router {
+    let version = state.version;
+    let app = App::new(state);
+
+    let ctibar = OpenApiRouter::new()
+        .routes(routes!(ctibar::auth))
+        .layer(DefaultBodyLimit::max(routes::MAX_BODY))
+        .layer(CatchPanicLayer::custom(panicked))
+        .layer(TimeoutLayer::with_status_code(StatusCode::REQUEST_TIMEOUT, PATIENCE))
+        .layer(middleware::from_fn(ctibar::cors));
+    let native = routes::all()
+        .layer(CatchPanicLayer::custom(panicked))
+        .layer(TimeoutLayer::with_status_code(StatusCode::REQUEST_TIMEOUT, PATIENCE))
+        .layer(middleware::from_fn(problem::tell));
+    let (router, openapi) =
+        OpenApiRouter::with_openapi(description::of(version)).nest(BASE, native).merge(ctibar).split_for_parts();
+    let openapi = serde_json::to_value(&openapi).unwrap_or_else(|e| {
+        stdx::never!(true, "the API's description does not serialise: {e}");
+        serde_json::Value::Null
+    });
+
+    router
+        .with_state(app)
+        .route(description::PATH, get(move || async move { Json(openapi) }))
+        .merge(SwaggerUi::new(description::DOCS).config(utoipa_swagger_ui::Config::from(description::PATH)))
+}
+
+/// A request that panicked costs only itself.
+fn panicked(panic: Box<dyn Any + Send>) -> Response {
+    let text = panic.downcast_ref::<String>().map(String::as_str).or(panic.downcast_ref::<&str>().copied());
+    tracing::error!(panic = text.unwrap_or("?"), "a request panicked");
+    StatusCode::INTERNAL_SERVER_ERROR.into_response()
+}

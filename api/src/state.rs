@@ -1,10 +1,12 @@
 //! What the API stands on.
 
+use crate::switch::{AnySwitch, Switch};
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 use store::Store;
 
-/// Everything the routes need. Clones are cheap.
+/// Everything the routes need.
 #[derive(Clone)]
 pub struct ApiState<S> {
     /// The switch.
@@ -29,7 +31,34 @@ pub struct LoginSettings {
 }
 
 impl Default for LoginSettings {
+    /// As contract A has it: `ipt-server`, 12 hours.
     fn default() -> Self {
         Self { issuer: "ipt-server".into(), token_life: Duration::from_secs(12 * 3600) }
+    }
+}
+
+/// [`ApiState`] as the routes have it.
+#[derive(Clone)]
+pub(crate) struct App(Arc<Parts>);
+
+pub(crate) struct Parts {
+    pub(crate) switch: AnySwitch,
+    pub(crate) store: Store,
+    pub(crate) recordings_dir: PathBuf,
+    pub(crate) login: LoginSettings,
+}
+
+impl App {
+    pub(crate) fn new<S: Switch>(state: ApiState<S>) -> Self {
+        let ApiState { switch, store, recordings_dir, login, version: _ } = state;
+        Self(Arc::new(Parts { switch: AnySwitch::new(switch), store, recordings_dir, login }))
+    }
+}
+
+impl std::ops::Deref for App {
+    type Target = Parts;
+
+    fn deref(&self) -> &Parts {
+        &self.0
     }
 }

@@ -1,7 +1,11 @@
 //! What every API asks of the switch.
 
-use model::{Answer, Command, Event, Query, Refusal, Reply};
+use crate::problem::{Kind, Problem};
+use model::{Answer, Command, Event, LiveCall, Query, Refusal, Registration, Reply};
 use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
 use tokio::sync::broadcast;
 
 /// The switch as APIs see it. The program implements it over its cells' inboxes; tests implement it over a list.
@@ -14,4 +18,75 @@ pub trait Switch: Clone + Send + Sync + 'static {
 
     /// What happens from now on. Bounded: who reads too slowly is told how many events it missed.
     fn subscribe(&self) -> broadcast::Receiver<Event>;
+}
+
+/// A switch that has not answered by then is overloaded.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+type Asked<T> = Pin<Box<dyn Future<Output = Result<T, Refusal>> + Send>>;
+
+/// A [`Switch`] whose type nobody needs to know, so that the routes are compiled once, here.
+#[derive(Clone)]
+pub(crate) struct AnySwitch(Arc<dyn Erased>);
+
+trait Erased: Send + Sync {
+    fn command(&self, command: Command) -> Asked<Reply>;
+    fn query(&self, query: Query) -> Asked<Answer>;
+}
+
+impl<S: Switch> Erased for S {
+    fn command(&self, command: Command) -> Asked<Reply> {
+        let switch = self.clone();
+        Box::pin(async move { Switch::command(&switch, command).await })
+    }
+
+    fn query(&self, query: Query) -> Asked<Answer> {
+        let switch = self.clone();
+        Box::pin(async move { Switch::query(&switch, query).await })
+    }
+}
+
+impl AnySwitch {
+    pub(crate) fn new(switch: impl Switch) -> Self {
+        Self(Arc::new(switch))
+    }
+
+    pub(crate) async fn command(&self, command: Command) -> Result<(), Problem> {
+        let Reply::Done = in_time(self.0.command(command)).await?;
+        Ok(())
+    }
+
+    pub(crate) async fn calls(&self) -> Result<Vec<LiveCall>, Problem> {
+        match in_time(self.0.query(Query::Calls)).await? {
+            Answer::Calls(calls) => Ok(calls),
+            other @ Answer::Registrations(_) => Err(Problem::ours(&format!("calls asked, answered {other:?}"))),
+        }
+    }
+
+    pub(crate) async fn registrations(&self, extension: Option<String>) -> Result<Vec<Registration>, Problem> {
+        match in_time(self.0.query(Query::Registrations { extension })).await? {
+            Answer::Registrations(list) => Ok(list),
+            other @ Answer::Calls(_) => Err(Problem::ours(&format!("registrations asked, answered {other:?}"))),
+        }
+    }
+}
+
+async fn in_time<T>(asked: Asked<T>) -> Result<T, Problem> {
+    match tokio::time::timeout(PATIENCE, asked).await {
+        Ok(Ok(answer)) => Ok(answer),
+        Ok(Err(refusal)) => Err(refusal.into()),
+        Err(_) => Err(Kind::Overloaded.into()),
+    }
+}
+
+impl From<Refusal> for Problem {
+    fn from(refusal: Refusal) -> Self {
+        match refusal {
+            Refusal::NoSuchCall | Refusal::NoSuchLeg => Kind::NoSuchCall,
+            Refusal::WrongState => Kind::WrongState,
+            Refusal::Overloaded => Kind::Overloaded,
+            Refusal::ShuttingDown => Kind::ShuttingDown,
+        }
+        .into()
+    }
 }

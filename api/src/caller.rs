@@ -1,0 +1,81 @@
+//! Who asks, and what that person may do and see.
+
+use crate::problem::{Kind, Problem};
+use crate::state::App;
+use crate::token::{self, Invalid};
+use axum::extract::FromRequestParts;
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, header};
+use model::{Role, User};
+
+/// A logged-in user, by `Authorization: Bearer` or `x-token`.
+pub(crate) struct Caller(pub(crate) User);
+
+impl FromRequestParts<App> for Caller {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Problem> {
+        let token = token_of(&parts.headers).ok_or(Kind::NotLoggedIn)?;
+        match token::check(app, token).await {
+            Ok(user) => Ok(Self(user)),
+            Err(Invalid::Expired) => Err(Kind::TokenExpired.into()),
+            Err(Invalid::Refused) => Err(Kind::NotLoggedIn.into()),
+            Err(Invalid::Unknown(problem)) => Err(problem),
+        }
+    }
+}
+
+fn token_of(headers: &HeaderMap) -> Option<&str> {
+    let bearer = || {
+        let (scheme, token) = headers.get(header::AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
+        scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
+    };
+    let own = || headers.get("x-token")?.to_str().ok();
+    bearer().or_else(own).filter(|token| !token.is_empty())
+}
+
+/// Whose calls, records, registrations and extensions one sees.
+pub(crate) enum Scope {
+    /// Everybody's.
+    All,
+    /// Those of this extension.
+    Own(String),
+    /// Nobody's: an agent without an extension.
+    Nothing,
+}
+
+impl Scope {
+    /// Does it include what belongs to any of these numbers?
+    pub(crate) fn includes<'a>(&self, mut numbers: impl Iterator<Item = &'a str>) -> bool {
+        match self {
+            Self::All => true,
+            Self::Own(extension) => numbers.any(|number| number == extension),
+            Self::Nothing => false,
+        }
+    }
+}
+
+impl Caller {
+    /// Settings and users are the administrator's.
+    pub(crate) fn must_administer(&self) -> Result<(), Problem> {
+        match self.0.role {
+            Role::Admin => Ok(()),
+            Role::Supervisor | Role::Agent | Role::Integrator => Err(Kind::Forbidden.into()),
+        }
+    }
+
+    /// A trace shows every party's addresses, also those of others' phones.
+    pub(crate) fn must_see_traces(&self) -> Result<(), Problem> {
+        match self.0.role {
+            Role::Admin | Role::Supervisor | Role::Integrator => Ok(()),
+            Role::Agent => Err(Kind::Forbidden.into()),
+        }
+    }
+
+    pub(crate) fn scope(&self) -> Scope {
+        match self.0.role {
+            Role::Admin | Role::Supervisor | Role::Integrator => Scope::All,
+            Role::Agent => self.0.extension.clone().map_or(Scope::Nothing, Scope::Own),
+        }
+    }
+}

@@ -1,0 +1,47 @@
+//! The native API, one file per thing it is about.
+
+mod calls;
+mod extensions;
+mod passwords;
+mod recording;
+mod records;
+mod session;
+mod users;
+
+use crate::problem::{Kind, Problem};
+use crate::state::App;
+use axum::extract::DefaultBodyLimit;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+/// Where the native API lives.
+pub(crate) const BASE: &str = "/patchbay/v1";
+
+/// The longest request body, bytes, and that of an import.
+pub(crate) const MAX_BODY: usize = 64 << 10;
+const MAX_IMPORT_BODY: usize = 4 << 20;
+
+/// All routes, with their descriptions.
+pub(crate) fn all() -> OpenApiRouter<App> {
+    let import = OpenApiRouter::new().routes(routes!(extensions::import)).layer(DefaultBodyLimit::max(MAX_IMPORT_BODY));
+    OpenApiRouter::new()
+        .routes(routes!(session::log_in, session::who_am_i))
+        .routes(routes!(users::list, users::add))
+        .routes(routes!(users::get, users::change, users::remove))
+        .routes(routes!(extensions::list, extensions::add))
+        .routes(routes!(extensions::get, extensions::change, extensions::remove))
+        .routes(routes!(calls::registrations))
+        .routes(routes!(calls::list))
+        .routes(routes!(calls::get, calls::hang_up))
+        .routes(routes!(records::list))
+        .routes(routes!(records::get))
+        .routes(routes!(records::trace))
+        .routes(routes!(recording::download))
+        .layer(DefaultBodyLimit::max(MAX_BODY))
+        .merge(import)
+        .fallback(nothing_here)
+}
+
+async fn nothing_here() -> Problem {
+    Kind::NoSuchPath.into()
+}

@@ -1,0 +1,207 @@
+//! The native API's own shapes. Times are Unix milliseconds, lengths of time milliseconds, unless their name says so.
+
+mod calls;
+mod names;
+mod records;
+
+pub(crate) use calls::{CallOut, RegistrationOut};
+pub(crate) use names::{directions, outcomes};
+pub(crate) use records::{RecordOut, RecordPage};
+
+use model::{Extension, Role, User};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+/// An extension. Its password can be set and never read.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct ExtensionOut {
+    /// The number, which is also the SIP user.
+    #[schema(example = "1001")]
+    number: String,
+    /// Shown to whom it calls; may be empty.
+    name: String,
+    /// A disabled extension can neither register nor call nor be called.
+    enabled: bool,
+    /// Are its calls recorded?
+    record: bool,
+    /// How long it rings before the caller is told that nobody answers, seconds.
+    ring_seconds: u16,
+    /// How many calls it may have at once; one more finds it busy.
+    max_calls: u16,
+}
+
+impl From<Extension> for ExtensionOut {
+    fn from(extension: Extension) -> Self {
+        let Extension { number, name, ha1: _, enabled, record, ring_seconds, max_calls } = extension;
+        Self { number, name, enabled, record, ring_seconds, max_calls }
+    }
+}
+
+/// An extension to be added. What is left out gets its usual value.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ExtensionIn {
+    /// 1 to 32 of `0-9 a-z A-Z . _ + * # -`.
+    #[schema(example = "1001", max_length = 32)]
+    pub(crate) number: String,
+    /// The SIP password, 8 to 128 characters.
+    #[schema(min_length = 8, max_length = 128)]
+    pub(crate) password: String,
+    #[serde(flatten)]
+    pub(crate) settings: ExtensionSettings,
+}
+
+/// What an extension becomes. What is left out stays as it is.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ExtensionChange {
+    /// A new SIP password, 8 to 128 characters.
+    #[schema(min_length = 8, max_length = 128)]
+    pub(crate) password: Option<String>,
+    #[serde(flatten)]
+    pub(crate) settings: ExtensionSettings,
+}
+
+/// Settings of an extension, each optional.
+#[derive(Default, Deserialize, ToSchema)]
+pub(crate) struct ExtensionSettings {
+    /// Display name, at most 64 characters.
+    pub(crate) name: Option<String>,
+    /// Usually true.
+    pub(crate) enabled: Option<bool>,
+    /// Usually false.
+    pub(crate) record: Option<bool>,
+    /// 5 to 600, usually 30.
+    #[schema(minimum = 5, maximum = 600)]
+    pub(crate) ring_seconds: Option<u16>,
+    /// 1 to 1000, usually 2.
+    #[schema(minimum = 1, maximum = 1000)]
+    pub(crate) max_calls: Option<u16>,
+}
+
+/// Many extensions at once: all are taken or none.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ImportIn {
+    /// At most 10 000. Those that exist get the new name and password and keep their settings.
+    #[schema(max_items = 10_000)]
+    pub(crate) extensions: Vec<ImportItem>,
+}
+
+/// An extension as an import brings it.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ImportItem {
+    /// 1 to 32 of `0-9 a-z A-Z . _ + * # -`.
+    pub(crate) number: String,
+    /// Display name.
+    #[serde(default)]
+    pub(crate) name: String,
+    /// The SIP password, 8 to 128 characters.
+    #[schema(min_length = 8, max_length = 128)]
+    pub(crate) password: String,
+}
+
+/// What an import did.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct ImportOut {
+    /// How many were new.
+    pub(crate) added: usize,
+    /// How many existed.
+    pub(crate) changed: usize,
+}
+
+/// A person or program that may log in.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct UserOut {
+    /// Its number, never used twice.
+    id: i64,
+    /// Account name.
+    username: String,
+    /// Display name.
+    nickname: String,
+    /// What it may do.
+    #[schema(schema_with = names::roles)]
+    role: Role,
+    /// Its extension, `null` if none.
+    extension: Option<String>,
+    /// Can it log in, and do its tokens count?
+    enabled: bool,
+}
+
+impl From<User> for UserOut {
+    fn from(user: User) -> Self {
+        let User { id, username, nickname, role, extension, enabled } = user;
+        Self { id, username, nickname, role, extension, enabled }
+    }
+}
+
+/// A user to be added.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct UserIn {
+    /// Account name, 1 to 64 characters.
+    #[schema(max_length = 64)]
+    pub(crate) username: String,
+    /// Password in clear, 8 to 128 characters.
+    #[schema(min_length = 8, max_length = 128)]
+    pub(crate) password: String,
+    /// Display name, at most 64 characters.
+    #[serde(default)]
+    pub(crate) nickname: String,
+    /// What it may do.
+    #[schema(schema_with = names::roles)]
+    pub(crate) role: Role,
+    /// Its extension, which must exist.
+    pub(crate) extension: Option<String>,
+    /// Usually true.
+    #[serde(default = "yes")]
+    pub(crate) enabled: bool,
+}
+
+/// What a user becomes, whole; only the password stays if it is left out.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct UserChange {
+    /// Account name, 1 to 64 characters.
+    #[schema(max_length = 64)]
+    pub(crate) username: String,
+    /// A new password in clear, 8 to 128 characters. Tokens from before no longer count.
+    #[schema(min_length = 8, max_length = 128)]
+    pub(crate) password: Option<String>,
+    /// Display name, at most 64 characters.
+    pub(crate) nickname: String,
+    /// What it may do.
+    #[schema(schema_with = names::roles)]
+    pub(crate) role: Role,
+    /// Its extension, which must exist; `null` for none.
+    pub(crate) extension: Option<String>,
+    /// Can it log in?
+    pub(crate) enabled: bool,
+}
+
+/// Account name and password, both in clear: use HTTPS.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct LoginIn {
+    /// Account name.
+    #[schema(example = "admin")]
+    pub(crate) username: String,
+    /// Password in clear.
+    pub(crate) password: String,
+}
+
+/// A login.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct SessionOut {
+    /// JWT, to be sent as `Authorization: Bearer …` or `x-token: …`.
+    pub(crate) token: String,
+    /// When the token lapses, Unix seconds.
+    pub(crate) expires_at: u64,
+    /// Who logged in.
+    pub(crate) user: UserOut,
+}
+
+fn yes() -> bool {
+    true
+}

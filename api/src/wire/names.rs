@@ -1,0 +1,81 @@
+//! The names that the model's enums have in JSON, for the API's description.
+
+use model::{Direction, LegState, Outcome, Role, Side};
+use serde::Serialize;
+use utoipa::openapi::schema::{Object, ObjectBuilder, Type};
+
+const OUTCOMES: [Outcome; 12] = [
+    Outcome::Answered,
+    Outcome::Busy,
+    Outcome::NoAnswer,
+    Outcome::Cancelled,
+    Outcome::Rejected,
+    Outcome::Unreachable,
+    Outcome::Unallocated,
+    Outcome::Forbidden,
+    Outcome::Incompatible,
+    Outcome::Congestion,
+    Outcome::MediaTimeout,
+    Outcome::SwitchFailure,
+];
+
+fn one_of<T: Serialize>(what: &str, all: &[T]) -> Object {
+    let names = all.iter().filter_map(|value| serde_json::to_value(value).ok());
+    ObjectBuilder::new().schema_type(Type::String).description(Some(what)).enum_values(Some(names)).build()
+}
+
+pub(crate) fn outcomes() -> Object {
+    one_of("What came of it", &OUTCOMES)
+}
+
+pub(crate) fn directions() -> Object {
+    let all = [Direction::Internal, Direction::Inbound, Direction::Outbound, Direction::Unknown];
+    one_of("Where from and to", &all)
+}
+
+pub(super) fn roles() -> Object {
+    let all = [Role::Admin, Role::Supervisor, Role::Agent, Role::Integrator];
+    one_of(
+        "`admin`: everything; `supervisor`: sees everything, ends calls; `agent`: its own extension's; `integrator`: a \
+         program, as supervisor",
+        &all,
+    )
+}
+
+pub(super) fn sides() -> Object {
+    one_of("Which side ended it", &[Side::Caller, Side::Callee, Side::System])
+}
+
+pub(super) fn leg_states() -> Object {
+    let all = [LegState::Dialing, LegState::Ringing, LegState::Talking, LegState::Announcement, LegState::Ending];
+    one_of("What the leg is doing", &all)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_outcome_is_missing_from_the_description() {
+        for outcome in OUTCOMES {
+            // A new outcome does not compile here until it is added above.
+            match outcome {
+                Outcome::Answered
+                | Outcome::Busy
+                | Outcome::NoAnswer
+                | Outcome::Cancelled
+                | Outcome::Rejected
+                | Outcome::Unreachable
+                | Outcome::Unallocated
+                | Outcome::Forbidden
+                | Outcome::Incompatible
+                | Outcome::Congestion
+                | Outcome::MediaTimeout
+                | Outcome::SwitchFailure => {}
+            }
+        }
+        let described = serde_json::to_value(outcomes()).unwrap();
+        let names: Vec<_> = OUTCOMES.iter().map(|outcome| outcome.name()).collect();
+        assert_eq!(described["enum"], serde_json::json!(names));
+    }
+}

@@ -1,0 +1,180 @@
+//! What is over: call records.
+
+use super::names;
+use model::{CallRecord, Cause, Direction, LegRecord, Outcome, Quality, RecordingFile, Side};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+/// Some call records, the newest first.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct RecordPage {
+    /// The records.
+    pub(crate) items: Vec<RecordOut>,
+    /// How many match in all, on all pages.
+    pub(crate) total: u64,
+    /// `cursor` of the next page; `null` on the last.
+    pub(crate) next: Option<String>,
+}
+
+/// A finished call.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct RecordOut {
+    /// The call's UUID.
+    id: String,
+    /// Who called.
+    caller: String,
+    /// The caller's display name; empty if none.
+    caller_name: String,
+    /// What was dialled.
+    callee: String,
+    #[schema(schema_with = names::directions)]
+    direction: Direction,
+    /// The trunk it came from or went to.
+    trunk: Option<String>,
+    /// When it reached the switch.
+    started_at: u64,
+    /// When the first called phone rang.
+    ringing_at: Option<u64>,
+    /// When the called party answered.
+    answered_at: Option<u64>,
+    /// When it was over.
+    ended_at: u64,
+    /// From its start to the first ringing.
+    setup_ms: Option<u64>,
+    /// How long the parties could speak; 0 if nobody answered.
+    talk_ms: u64,
+    #[schema(schema_with = names::outcomes)]
+    outcome: Outcome,
+    #[schema(schema_with = names::sides)]
+    ended_by: Side,
+    /// Why it ended.
+    cause: CauseOut,
+    /// What exactly went wrong; empty where nothing did.
+    note: String,
+    /// Every party, the caller first.
+    legs: Vec<LegRecordOut>,
+    /// What was recorded; `null` if nothing.
+    recording: Option<RecordingOut>,
+}
+
+/// A cause in the two languages of signalling.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct CauseOut {
+    /// SIP status.
+    sip: u16,
+    /// ITU-T Q.850 cause.
+    q850: u8,
+}
+
+/// One party of a finished call.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct LegRecordOut {
+    /// 0 is the caller.
+    no: u16,
+    /// The party's number.
+    number: String,
+    /// Where its signalling was, `address:port`; empty if unknown.
+    remote: String,
+    /// The phone's User-Agent; empty if it told none.
+    user_agent: String,
+    /// The SIP Call-ID of its dialog.
+    sip_call_id: String,
+    #[schema(schema_with = names::outcomes)]
+    outcome: Outcome,
+    /// Why it ended.
+    cause: CauseOut,
+    /// The codec spoken, for example `PCMA`; empty if no sound was agreed.
+    codec: String,
+    /// How its sound was; `null` if it never had any.
+    quality: Option<QualityOut>,
+}
+
+/// The sound of one party, as it reached the switch.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct QualityOut {
+    /// RTP packets received.
+    received: u64,
+    /// Packets that never came.
+    lost: u64,
+    /// Share of packets lost, per cent.
+    loss_percent: f32,
+    /// Interarrival jitter at the end.
+    jitter_ms: f32,
+    /// The worst jitter.
+    max_jitter_ms: f32,
+    /// Round trip; `null` where the party sent no reports.
+    rtt_ms: Option<f32>,
+    /// Mean opinion score by the E-model, 1.0 to 4.5; `null` where no sound came.
+    mos: Option<f32>,
+    /// RTP packets sent to this party.
+    sent: u64,
+    /// Share lost of what was sent to it, per cent, as it reported; `null` without reports.
+    remote_loss_percent: Option<f32>,
+}
+
+/// A recording, to be had at `/patchbay/v1/records/{id}/recording`.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct RecordingOut {
+    /// Path below the recordings' folder.
+    path: String,
+    /// Length of the sound.
+    length_ms: u64,
+    /// False if something is missing.
+    complete: bool,
+    /// What is missing and why; empty if complete.
+    note: String,
+}
+
+impl From<CallRecord> for RecordOut {
+    fn from(record: CallRecord) -> Self {
+        let (setup_ms, talk_ms) = (record.setup_ms(), record.talk_ms());
+        Self {
+            id: record.id.to_string(),
+            caller: record.caller,
+            caller_name: record.caller_name,
+            callee: record.callee,
+            direction: record.direction,
+            trunk: record.trunk,
+            started_at: record.started_at,
+            ringing_at: record.ringing_at,
+            answered_at: record.answered_at,
+            ended_at: record.ended_at,
+            setup_ms,
+            talk_ms,
+            outcome: record.outcome,
+            ended_by: record.ended_by,
+            cause: record.cause.into(),
+            note: record.note,
+            legs: record.legs.into_iter().map(LegRecordOut::from).collect(),
+            recording: record.recording.map(RecordingOut::from),
+        }
+    }
+}
+
+impl From<LegRecord> for LegRecordOut {
+    fn from(leg: LegRecord) -> Self {
+        let LegRecord { no, number, remote, user_agent, sip_call_id, outcome, cause, codec, quality } = leg;
+        let (cause, quality) = (cause.into(), quality.map(QualityOut::from));
+        Self { no, number, remote, user_agent, sip_call_id, outcome, cause, codec, quality }
+    }
+}
+
+impl From<Cause> for CauseOut {
+    fn from(Cause { sip, q850 }: Cause) -> Self {
+        Self { sip, q850 }
+    }
+}
+
+impl From<Quality> for QualityOut {
+    fn from(quality: Quality) -> Self {
+        let Quality { received, lost, loss_percent, jitter_ms, max_jitter_ms, rtt_ms, mos, sent, remote_loss_percent } =
+            quality;
+        Self { received, lost, loss_percent, jitter_ms, max_jitter_ms, rtt_ms, mos, sent, remote_loss_percent }
+    }
+}
+
+impl From<RecordingFile> for RecordingOut {
+    fn from(RecordingFile { path, length_ms, complete, note }: RecordingFile) -> Self {
+        Self { path, length_ms, complete, note }
+    }
+}

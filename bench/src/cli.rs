@@ -120,7 +120,7 @@ pub struct RegisterArgs {
     #[arg(long, default_value = "pw")]
     pub password: String,
     /// Where the users are.
-    #[arg(long, default_value = "127.0.0.4:5085")]
+    #[arg(long, default_value = "127.0.0.4:5080")]
     pub local: SocketAddrV4,
     /// Host part of the users' addresses, if it is not the target's.
     #[arg(long)]

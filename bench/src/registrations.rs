@@ -199,7 +199,7 @@ mod tests {
         Registrations::new(Plan {
             target: "127.0.0.1:5060".parse().unwrap(),
             domain: "lab".into(),
-            local: "127.0.0.4:5085".parse().unwrap(),
+            local: "127.0.0.4:5080".parse().unwrap(),
             first: 1000,
             users: 2,
             password: "pw".into(),

@@ -45,7 +45,8 @@ pub(super) fn run(args: &RegisterArgs) -> Result<bool> {
     emit(&args.target, body)?;
     if ok == 0 {
         bail!(
-            "no user could register ({}): does the target know the users {} to {} with the passwords {}{} and so on?",
+            "no user could register ({}): does the target know the users {} to {} with the passwords {}{} and so on, \
+             and has it room for one more contact of each?",
             codes_text(&codes),
             args.first,
             args.first + args.users - 1,

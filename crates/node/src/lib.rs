@@ -4,3 +4,11 @@
 
 pub mod config;
 pub mod logging;
+pub mod net;
+pub mod recorder;
+pub mod worker;
+pub mod first_run;
+pub mod http;
+pub mod metrics;
+pub mod switch;
+pub mod prompts;

@@ -1,0 +1,126 @@
+//! The first start: accounts with passwords of their own, shown once.
+
+use model::{Extension, Role};
+use stdx::Entropy;
+use store::{NewExtension, NewUser, Store, StoreError, md5_hex};
+
+/// The demo extensions.
+pub const EXTENSIONS: [(&str, &str); 3] = [("1001", "Demo 1001"), ("1002", "Demo 1002"), ("1003", "Demo 1003")];
+
+/// Set once the accounts have been made.
+const DONE: &str = "first_run_done";
+
+/// Twelve characters of 32: 60 bits, without letters that look alike.
+const PASSWORD: usize = 12;
+
+/// Accounts that were made just now.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Accounts {
+    /// The administrator's name and password.
+    pub admin: (String, String),
+    /// Extensions and their passwords.
+    pub extensions: Vec<(String, String)>,
+}
+
+/// Makes the accounts if this is the first start of this store.
+pub async fn accounts(store: &Store, entropy: &mut Entropy) -> Result<Option<Accounts>, StoreError> {
+    if store.setting(DONE).await?.is_some() {
+        return Ok(None);
+    }
+    let extensions: Vec<(String, String)> =
+        EXTENSIONS.iter().map(|(number, _)| ((*number).to_owned(), entropy.token(PASSWORD))).collect();
+    let new = EXTENSIONS.iter().zip(&extensions).map(|((number, name), (_, password))| NewExtension {
+        number: (*number).to_owned(),
+        name: (*name).to_owned(),
+        password: password.clone(),
+    });
+    // A start that died half-way left some of this behind, with passwords nobody has seen: they are set anew.
+    store.import_extensions(new.collect()).await?;
+    let password = entropy.token(PASSWORD);
+    let md5 = md5_hex(&password);
+    match store.user_named("admin").await? {
+        Some(account) => {
+            store.change_user(&account.user, Some(&md5)).await?;
+        }
+        None => {
+            let new = NewUser {
+                username: "admin".to_owned(),
+                nickname: "Administrator".to_owned(),
+                role: Role::Admin,
+                extension: None,
+                enabled: true,
+                password_md5: md5,
+            };
+            store.add_user(new).await?;
+        }
+    }
+    store.set_setting(DONE, "1").await?;
+    Ok(Some(Accounts { admin: ("admin".to_owned(), password), extensions }))
+}
+
+/// All extensions, for the cells.
+pub async fn extensions(store: &Store) -> Result<Vec<Extension>, StoreError> {
+    store.extensions().await
+}
+
+/// The accounts in a box for the terminal, in Chinese and English.
+pub fn boxed(accounts: &Accounts, sip: &str, http: &str) -> String {
+    let mut lines = vec![
+        "Patchbay 首次启动：以下密码只显示这一次，请立即保存。".to_owned(),
+        "First start: these passwords are shown only now. Keep them.".to_owned(),
+        String::new(),
+        format!("管理员 Administrator   {:<8} {}", accounts.admin.0, accounts.admin.1),
+    ];
+    for (number, password) in &accounts.extensions {
+        lines.push(format!("分机   Extension       {number:<8} {password}"));
+    }
+    lines.push(String::new());
+    lines.push(format!("SIP    {sip} (UDP)"));
+    lines.push(format!("API    {http}/patchbay/v1/docs"));
+    lines.push("更改密码 Change:  patchbay user set admin --password …".to_owned());
+    lines.push("                  patchbay extension set 1001 --password …".to_owned());
+    let width = lines.iter().map(|l| columns(l)).max().unwrap_or(0);
+    let mut text = format!("┌{}┐\n", "─".repeat(width + 2));
+    for line in lines {
+        text.push_str(&format!("│ {line}{} │\n", " ".repeat(width - columns(&line))));
+    }
+    text.push_str(&format!("└{}┘\n", "─".repeat(width + 2)));
+    text
+}
+
+/// Columns of a terminal that a text takes: Chinese characters and full-width punctuation take two.
+fn columns(text: &str) -> usize {
+    text.chars().map(|c| if matches!(c, '\u{1100}'..='\u{115f}' | '\u{2e80}'..='\u{a4cf}' | '\u{ac00}'..='\u{d7a3}' | '\u{f900}'..='\u{faff}' | '\u{fe30}'..='\u{fe6f}' | '\u{ff00}'..='\u{ff60}') { 2 } else { 1 }).sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn accounts_are_made_once_and_their_passwords_work() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = Store::open(store::Config::new(dir.path())).await.unwrap();
+        let accounts = accounts(&store, &mut Entropy::seeded(1)).await.unwrap().unwrap();
+        let loopback = std::net::Ipv4Addr::LOCALHOST.into();
+        let user = store.authenticate("admin", &md5_hex(&accounts.admin.1), loopback).await.unwrap();
+        assert_eq!(user.role, Role::Admin);
+        for (number, password) in &accounts.extensions {
+            let extension = store.extension(number).await.unwrap().unwrap();
+            assert_eq!(extension.ha1, store::ha1(number, store.realm(), password));
+        }
+        assert_eq!(super::accounts(&store, &mut Entropy::seeded(2)).await.unwrap(), None);
+    }
+
+    #[test]
+    fn the_box_has_straight_edges() {
+        let accounts = Accounts {
+            admin: ("admin".to_owned(), "abcdefgh2345".to_owned()),
+            extensions: vec![("1001".to_owned(), "x".repeat(12))],
+        };
+        let text = boxed(&accounts, "192.0.2.1:5060", "http://192.0.2.1:9999");
+        let widths: Vec<usize> = text.lines().map(columns).collect();
+        assert!(widths.iter().all(|w| *w == widths[0]), "{text}");
+        assert!(text.contains("abcdefgh2345") && text.contains("xxxxxxxxxxxx"));
+    }
+}

@@ -1,0 +1,78 @@
+//! The HTTP side: the API, and beside it `/healthz` and `/metrics`.
+
+use crate::metrics::{self, Gathered, Process};
+use crate::recorder::Recorder;
+use crate::switch::NodeSwitch;
+use axum::Router;
+use axum::extract::State;
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use serde::Serialize;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+use store::{RecordWriter, Store};
+
+/// A worker that does not answer within this is not alive.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// What health and metrics look at.
+#[derive(Clone)]
+pub struct Watch {
+    /// The workers.
+    pub switch: NodeSwitch,
+    /// The database.
+    pub store: Store,
+    /// The writer of call records.
+    pub records: RecordWriter,
+    /// The recording thread.
+    pub recorder: Recorder,
+    /// False before everything has started and after shutdown has begun.
+    pub ready: Arc<AtomicBool>,
+    /// When the program started.
+    pub since: Instant,
+}
+
+/// The answer of `/healthz`.
+#[derive(Debug, Serialize)]
+struct Health {
+    ready: bool,
+    workers: usize,
+    workers_alive: usize,
+    store: bool,
+    version: &'static str,
+}
+
+/// The program's version.
+pub const VERSION: &str = env!("CARGO_PKG_VERSION");
+
+/// `/healthz` and `/metrics`: no login, no secrets.
+pub fn watch_routes(watch: Watch) -> Router {
+    Router::new().route("/healthz", get(health)).route("/metrics", get(scrape)).with_state(watch)
+}
+
+async fn health(State(watch): State<Watch>) -> Response {
+    let store = tokio::time::timeout(PATIENCE, watch.store.ping());
+    let (figures, store) = tokio::join!(watch.switch.figures(PATIENCE), store);
+    let health = Health {
+        ready: watch.ready.load(Ordering::Acquire),
+        workers: figures.len(),
+        workers_alive: figures.iter().flatten().count(),
+        store: matches!(store, Ok(Ok(()))),
+        version: VERSION,
+    };
+    let well = health.ready && health.store && health.workers == health.workers_alive;
+    let status = if well { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    (status, axum::Json(health)).into_response()
+}
+
+async fn scrape(State(watch): State<Watch>) -> Response {
+    let gathered = Gathered {
+        workers: watch.switch.figures(PATIENCE).await,
+        recorder: watch.recorder.figures(),
+        records: watch.records.figures(),
+        process: Process::read(watch.since),
+    };
+    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], metrics::render(&gathered)).into_response()
+}

@@ -1,0 +1,262 @@
+//! The thread that writes recordings: stereo, 16 bit, 8000 Hz, playable at any moment up to a second ago.
+//!
+//! Workers put pages into one bounded ring and go on. When the disk is too slow and the ring is full, the page is lost, the
+//! recording is given up and its record says so; no call waits for a disk.
+
+mod file;
+
+use crate::worker::Inbox;
+use cell::RecordingKey;
+use crossbeam_queue::ArrayQueue;
+use file::WavFile;
+use media::engine::Page;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::thread::{JoinHandle, Thread};
+use std::time::{Duration, Instant};
+use tracing::{info, warn};
+
+/// Pages that may wait: half a second of 2 000 recordings.
+pub const RING: usize = 2048;
+
+/// How often the free space is looked at while something is recorded.
+const SPACE_EVERY: Duration = Duration::from_secs(5);
+
+#[derive(Debug)]
+enum Job {
+    Open(RecordingKey, String),
+    Page(RecordingKey, Page),
+    Close(RecordingKey),
+}
+
+/// What the thread has done, for metrics.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct RecorderFigures {
+    /// Recordings open now.
+    pub open: u64,
+    /// Pages that wait.
+    pub backlog: u64,
+    /// Octets of sound written.
+    pub octets: u64,
+    /// Recordings that failed.
+    pub failed: u64,
+}
+
+#[derive(Debug, Default)]
+struct Shared {
+    open: AtomicU64,
+    octets: AtomicU64,
+    failed: AtomicU64,
+    stop: AtomicBool,
+}
+
+/// The workers' end of the thread. Clones are cheap.
+#[derive(Clone, Debug)]
+pub struct Recorder {
+    ring: Arc<ArrayQueue<Job>>,
+    shared: Arc<Shared>,
+    thread: Thread,
+}
+
+/// Where recordings go.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// The folder.
+    pub dir: PathBuf,
+    /// Free space below which nothing is recorded, octets.
+    pub min_free: u64,
+}
+
+/// Starts the thread. It ends after [`Recorder::stop`].
+pub fn start(settings: Settings, inboxes: Arc<[Inbox]>) -> std::io::Result<(Recorder, JoinHandle<()>)> {
+    let ring = Arc::new(ArrayQueue::new(RING));
+    let shared = Arc::new(Shared::default());
+    let mut writer = Writer {
+        settings,
+        inboxes,
+        ring: Arc::clone(&ring),
+        shared: Arc::clone(&shared),
+        files: BTreeMap::new(),
+        space: Space::default(),
+        told: None,
+    };
+    let handle = std::thread::Builder::new().name("recordings".to_owned()).spawn(move || writer.run())?;
+    let thread = handle.thread().clone();
+    Ok((Recorder { ring, shared, thread }, handle))
+}
+
+impl Recorder {
+    /// Begins a recording at a path below the folder. False: the ring is full, and the recording has failed.
+    pub fn open(&self, recording: RecordingKey, path: String) -> bool {
+        self.put(Job::Open(recording, path)).is_ok()
+    }
+
+    /// More sound. False: the ring is full, the page is lost, and the recording has failed.
+    pub fn page(&self, recording: RecordingKey, page: Page) -> bool {
+        self.put(Job::Page(recording, page)).is_ok()
+    }
+
+    /// The recording is complete. False: the ring is full; try again.
+    pub fn close(&self, recording: RecordingKey) -> bool {
+        self.put(Job::Close(recording)).is_ok()
+    }
+
+    /// Write everything that waits, complete all headers, end.
+    pub fn stop(&self) {
+        self.shared.stop.store(true, Ordering::Release);
+        self.thread.unpark();
+    }
+
+    /// What was done so far.
+    pub fn figures(&self) -> RecorderFigures {
+        RecorderFigures {
+            open: self.shared.open.load(Ordering::Relaxed),
+            backlog: self.ring.len() as u64,
+            octets: self.shared.octets.load(Ordering::Relaxed),
+            failed: self.shared.failed.load(Ordering::Relaxed),
+        }
+    }
+
+    fn put(&self, job: Job) -> Result<(), Job> {
+        self.ring.push(job)?;
+        self.thread.unpark();
+        Ok(())
+    }
+}
+
+struct Writer {
+    settings: Settings,
+    inboxes: Arc<[Inbox]>,
+    ring: Arc<ArrayQueue<Job>>,
+    shared: Arc<Shared>,
+    /// `None`: failed; what still comes for it is thrown away.
+    files: BTreeMap<RecordingKey, Option<WavFile>>,
+    space: Space,
+    /// When trouble with the disk was last logged.
+    told: Option<Instant>,
+}
+
+impl Writer {
+    fn run(&mut self) {
+        loop {
+            while let Some(job) = self.ring.pop() {
+                self.handle(job, Instant::now());
+            }
+            if self.shared.stop.load(Ordering::Acquire) && self.ring.is_empty() {
+                break;
+            }
+            std::thread::park();
+        }
+        for (_, file) in std::mem::take(&mut self.files) {
+            if let Some(Err(e)) = file.map(WavFile::finish) {
+                warn!("completing a recording at the end: {e}");
+            }
+        }
+    }
+
+    fn handle(&mut self, job: Job, now: Instant) {
+        match job {
+            Job::Open(recording, path) => {
+                let room = self.space.enough(&self.settings, now);
+                match room.and_then(|()| WavFile::create(&self.settings.dir, &path, now)) {
+                    Ok(file) => {
+                        self.files.insert(recording, Some(file));
+                    }
+                    Err(e) => {
+                        self.files.insert(recording, None);
+                        self.fail(recording, &e, now);
+                    }
+                }
+            }
+            Job::Page(recording, page) => {
+                if let Err(e) = self.space.enough(&self.settings, now) {
+                    self.fail_all(&e, now);
+                }
+                if let Some(Some(file)) = self.files.get_mut(&recording) {
+                    match file.write(page.at(), page.samples(), now) {
+                        Ok(octets) => {
+                            self.shared.octets.fetch_add(octets, Ordering::Relaxed);
+                        }
+                        Err(e) => {
+                            self.files.insert(recording, None);
+                            self.fail(recording, &e, now);
+                        }
+                    }
+                }
+                if let Some(inbox) = self.inboxes.get(usize::from(recording.cell)) {
+                    inbox.put_page(recording, page);
+                }
+            }
+            Job::Close(recording) => {
+                if let Some(Some(file)) = self.files.remove(&recording)
+                    && let Err(e) = file.finish()
+                {
+                    self.fail(recording, &e, now);
+                }
+            }
+        }
+        self.shared.open.store(self.files.len() as u64, Ordering::Relaxed);
+    }
+
+    fn fail_all(&mut self, why: &std::io::Error, now: Instant) {
+        let running: Vec<RecordingKey> = self.files.iter().filter(|(_, f)| f.is_some()).map(|(k, _)| *k).collect();
+        for recording in running {
+            if let Some(Some(file)) = self.files.insert(recording, None) {
+                // What was written stays playable.
+                drop(file.finish());
+            }
+            self.fail(recording, why, now);
+        }
+    }
+
+    fn fail(&mut self, recording: RecordingKey, why: &std::io::Error, now: Instant) {
+        self.shared.failed.fetch_add(1, Ordering::Relaxed);
+        if self.told.is_none_or(|at| now.duration_since(at) >= Duration::from_secs(60)) {
+            self.told = Some(now);
+            let dir = self.settings.dir.display();
+            warn!(%dir, "recording stopped, the call goes on: {why}; make room or correct the folder");
+        }
+        if let Some(inbox) = self.inboxes.get(usize::from(recording.cell)) {
+            inbox.put_failure(recording, why.to_string());
+        }
+    }
+}
+
+/// How much room the disk has, looked at now and then.
+#[derive(Default)]
+struct Space {
+    looked: Option<Instant>,
+    short: bool,
+}
+
+impl Space {
+    fn enough(&mut self, settings: &Settings, now: Instant) -> std::io::Result<()> {
+        if self.looked.is_none_or(|at| now.duration_since(at) >= SPACE_EVERY) {
+            self.looked = Some(now);
+            let short = free_space(&settings.dir).is_some_and(|free| free < settings.min_free);
+            if self.short && !short {
+                info!("the disk has room again: new calls are recorded");
+            }
+            self.short = short;
+        }
+        if self.short {
+            let text = format!("the disk has less than {} MB of room", settings.min_free >> 20);
+            return Err(std::io::Error::new(std::io::ErrorKind::StorageFull, text));
+        }
+        Ok(())
+    }
+}
+
+/// Room for unprivileged programs on the disk of a folder (or of the nearest one above it that exists).
+pub fn free_space(dir: &Path) -> Option<u64> {
+    dir.ancestors().find_map(|dir| {
+        let dir = if dir.as_os_str().is_empty() { Path::new(".") } else { dir };
+        let stat = rustix::fs::statvfs(dir).ok()?;
+        Some(stat.f_bavail.saturating_mul(stat.f_frsize))
+    })
+}
+
+#[cfg(test)]
+mod tests;

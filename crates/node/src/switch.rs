@@ -1,0 +1,177 @@
+//! The switch as APIs see it: wishes go to the worker that owns the matter, questions to all, with a limit on patience.
+
+use crate::worker::{Ask, Figures, Inbox};
+use model::{Answer, Command, Event, Query, Refusal, Reply};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::{broadcast, oneshot};
+use tokio::time::{Instant, sleep, timeout_at};
+
+/// How long a wish may take in all.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// A full inbox is tried again at this distance, as long as patience lasts.
+const TRY_AGAIN: Duration = Duration::from_millis(20);
+
+/// How many events one who reads slowly may be behind before it misses some.
+pub const EVENTS: usize = 4096;
+
+/// The workers' inboxes and their events. Clones are cheap.
+#[derive(Clone, Debug)]
+pub struct NodeSwitch {
+    inboxes: Arc<[Inbox]>,
+    events: broadcast::Sender<Event>,
+}
+
+impl NodeSwitch {
+    /// Over these workers.
+    pub fn new(inboxes: Arc<[Inbox]>, events: broadcast::Sender<Event>) -> Self {
+        Self { inboxes, events }
+    }
+
+    /// The figures of every worker; `None` for one that does not answer within `patience`.
+    pub async fn figures(&self, patience: Duration) -> Vec<Option<Box<Figures>>> {
+        let deadline = Instant::now() + patience;
+        let mut asked = Vec::with_capacity(self.inboxes.len());
+        for inbox in self.inboxes.iter() {
+            let (answer, answered) = oneshot::channel();
+            asked.push(inbox.put_ask(Ask::Figures(answer)).ok().map(|()| answered));
+        }
+        let mut figures = Vec::with_capacity(asked.len());
+        for answered in asked {
+            figures.push(match answered {
+                Some(answered) => timeout_at(deadline, answered).await.ok().and_then(Result::ok),
+                None => None,
+            });
+        }
+        figures
+    }
+
+    async fn ask<T>(&self, worker: usize, ask: impl FnOnce(oneshot::Sender<T>) -> Ask, deadline: Instant) -> Result<T, Refusal> {
+        let inbox = self.inboxes.get(worker).ok_or(Refusal::NoSuchCall)?;
+        let (answer, answered) = oneshot::channel();
+        let mut ask = ask(answer);
+        while let Err(back) = inbox.put_ask(ask) {
+            if Instant::now() >= deadline {
+                return Err(Refusal::Overloaded);
+            }
+            ask = back;
+            sleep(TRY_AGAIN).await;
+        }
+        match timeout_at(deadline, answered).await {
+            Ok(Ok(answer)) => Ok(answer),
+            // The worker dropped the question, or did not get to it.
+            Ok(Err(_)) | Err(_) => Err(Refusal::Overloaded),
+        }
+    }
+}
+
+impl api::Switch for NodeSwitch {
+    async fn command(&self, command: Command) -> Result<Reply, Refusal> {
+        let deadline = Instant::now() + PATIENCE;
+        let owner = match &command {
+            Command::Hangup { call } => Some(usize::from(call.cell())),
+            Command::PutExtension(_) | Command::RemoveExtension { .. } => None,
+        };
+        if let Some(owner) = owner {
+            return self.ask(owner, |answer| Ask::Command(command, answer), deadline).await?;
+        }
+        // Every worker hears of it, also after one has refused: they must not differ for longer than they have to.
+        let mut result = Ok(Reply::Done);
+        for worker in 0..self.inboxes.len() {
+            let command = command.clone();
+            let answer = self.ask(worker, |answer| Ask::Command(command, answer), deadline).await;
+            result = result.and(answer.and_then(|answer| answer));
+        }
+        result
+    }
+
+    async fn query(&self, query: Query) -> Result<Answer, Refusal> {
+        let deadline = Instant::now() + PATIENCE;
+        let mut answers = Vec::with_capacity(self.inboxes.len());
+        for worker in 0..self.inboxes.len() {
+            let query = query.clone();
+            answers.push(self.ask(worker, |answer| Ask::Query(query, answer), deadline).await?);
+        }
+        Ok(merge(&query, answers))
+    }
+
+    fn subscribe(&self) -> broadcast::Receiver<Event> {
+        self.events.subscribe()
+    }
+}
+
+/// One answer of many workers' answers.
+fn merge(query: &Query, answers: Vec<Answer>) -> Answer {
+    let (mut calls, mut registrations) = (Vec::new(), Vec::new());
+    for answer in answers {
+        match answer {
+            Answer::Calls(more) => calls.extend(more),
+            Answer::Registrations(more) => registrations.extend(more),
+        }
+    }
+    match query {
+        Query::Calls => {
+            calls.sort_by_key(|call| (call.started_at, call.id));
+            Answer::Calls(calls)
+        }
+        Query::Registrations { .. } => {
+            registrations.sort_by(|a, b| (&a.extension, &a.contact).cmp(&(&b.extension, &b.contact)));
+            Answer::Registrations(registrations)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::worker::ASKS;
+    use api::Switch as _;
+    use model::{CallId, Registration};
+
+    fn switch(workers: usize) -> NodeSwitch {
+        let inboxes = (0..workers).map(|_| Inbox::new().unwrap()).collect::<Vec<_>>().into();
+        NodeSwitch::new(inboxes, broadcast::channel(EVENTS).0)
+    }
+
+    fn registration(extension: &str) -> Registration {
+        Registration {
+            extension: extension.to_owned(),
+            contact: "sip:x".to_owned(),
+            remote: "192.0.2.1:5060".to_owned(),
+            transport: "udp".to_owned(),
+            user_agent: String::new(),
+            expires_at: 0,
+        }
+    }
+
+    #[test]
+    fn answers_of_all_workers_are_one_in_order() {
+        let query = Query::Registrations { extension: None };
+        let answers = vec![
+            Answer::Registrations(vec![registration("1003")]),
+            Answer::Registrations(vec![registration("1001"), registration("1002")]),
+        ];
+        let Answer::Registrations(list) = merge(&query, answers) else { panic!("another kind") };
+        assert_eq!(list.iter().map(|r| r.extension.as_str()).collect::<Vec<_>>(), ["1001", "1002", "1003"]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_call_of_a_worker_that_never_was_is_no_call() {
+        let mut entropy = stdx::Entropy::seeded(1);
+        let call = CallId::new(7, &mut entropy);
+        assert_eq!(switch(2).command(Command::Hangup { call }).await, Err(Refusal::NoSuchCall));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn workers_that_do_not_answer_or_have_no_room_are_overloaded() {
+        let switch = switch(2);
+        assert_eq!(switch.query(Query::Calls).await, Err(Refusal::Overloaded));
+        for _ in 0..ASKS {
+            let _ = switch.inboxes[0].put_ask(Ask::Figures(oneshot::channel().0));
+        }
+        let remove = Command::RemoveExtension { number: "1001".to_owned() };
+        assert_eq!(switch.command(remove).await, Err(Refusal::Overloaded));
+        assert!(switch.figures(Duration::from_secs(1)).await.iter().all(Option::is_none));
+    }
+}

@@ -1,0 +1,218 @@
+//! Doing what the core wishes: first what must survive, then what leaves the house.
+
+use super::round::Shell;
+use super::seams::{Core, KeepError, Keeper};
+use cell::{Envelope, Input, Output};
+use model::{Answer, Refusal, Reply};
+use std::collections::BTreeMap;
+use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::Instant;
+use tokio::sync::oneshot;
+use tracing::{debug, warn};
+
+/// Wishes of APIs that a worker has not answered yet.
+const ASKED: usize = 1024;
+
+/// Messages to ourselves that are handled in one round before others get their turn.
+const OWN_ENVELOPES: usize = 256;
+
+/// Who waits for an answer, by ticket.
+#[derive(Debug, Default)]
+pub(super) struct Waiting {
+    last: u64,
+    commands: BTreeMap<u64, oneshot::Sender<Result<Reply, Refusal>>>,
+    queries: BTreeMap<u64, oneshot::Sender<Answer>>,
+}
+
+impl Waiting {
+    pub(super) fn is_full(&self) -> bool {
+        self.commands.len() + self.queries.len() >= ASKED
+    }
+
+    pub(super) fn command(&mut self, reply: oneshot::Sender<Result<Reply, Refusal>>) -> u64 {
+        self.last += 1;
+        self.commands.insert(self.last, reply);
+        self.last
+    }
+
+    pub(super) fn query(&mut self, answer: oneshot::Sender<Answer>) -> u64 {
+        self.last += 1;
+        self.queries.insert(self.last, answer);
+        self.last
+    }
+}
+
+impl<C: Core, K: Keeper> Shell<C, K> {
+    /// Drains the core. What it keeps is safe before anything leaves: one commit for the whole batch.
+    pub(super) fn outputs(&mut self, now: Instant) {
+        let mut own = 0;
+        loop {
+            self.drain(now);
+            // Room in other inboxes may have come by itself; messages to ourselves are handled at once.
+            self.deliver();
+            if own >= OWN_ENVELOPES {
+                break;
+            }
+            let Some(envelope) = self.local.pop_front() else { break };
+            own += 1;
+            self.input(Input::Envelope(envelope), now);
+        }
+        self.close_recordings();
+    }
+
+    fn drain(&mut self, now: Instant) {
+        let mut kept = false;
+        loop {
+            let core = &mut self.parts.core;
+            let output = match catch_unwind(AssertUnwindSafe(|| core.poll_output())) {
+                Ok(Some(output)) => output,
+                Ok(None) => break,
+                Err(_) => {
+                    self.panicked();
+                    break;
+                }
+            };
+            match output {
+                Output::Transmit { flow, data } => self.sends.push((flow, data)),
+                Output::Rtp { port, channel, to, data } => {
+                    if self.parts.sockets.send(port, channel, to, &data) {
+                        self.figures.sound_made += 1;
+                    } else {
+                        self.figures.sound_unsent += 1;
+                    }
+                }
+                Output::Envelope(envelope) if envelope.to == self.parts.number => self.local.push_back(envelope),
+                Output::Envelope(envelope) => self.post(envelope),
+                Output::Reply { ticket, result } => {
+                    if let Some(reply) = self.waiting.commands.remove(&ticket) {
+                        // Who asked may have gone.
+                        drop(reply.send(result));
+                    }
+                }
+                Output::Answer { ticket, answer } => {
+                    if let Some(asked) = self.waiting.queries.remove(&ticket) {
+                        drop(asked.send(answer));
+                    }
+                }
+                Output::Keep { key, value } => {
+                    let result = self.parts.keeper.keep(&key, &value);
+                    self.note(result);
+                    kept = true;
+                }
+                Output::Forget { key } => {
+                    let result = self.parts.keeper.forget(&key);
+                    self.note(result);
+                    kept = true;
+                }
+                Output::Record { record } => {
+                    self.parts.keeper.record(*record);
+                    kept = true;
+                }
+                Output::Ladder { call, trace } => self.parts.keeper.ladder(call, trace),
+                Output::Event(event) => {
+                    if self.parts.events.receiver_count() > 0 {
+                        drop(self.parts.events.send(event));
+                    }
+                }
+                Output::RecordingOpened { recording, path } => {
+                    if !self.parts.recorder.open(recording, path) {
+                        self.overran(recording);
+                    }
+                }
+                Output::RecordingPage { recording, page } => {
+                    if !self.overrun.contains(&recording) && !self.parts.recorder.page(recording, page) {
+                        self.overran(recording);
+                    }
+                }
+                Output::RecordingClosed { recording } => {
+                    self.overrun.remove(&recording);
+                    self.closing.insert(recording);
+                }
+                Output::Released(number) => self.parts.stock.released(number, now),
+            }
+        }
+        if kept {
+            let result = self.parts.keeper.commit();
+            self.note(result);
+        }
+        self.transmit();
+    }
+
+    fn transmit(&mut self) {
+        let mut sends = std::mem::take(&mut self.sends);
+        for (flow, data) in sends.drain(..) {
+            match self.parts.listeners.send(&flow, &data) {
+                Ok(()) => self.figures.datagrams_out += 1,
+                // The socket's buffer is full: like a loss on the way, and repeated like one.
+                Err(e) if e.kind() == io::ErrorKind::WouldBlock => self.figures.unsent += 1,
+                Err(e) => {
+                    debug!(remote = %flow.remote, "sending: {e}");
+                    self.figures.unsent += 1;
+                    self.failed_sends.push_back(flow);
+                }
+            }
+        }
+        // Keeps the room for the next round.
+        self.sends = sends;
+    }
+
+    fn post(&mut self, envelope: Envelope) {
+        // What cannot be dropped keeps its order.
+        if !self.undelivered.is_empty() && !envelope.may_drop() {
+            self.undelivered.push_back(envelope);
+            return;
+        }
+        let inboxes = &self.parts.inboxes;
+        let Some(inbox) = inboxes.get(usize::from(envelope.to)) else {
+            stdx::never!(true, "an envelope for worker {} of {}", envelope.to, inboxes.len());
+            return;
+        };
+        if let Err(envelope) = inbox.put_envelope(envelope) {
+            if envelope.may_drop() {
+                inbox.count_dropped();
+            } else {
+                self.undelivered.push_back(envelope);
+            }
+        }
+    }
+
+    /// Tries again what found an inbox full.
+    fn deliver(&mut self) {
+        for _ in 0..self.undelivered.len() {
+            let Some(envelope) = self.undelivered.pop_front() else { return };
+            let Some(inbox) = self.parts.inboxes.get(usize::from(envelope.to)) else { continue };
+            if let Err(envelope) = inbox.put_envelope(envelope) {
+                // Those behind it for other workers go round; for the same worker order is kept, because all of them stay.
+                self.undelivered.push_back(envelope);
+            }
+        }
+    }
+
+    fn close_recordings(&mut self) {
+        while let Some(recording) = self.closing.first().copied() {
+            if !self.parts.recorder.close(recording) {
+                return;
+            }
+            self.closing.remove(&recording);
+        }
+    }
+
+    fn overran(&mut self, recording: cell::RecordingKey) {
+        if self.overrun.insert(recording) {
+            self.figures.recordings_overrun += 1;
+            warn!("recordings come faster than the disk takes them: one is given up, its call goes on");
+            let own = usize::from(self.parts.number);
+            self.parts.inboxes[own].put_failure(recording, "the disk was too slow".to_owned());
+        }
+    }
+
+    fn note(&mut self, result: Result<(), KeepError>) {
+        if let Err(e) = result {
+            if self.figures.hot_errors.is_power_of_two() || self.figures.hot_errors == 0 {
+                warn!("state that should survive a crash is not on the disk now: {e}");
+            }
+            self.figures.hot_errors += 1;
+        }
+    }
+}

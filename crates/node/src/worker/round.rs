@@ -1,0 +1,362 @@
+//! One round of a worker: wait, sound first, then signalling in bounded batches, then time, then what came of it.
+
+use super::figures::{Figures, ShellFigures};
+use super::inbox::{Ask, Inbox, Order};
+use super::outputs::Waiting;
+use super::seams::{Core, Keeper};
+use crate::net::sound::{Bound, Sockets};
+use crate::net::{Action, Listeners, Stock};
+use crate::recorder::Recorder;
+use bytes::Bytes;
+use cell::{Input, RecordingKey};
+use media::engine::{Channel, Packet};
+use model::{Event, Refusal};
+use rustix::event::{Timespec, epoll};
+use rustix::fd::{AsFd, OwnedFd};
+use rustix::io::Errno;
+use sip_stack::endpoint::Flow;
+use std::collections::{BTreeSet, VecDeque};
+use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use tokio::sync::broadcast;
+use tracing::{error, warn};
+
+/// Readiness of a signalling socket is told with this and the socket's index.
+const LISTENER: u64 = 1 << 32;
+
+/// Readiness of the inbox.
+const INBOX: u64 = 1 << 33;
+
+/// Sockets told of at one waking.
+const EVENTS: usize = 512;
+
+/// Datagrams taken from one signalling socket, messages and wishes from the inbox, before sound gets its turn again.
+const BATCH: usize = 32;
+
+/// How many packets share one reading of the clock.
+const PACKETS_PER_TIME: usize = 8;
+
+/// While messages wait for room in another inbox, the next try comes after this.
+const TRY_AGAIN: Duration = Duration::from_millis(1);
+
+/// What a worker is made of.
+#[derive(Debug)]
+pub struct Parts<C, K> {
+    /// Its number among the workers.
+    pub number: u16,
+    /// What decides.
+    pub core: C,
+    /// Where things go that must survive.
+    pub keeper: K,
+    /// All workers' inboxes, its own at its number.
+    pub inboxes: Arc<[Inbox]>,
+    /// Its signalling sockets.
+    pub listeners: Listeners,
+    /// Its ports' sockets.
+    pub sockets: Sockets,
+    /// Its ports' numbers.
+    pub stock: Stock,
+    /// Where recordings go.
+    pub recorder: Recorder,
+    /// Who watches.
+    pub events: broadcast::Sender<Event>,
+}
+
+/// A worker: a core, its sockets, and the loop that moves bytes and time between them.
+#[derive(Debug)]
+pub struct Shell<C, K> {
+    pub(super) parts: Parts<C, K>,
+    poll: OwnedFd,
+    events: Vec<epoll::Event>,
+    packet: Box<Packet>,
+    ready: Vec<bool>,
+    pub(super) figures: ShellFigures,
+    /// Filled by one draining of the core's outputs, done after what it keeps is safe.
+    pub(super) sends: Vec<(Flow, Bytes)>,
+    pub(super) waiting: Waiting,
+    pub(super) undelivered: VecDeque<cell::Envelope>,
+    pub(super) local: VecDeque<cell::Envelope>,
+    pub(super) failed_sends: VecDeque<Flow>,
+    pub(super) closing: BTreeSet<RecordingKey>,
+    pub(super) overrun: BTreeSet<RecordingKey>,
+    draining: bool,
+    told_ports: Option<Instant>,
+}
+
+impl<C: Core, K: Keeper> Shell<C, K> {
+    /// Puts the parts together and binds the first ports, so that the first call finds them.
+    pub fn new(parts: Parts<C, K>) -> io::Result<Self> {
+        let poll = epoll::create(epoll::CreateFlags::CLOEXEC)?;
+        for (index, socket) in parts.listeners.sockets().iter().enumerate() {
+            epoll::add(&poll, socket, epoll::EventData::new_u64(LISTENER | index as u64), epoll::EventFlags::IN)?;
+        }
+        let inbox = parts.inboxes.get(usize::from(parts.number)).ok_or(io::ErrorKind::InvalidInput)?;
+        epoll::add(&poll, inbox, epoll::EventData::new_u64(INBOX), epoll::EventFlags::IN)?;
+        let ready = vec![false; parts.listeners.sockets().len()];
+        let mut shell = Self {
+            parts,
+            poll,
+            events: Vec::with_capacity(EVENTS),
+            packet: Box::new(Packet::new()),
+            ready,
+            figures: ShellFigures::default(),
+            sends: Vec::new(),
+            waiting: Waiting::default(),
+            undelivered: VecDeque::new(),
+            local: VecDeque::new(),
+            failed_sends: VecDeque::new(),
+            closing: BTreeSet::new(),
+            overrun: BTreeSet::new(),
+            draining: false,
+            told_ports: None,
+        };
+        let now = Instant::now();
+        // What the core said while it was restored.
+        shell.outputs(now);
+        shell.ports(now);
+        Ok(shell)
+    }
+
+    /// Its number among the workers.
+    pub fn number(&self) -> u16 {
+        self.parts.number
+    }
+
+    /// Waits for something to happen, and does it. False: it was ordered to stop.
+    pub fn round(&mut self) -> io::Result<bool> {
+        let timeout = self.until(Instant::now());
+        self.events.clear();
+        match epoll::wait(&self.poll, rustix::buffer::spare_capacity(&mut self.events), timeout.as_ref()) {
+            Ok(_) | Err(Errno::INTR) => {}
+            Err(e) => return Err(e.into()),
+        }
+        self.figures.rounds += 1;
+        let mut now = Instant::now();
+        let mut inbox = false;
+        let mut signalling = !self.failed_sends.is_empty() || !self.local.is_empty() || !self.undelivered.is_empty();
+        for i in 0..self.events.len() {
+            let data = self.events[i].data;
+            let data = data.u64();
+            if data < LISTENER {
+                if i % PACKETS_PER_TIME == PACKETS_PER_TIME - 1 {
+                    now = Instant::now();
+                }
+                self.sound(data as u16, now);
+            } else if data == INBOX {
+                inbox = true;
+            } else if let Some(ready) = self.ready.get_mut((data & 0xffff) as usize) {
+                *ready = true;
+                signalling = true;
+            }
+        }
+        if signalling {
+            self.signalling(now);
+        }
+        let own = self.own_inbox();
+        if inbox {
+            self.parts.inboxes[own].acknowledge();
+        }
+        if inbox || self.parts.inboxes[own].has_more() {
+            signalling = true;
+            if !self.inbox(now) {
+                return Ok(false);
+            }
+        }
+        if self.parts.core.poll_timeout().is_some_and(|at| at <= now) {
+            self.guarded(|core| core.handle_timeout(now));
+            signalling = true;
+        }
+        self.outputs(now);
+        // Ports are taken and given back by signalling and time only.
+        if signalling || self.parts.stock.poll_timeout().is_some_and(|at| at <= now) {
+            self.ports(now);
+        }
+        Ok(true)
+    }
+
+    fn own_inbox(&self) -> usize {
+        usize::from(self.parts.number)
+    }
+
+    /// How long nothing needs to happen; `None`: until something arrives.
+    fn until(&self, now: Instant) -> Option<Timespec> {
+        let own = self.own_inbox();
+        let busy = self.parts.inboxes[own].has_more() || !self.failed_sends.is_empty() || !self.local.is_empty();
+        let stuck = (!self.undelivered.is_empty() || !self.closing.is_empty()).then(|| now + TRY_AGAIN);
+        let deadlines = [busy.then_some(now), stuck, self.parts.core.poll_timeout(), self.parts.stock.poll_timeout()];
+        let wait = deadlines.into_iter().flatten().min()?.saturating_duration_since(now);
+        // Longer than any deadline that matters, and short enough for every kernel.
+        let wait = wait.min(Duration::from_secs(3600));
+        Some(Timespec { tv_sec: wait.as_secs() as i64, tv_nsec: wait.subsec_nanos().into() })
+    }
+
+    /// One packet: in, through the core in place, out.
+    #[inline]
+    fn sound(&mut self, port: u16, now: Instant) {
+        let Some(from) = self.parts.sockets.receive(port, &mut self.packet) else { return };
+        self.figures.sound_in += 1;
+        let channel = if port.is_multiple_of(2) { Channel::Rtp } else { Channel::Rtcp };
+        let (core, packet) = (&mut self.parts.core, &mut self.packet);
+        let step = catch_unwind(AssertUnwindSafe(|| core.handle_packet(port & !1, channel, from, packet, now)));
+        match step {
+            Ok(Some(forward)) => {
+                if self.parts.sockets.send(forward.port, forward.channel, forward.to, self.packet.as_slice()) {
+                    self.figures.sound_forwarded += 1;
+                } else {
+                    self.figures.sound_unsent += 1;
+                }
+            }
+            Ok(None) => {}
+            Err(_) => self.panicked(),
+        }
+    }
+
+    /// Datagrams and ICMP errors of the sockets that are ready, and what was left from the last round.
+    fn signalling(&mut self, now: Instant) {
+        for _ in 0..self.failed_sends.len().min(BATCH) {
+            if let Some(flow) = self.failed_sends.pop_front() {
+                self.input(Input::SendFailed { flow }, now);
+            }
+        }
+        for index in 0..self.ready.len() {
+            if !std::mem::take(&mut self.ready[index]) {
+                continue;
+            }
+            for _ in 0..BATCH {
+                match self.parts.listeners.receive(index) {
+                    Ok(Some((flow, data))) => {
+                        self.figures.datagrams_in += 1;
+                        self.input(Input::Datagram { flow, data }, now);
+                    }
+                    Ok(None) => break,
+                    Err(e) => {
+                        warn!("receiving signalling: {e}");
+                        break;
+                    }
+                }
+            }
+            // Readiness may also mean an error; the queue of errors is short, and usually empty.
+            for _ in 0..BATCH {
+                let Some(flow) = self.parts.listeners.next_error(index) else { break };
+                self.figures.unsent += 1;
+                self.input(Input::SendFailed { flow }, now);
+            }
+        }
+    }
+
+    /// What others put before us. False: stop.
+    fn inbox(&mut self, now: Instant) -> bool {
+        let own = self.own_inbox();
+        let inboxes = Arc::clone(&self.parts.inboxes);
+        let inbox = &inboxes[own];
+        while let Some((recording, page)) = inbox.take_page() {
+            self.guarded(|core| core.give_back(recording, page));
+        }
+        while let Some((recording, note)) = inbox.take_failure() {
+            self.input(Input::RecordingFailed { recording, note }, now);
+        }
+        for _ in 0..BATCH {
+            let Some(envelope) = inbox.take_envelope() else { break };
+            self.input(Input::Envelope(envelope), now);
+        }
+        for _ in 0..BATCH {
+            let Some(ask) = inbox.take_ask() else { break };
+            self.ask(ask, now);
+        }
+        if inbox.take_order(Order::Drain) {
+            self.draining = true;
+            self.input(Input::Drain, now);
+        }
+        if inbox.take_order(Order::HangUpAll) {
+            self.input(Input::HangUpAll, now);
+        }
+        if inbox.take_order(Order::Stop) {
+            self.outputs(now);
+            return false;
+        }
+        true
+    }
+
+    fn ask(&mut self, ask: Ask, now: Instant) {
+        match ask {
+            Ask::Command(command, reply) => {
+                if self.waiting.is_full() {
+                    drop(reply.send(Err(Refusal::Overloaded)));
+                } else {
+                    let ticket = self.waiting.command(reply);
+                    self.input(Input::Command { ticket, command }, now);
+                }
+            }
+            Ask::Query(query, answer) => {
+                // A full table drops the sender: whoever asked hears that nobody answers.
+                if !self.waiting.is_full() {
+                    let ticket = self.waiting.query(answer);
+                    self.input(Input::Query { ticket, query }, now);
+                }
+            }
+            Ask::Figures(answer) => {
+                self.figures.envelopes_waiting = self.undelivered.len() as u64;
+                self.figures.dropped_full_inbox = self.parts.inboxes[self.own_inbox()].dropped();
+                self.figures.ports_bound = self.parts.stock.sockets() as u64;
+                let (counts, stats) = (self.parts.core.counts(), self.parts.core.stats());
+                drop(answer.send(Box::new(Figures { shell: self.figures, counts, stats })));
+            }
+        }
+    }
+
+    pub(super) fn input(&mut self, input: Input, now: Instant) {
+        self.guarded(|core| core.handle_input(input, now));
+    }
+
+    /// A step of the core. One that panics costs what it was about, not the thread.
+    fn guarded(&mut self, step: impl FnOnce(&mut C)) {
+        let core = &mut self.parts.core;
+        if catch_unwind(AssertUnwindSafe(|| step(core))).is_err() {
+            self.panicked();
+        }
+    }
+
+    pub(super) fn panicked(&mut self) {
+        self.figures.panics += 1;
+        error!(worker = self.parts.number, "a step of the cell panicked; the worker goes on");
+    }
+
+    /// Binds ports ahead of need, and gives back those whose rest is over.
+    fn ports(&mut self, now: Instant) {
+        let open = self.parts.core.counts().ports;
+        let mut fresh = Vec::new();
+        while let Some(action) = self.parts.stock.rested(open, now) {
+            match action {
+                Action::Give(number) => {
+                    self.parts.sockets.drain(number);
+                    fresh.push(number);
+                }
+                Action::Close(number) => self.parts.sockets.close(number),
+            }
+        }
+        for _ in 0..self.parts.stock.wanted(open) {
+            let Some(number) = self.parts.stock.next() else { break };
+            match self.parts.sockets.bind(number, self.poll.as_fd()) {
+                Bound::Yes => {
+                    self.parts.stock.bound();
+                    fresh.push(number);
+                }
+                Bound::Taken => self.parts.stock.in_use(number, now),
+                Bound::NoRoom(e) => {
+                    self.parts.stock.put_back(number);
+                    if self.told_ports.is_none_or(|at| now.duration_since(at) >= Duration::from_secs(60)) {
+                        self.told_ports = Some(now);
+                        warn!("no more ports for sound can be bound, new calls may be refused: {e}; raise the limit of open files");
+                    }
+                    break;
+                }
+            }
+        }
+        if !fresh.is_empty() {
+            self.input(Input::Ports(fresh), now);
+            self.outputs(now);
+        }
+    }
+}

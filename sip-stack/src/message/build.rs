@@ -60,8 +60,9 @@ impl MessageBuilder {
     pub fn addr(&mut self, name: Name, value: &NameAddr) -> &mut Self {
         self.out.put_slice(name.as_str().as_bytes());
         self.out.put_slice(b": ");
-        // Its parts were read from one line or escaped on the way in.
+        let start = self.out.len();
         value.write_to(&mut self.out);
+        self.flatten(start);
         self.end_line();
         self
     }
@@ -103,12 +104,15 @@ impl MessageBuilder {
     fn put_text(&mut self, text: &[u8]) {
         let start = self.out.len();
         self.out.put_slice(text);
-        if memchr::memchr3(b'\r', b'\n', 0, text).is_some() {
-            for b in &mut self.out[start..] {
-                if matches!(*b, b'\r' | b'\n' | 0) {
-                    *b = b' ';
-                }
-            }
+        self.flatten(start);
+    }
+
+    /// Puts a space for whatever could end the line, from `start` on.
+    fn flatten(&mut self, start: usize) {
+        let mut rest = &mut self.out[start..];
+        while let Some(at) = memchr::memchr3(b'\r', b'\n', 0, rest) {
+            rest[at] = b' ';
+            rest = &mut rest[at + 1..];
         }
     }
 
@@ -323,8 +327,11 @@ mod tests {
     fn nothing_breaks_out_of_its_line() {
         let mut builder = MessageBuilder::request(&Method::Options, &"sip:a@b".parse().unwrap());
         builder.header(Name::Subject, b"x\r\nEvil: 1\0").named("Bad Name", b"x").named("X-Good", b"\xd5\xc5");
+        let from = NameAddr::parse(&Bytes::from_static(b"\"a\rb\" <sip:a@b>;x=\"\0\"")).unwrap();
+        builder.addr(Name::From, &from);
         let message = Message::parse_datagram(builder.finish_with_body("text/plain", b"hi\r\n")).unwrap();
-        assert_eq!(message.lines().count(), 4);
+        assert_eq!(message.lines().count(), 5);
+        assert_eq!(message.header(Name::From), Some(&b"\"a b\" <sip:a@b>;x=\" \""[..]));
         assert_eq!(message.header(Name::Subject), Some(&b"x  Evil: 1"[..]));
         assert_eq!(message.header_named("x-good"), Some(&b"\xd5\xc5"[..]));
         assert_eq!(message.body(), b"hi\r\n");

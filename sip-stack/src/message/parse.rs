@@ -279,3 +279,91 @@ fn request_line(line: &[u8]) -> Result<(Start, Option<ParseErrorKind>), ParseErr
     };
     Ok((start, problem))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HEAD: &str = "Via: SIP/2.0/UDP h;branch=z9hG4bK1\r\nFrom: <sip:a@b>;tag=1\r\nTo: <sip:c@d>\r\nCall-ID: i\r\nCSeq: 1 OPTIONS\r\n";
+
+    fn parse(text: impl Into<String>) -> Result<Message, ParseError> {
+        Message::parse_datagram(text.into().into())
+    }
+
+    fn trouble(text: impl Into<String>) -> (ParseErrorKind, Option<u16>) {
+        let error = parse(text).unwrap_err();
+        assert_eq!(error.reply().is_some(), error.status().is_some());
+        (error.kind(), error.status().map(Status::code))
+    }
+
+    #[test]
+    fn line_ends_before_the_start_line_are_skipped_and_alone_they_keep_alive() {
+        let message = parse(format!("\r\n\r\nOPTIONS sip:c@d SIP/2.0\r\n{HEAD}\r\n")).unwrap();
+        assert!(message.as_bytes().starts_with(b"OPTIONS "));
+        for idle in ["", "\r\n", "\r\n\r\n", "\0", "\0\0\0\0\n"] {
+            assert_eq!(trouble(idle), (ParseErrorKind::KeepAlive, None));
+        }
+    }
+
+    #[test]
+    fn a_bare_line_feed_ends_a_line_too() {
+        let text = format!("OPTIONS sip:c@d SIP/2.0\r\n{HEAD}Subject: a\r\n b\r\n\r\nhi").replace("\r\n", "\n");
+        let message = parse(text).unwrap();
+        assert_eq!((message.header(Name::Subject), message.body()), (Some(&b"a b"[..]), &b"hi"[..]));
+        assert!(message.via().is_ok());
+    }
+
+    #[test]
+    fn a_datagram_is_trimmed_to_its_length_and_without_one_it_is_all_body() {
+        let start = format!("OPTIONS sip:c@d SIP/2.0\r\n{HEAD}");
+        assert_eq!(parse(format!("{start}Content-Length: 2\r\n\r\nhithere")).unwrap().body(), b"hi");
+        assert_eq!(parse(format!("{start}\r\nhithere")).unwrap().body(), b"hithere");
+        assert_eq!(trouble(format!("{start}l: 3\r\n\r\nhi")), (ParseErrorKind::ShortBody, Some(400)));
+        assert_eq!(trouble(start.clone()), (ParseErrorKind::NoEnd, Some(400)));
+        assert_eq!(trouble(format!("{start}Subject: cut")), (ParseErrorKind::NoEnd, Some(400)));
+    }
+
+    #[test]
+    fn limits_are_answered() {
+        let text = |lines: String| format!("OPTIONS sip:c@d SIP/2.0\r\n{HEAD}{lines}l: 0\r\n\r\n");
+        assert!(parse(text("X: y\r\n".repeat(250))).is_ok());
+        assert_eq!(trouble(text("X: y\r\n".repeat(251))), (ParseErrorKind::TooLarge, Some(513)));
+        assert!(parse(text(format!("X: {}\r\n", "y".repeat(8189)))).is_ok());
+        assert_eq!(trouble(text(format!("X: {}\r\n", "y".repeat(8190)))), (ParseErrorKind::TooLarge, Some(513)));
+        assert_eq!(trouble(text(format!("X: y\r\n {}\r\n", "y".repeat(8190)))), (ParseErrorKind::TooLarge, Some(513)));
+        assert!(parse(text("v: SIP/2.0/UDP h\r\n".repeat(69))).is_ok());
+        assert_eq!(trouble(text("v: SIP/2.0/UDP h\r\n".repeat(70))), (ParseErrorKind::TooManyVias, Some(483)));
+        assert_eq!(
+            trouble(text(String::new()).replace("OPTIONS sip:c", &format!("OPTIONS sip:{}", "c".repeat(8190)))),
+            (ParseErrorKind::TooLarge, Some(513))
+        );
+        let body = format!("OPTIONS sip:c@d SIP/2.0\r\n{HEAD}\r\n{}", "x".repeat(65535));
+        assert_eq!(trouble(body), (ParseErrorKind::TooLarge, Some(513)));
+    }
+
+    #[test]
+    fn what_cannot_be_answered_is_not() {
+        assert_eq!(trouble("GET / HTTP/1.1\r\nHost: x\r\n\r\n"), (ParseErrorKind::NotSip, None));
+        assert_eq!(trouble("\u{1}\u{2}garbage"), (ParseErrorKind::NotSip, None));
+        assert_eq!(trouble(format!("SIP/2.0 99 Low\r\n{HEAD}\r\n")), (ParseErrorKind::StatusLine, None));
+        assert_eq!(trouble(format!("SIP/3.0 200 OK\r\n{HEAD}\r\n")), (ParseErrorKind::StatusLine, None));
+        // An ACK never is, nor is what has nothing to tell its transaction by.
+        assert_eq!(trouble(format!("ACK  sip:c@d SIP/2.0\r\n{HEAD}\r\n")), (ParseErrorKind::RequestLine, None));
+        assert_eq!(
+            trouble("OPTIONS  sip:c@d SIP/2.0\r\nVia: SIP/2.0/UDP h\r\n\r\n"),
+            (ParseErrorKind::RequestLine, None)
+        );
+        let response = format!("SIP/2.0 200 OK\r\n{HEAD}Content-Length: 5\r\n\r\n");
+        assert_eq!(trouble(response), (ParseErrorKind::ShortBody, None));
+    }
+
+    #[test]
+    fn lines_that_are_none_are_ignored_and_counted() {
+        let message =
+            parse(format!("OPTIONS sip:c@d SIP/2.0\r\n{HEAD}no colon\r\n: no name\r\nno token: x\r\nk: a,b\r\n\r\n"))
+                .unwrap();
+        assert_eq!(message.unreadable_lines(), 3);
+        assert_eq!(message.lines().count(), 6);
+        assert!(message.lists(Name::Supported, "B"));
+    }
+}

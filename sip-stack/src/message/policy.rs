@@ -126,3 +126,39 @@ impl Abilities {
         ranges.peek().is_none() || ranges.any(ours)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refused(start: &str, lines: &str) -> Option<(u16, Option<Name>)> {
+        let text = format!("{start} SIP/2.0\r\n{lines}\r\nbody");
+        let message = Message::parse_datagram(text.into()).unwrap();
+        let refused = Abilities::default().check(&message).err()?;
+        Some((refused.status.code(), refused.header.map(|(name, _)| name)))
+    }
+
+    #[test]
+    fn methods_schemes_and_extensions() {
+        assert_eq!(refused("PUBLISH sip:a@b", ""), Some((405, Some(Name::Allow))));
+        assert_eq!(refused("DANCE sip:a@b", ""), Some((501, Some(Name::Allow))));
+        assert_eq!(refused("OPTIONS http://a", ""), Some((416, None)));
+        assert_eq!(refused("OPTIONS tel:+1", ""), None);
+        assert_eq!(refused("BYE sip:a@b", "Require: 100rel\r\nRequire: x\r\n"), Some((420, Some(Name::Unsupported))));
+        assert_eq!(refused("CANCEL sip:a@b", "Require: 100rel\r\n"), None);
+    }
+
+    #[test]
+    fn bodies_and_answers_of_an_invite() {
+        let invite = |lines| refused("INVITE sip:a@b", lines);
+        assert_eq!(invite("Content-Type: Application/SDP;charset=x\r\n"), None);
+        assert_eq!(invite("c: text/plain\r\n"), Some((415, Some(Name::Accept))));
+        assert_eq!(invite("c: text/plain\r\nContent-Disposition: render; Handling=Optional\r\n"), None);
+        assert_eq!(invite("c: application/sdp\r\ne: gzip\r\n"), Some((415, Some(Name::Accept))));
+        assert_eq!(invite("Accept: text/plain, application/*;q=0.5\r\n"), None);
+        assert_eq!(invite("Accept: */*\r\n"), None);
+        assert_eq!(invite("Accept:\r\n"), None);
+        assert_eq!(invite("Accept: text/plain\r\n"), Some((406, None)));
+        assert_eq!(refused("MESSAGE sip:a@b", "c: text/plain\r\n"), None);
+    }
+}

@@ -243,11 +243,18 @@ impl Uri {
         (self.scheme == Scheme::Tel).then(|| self.host.of(&self.bytes))
     }
 
-    /// What was dialled: the unescaped user of a sip URI, the digits of a tel URI.
+    /// What was dialled: the digits of a tel URI or of a sip URI with `user=phone` (RFC 3261 §19.1.6), otherwise the unescaped user.
     pub fn dialled(&self) -> Option<Cow<'_, [u8]>> {
-        match self.number() {
-            Some(number) => Some(Cow::Owned(number.iter().copied().filter(|&b| !is_separator(b)).collect())),
-            None => self.user_text(),
+        let digits = |number: &[u8]| {
+            let number = number.split(|&b| b == b';').next().unwrap_or_default();
+            Cow::Owned(number.iter().copied().filter(|&b| !is_separator(b)).collect())
+        };
+        match (self.number(), self.user_text()) {
+            (Some(number), _) => Some(digits(number)),
+            (None, Some(user)) if self.param("user").is_some_and(|kind| kind.eq_ignore_ascii_case(b"phone")) => {
+                Some(digits(&user))
+            }
+            (None, user) => user,
         }
     }
 
@@ -414,4 +421,77 @@ pub(super) fn host_port(bytes: &[u8]) -> Option<(usize, Option<u16>, usize)> {
     let digits = rest.iter().position(|b| !b.is_ascii_digit()).unwrap_or(rest.len());
     let port = super::scan::number(&rest[..digits]).and_then(|port| u16::try_from(port).ok())?;
     Some((host_len, Some(port), host_len + 1 + digits))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn uri(text: &str) -> Uri {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn all_parts_are_found() {
+        let uri = uri("SIPS:al%69ce;x?y:pa:ss@[2001:db8::1]:5071;transport=tcp;lr?Subject=a%20b&Priority=urgent");
+        assert_eq!((uri.scheme(), uri.scheme_name()), (Scheme::Sips, &b"SIPS"[..]));
+        assert_eq!((uri.user(), uri.password()), (Some(&b"al%69ce;x?y"[..]), Some(&b"pa:ss"[..])));
+        assert_eq!((uri.host().ip(), uri.port()), (Some("2001:db8::1".parse().unwrap()), Some(5071)));
+        assert_eq!(uri.host_bytes(), b"[2001:db8::1]");
+        assert_eq!(
+            (uri.param("Transport"), uri.param("lr"), uri.param("x")),
+            (Some(b"tcp".to_vec()), Some(vec![]), None)
+        );
+        assert_eq!(uri.headers().collect::<Vec<_>>(), [(&b"Subject"[..], &b"a%20b"[..]), (b"Priority", b"urgent")]);
+        assert_eq!(
+            &uri.without_headers().without_param("LR").as_bytes()[..],
+            b"SIPS:al%69ce;x?y:pa:ss@[2001:db8::1]:5071;transport=tcp"
+        );
+    }
+
+    #[test]
+    fn what_was_dialled() {
+        let dialled = |text| String::from_utf8(uri(text).dialled().unwrap().into_owned()).unwrap();
+        assert_eq!(dialled("tel:+49(30)123-45;phone-context=x"), "+493012345");
+        assert_eq!(dialled("sip:+49-30.1;isub=1@gw;user=phone"), "+49301");
+        assert_eq!(dialled("sip:front.desk@pbx"), "front.desk");
+        assert_eq!(dialled("sip:%2A72@pbx"), "*72");
+        assert_eq!(uri("sip:pbx").dialled(), None);
+    }
+
+    #[test]
+    fn made_uris_escape_their_user() {
+        assert_eq!(Uri::sip(Some("a@b c"), "::1", Some(5060)).unwrap().to_string(), "sip:a%40b%20c@[::1]:5060");
+        assert!(Uri::sip(None, "no host", None).is_err());
+    }
+
+    #[test]
+    fn malformed_uris_are_refused() {
+        for bad in [
+            "",
+            "sip",
+            "sip:",
+            "sip:@h",
+            "sip:a@",
+            "sip:a@b:",
+            "sip:a@b:70000",
+            "sip:a@b:5060x",
+            "sip:a@[::1",
+            "sip:a@[::g]",
+            "sip:a b@c",
+            "sip:a@b?",
+            "sip:a@b/c",
+            "1sip:a@b",
+            "sip:2001:db8::1",
+            "tel:",
+            "tel:x",
+            "tel:;phone-context=a",
+            "<sip:a@b>",
+            "sip:a@b\r\nX",
+            ":x",
+            "s p:x",
+        ] {
+            assert!(bad.parse::<Uri>().is_err(), "{bad}");
+        }
+    }
 }

@@ -23,7 +23,7 @@ fmt: ## formatting
 	$(CARGO) fmt --all -- --check
 
 lint: ## clippy, warnings denied
-	$(CARGO) clippy --workspace --all-targets -- -D warnings
+	$(CARGO) clippy --workspace --all-targets --features patchbay-tests/interop -- -D warnings
 
 deny: ## licences, bans and sources of all dependencies (installs cargo-deny once)
 	@command -v cargo-deny >/dev/null || $(CARGO) install --locked cargo-deny
@@ -44,7 +44,7 @@ clients: ## the real phones and tools that the interop tests drive
 
 interop: clients ## the real program with SIPp and baresip over loopback
 	$(CARGO) build -p patchbay-node --bin patchbay
-	PATCHBAY_INTEROP=1 $(CARGO) test -p patchbay-tests --test interop -- --test-threads=1 --nocapture
+	$(CARGO) test -p patchbay-tests --features interop --test interop -- --test-threads=1
 
 demo: ## two built-in phones talk through a throw-away server
 	$(CARGO) run --quiet -p patchbay-node --bin patchbay -- demo --throwaway

@@ -1,0 +1,103 @@
+//! The native API as a program uses it.
+
+use crate::patience::{secs, wait_for};
+use crate::sound::Sound;
+use serde_json::{Value, json};
+use ureq::Agent;
+use ureq::http::Response;
+
+/// A logged-in client.
+pub(crate) struct Api {
+    agent: Agent,
+    base: String,
+    token: String,
+}
+
+impl Api {
+    /// Waits until the server is ready.
+    pub(crate) fn connect(http: u16) -> Self {
+        let config = Agent::config_builder().http_status_as_error(false).timeout_global(Some(secs(5))).build();
+        let api = Self { agent: config.into(), base: format!("http://127.0.0.1:{http}"), token: String::new() };
+        wait_for("the server", secs(20), || {
+            let health = api.agent.get(format!("{}/healthz", api.base)).call().ok()?;
+            health.status().is_success().then_some(())
+        });
+        api
+    }
+
+    /// Logs in with a password in the clear.
+    pub(crate) fn log_in(&mut self, username: &str, password: &str) {
+        let session =
+            self.agent.post(self.at("/session")).send_json(json!({ "username": username, "password": password }));
+        let session = read(session.expect("the server answers a login"));
+        self.token = session["token"].as_str().unwrap_or_else(|| panic!("no token in {session}")).to_owned();
+    }
+
+    pub(crate) fn get(&self, path: &str) -> Value {
+        read(self.agent.get(self.at(path)).header("authorization", self.bearer()).call().expect("the server answers"))
+    }
+
+    /// Changes an extension.
+    pub(crate) fn set_extension(&self, number: &str, settings: &Value) {
+        let request = self.agent.put(self.at(&format!("/extensions/{number}"))).header("authorization", self.bearer());
+        let changed = read(request.send_json(settings).expect("the server answers"));
+        assert_eq!(changed["number"], number, "the changed extension");
+    }
+
+    /// All call records, the newest first.
+    pub(crate) fn records(&self) -> Vec<Value> {
+        let page = self.get("/records?limit=500");
+        page["items"].as_array().unwrap_or_else(|| panic!("no items in {page}")).clone()
+    }
+
+    /// Waits until there are `count` records, and gives the newest. There must not be more.
+    pub(crate) fn newest_of(&self, count: usize) -> Value {
+        let mut records = wait_for("the call's record", secs(5), || {
+            let records = self.records();
+            (records.len() >= count).then_some(records)
+        });
+        assert_eq!(records.len(), count, "one record for each call: {records:#?}");
+        records.remove(0)
+    }
+
+    /// The calls that exist now.
+    pub(crate) fn calls(&self) -> Vec<Value> {
+        let calls = self.get("/calls");
+        calls.as_array().unwrap_or_else(|| panic!("no list of calls: {calls}")).clone()
+    }
+
+    /// Waits until nobody is in a call.
+    pub(crate) fn wait_for_silence(&self) {
+        wait_for("the end of all calls", secs(5), || self.calls().is_empty().then_some(()));
+    }
+
+    /// How many contacts are registered.
+    pub(crate) fn registrations(&self) -> usize {
+        let registrations = self.get("/registrations");
+        registrations.as_array().unwrap_or_else(|| panic!("no list of registrations: {registrations}")).len()
+    }
+
+    /// The recording that belongs to a record.
+    pub(crate) fn recording(&self, record: &Value) -> Sound {
+        let id = record["id"].as_str().expect("a record has an id");
+        let path = self.at(&format!("/records/{id}/recording"));
+        let response = self.agent.get(path).header("authorization", self.bearer()).call().expect("the server answers");
+        assert_eq!(response.status().as_u16(), 200, "the recording of {record:#}");
+        Sound::parse(&response.into_body().read_to_vec().expect("the whole recording"))
+    }
+
+    fn at(&self, path: &str) -> String {
+        format!("{}/patchbay/v1{path}", self.base)
+    }
+
+    fn bearer(&self) -> String {
+        format!("Bearer {}", self.token)
+    }
+}
+
+fn read(response: Response<ureq::Body>) -> Value {
+    let status = response.status();
+    let body = response.into_body().read_to_string().expect("a whole answer");
+    assert!(status.is_success(), "{status}: {body}");
+    serde_json::from_str(&body).unwrap_or_else(|error| panic!("{error}: {body}"))
+}

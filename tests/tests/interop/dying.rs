@@ -1,0 +1,128 @@
+//! The switch is killed, told to stop, or has no room left, while people talk.
+
+use crate::failing::caller;
+use crate::patience::{millis, pass, secs, wait_for};
+use crate::server::{Server, Setup};
+use crate::sound::{Sound, assert_hears_only};
+use crate::talking::{connect, two_phones};
+use serde_json::json;
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+/// All files below a folder.
+fn files_below(dir: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(dir).expect("a folder") {
+        let path = entry.expect("its entry").path();
+        if path.is_dir() { found.extend(files_below(&path)) } else { found.push(path) }
+    }
+    found
+}
+
+#[test]
+fn killed_in_a_call_it_keeps_recording_record_and_registrations() {
+    let mut server = Server::start(Setup::default());
+    let (mut one, mut other) = two_phones(&server);
+    let registered = (one.registrations(), other.registrations());
+    connect(&server, &mut one, &mut other, "1002");
+    let began = Instant::now();
+    pass(millis(5_500));
+    let call = server.api().calls()[0]["id"].as_str().expect("an id").to_owned();
+    let talked = began.elapsed();
+    server.kill();
+
+    let files = files_below(&server.recordings());
+    assert_eq!(files.len(), 1, "one recording: {files:?}");
+    let recording = Sound::read(&files[0]);
+    let kept = talked - secs(2);
+    assert!(recording.length() >= kept, "{:?} recorded of {talked:?}", recording.length());
+    assert_hears_only("the left channel", &recording.channels[0], one.hz, other.hz, kept - millis(300));
+    assert_hears_only("the right channel", &recording.channels[1], other.hz, one.hz, kept - millis(300));
+
+    server.restart();
+    let record = server.api().newest_of(1);
+    assert_eq!((&record["id"], &record["outcome"]), (&json!(call), &json!("switch_failure")), "{record:#}");
+    assert!(record["answered_at"].is_u64() && record["ended_by"] == "system", "{record:#}");
+    let told = millis(record["talk_ms"].as_u64().expect("a length"));
+    assert!(told + secs(2) >= talked && told <= talked + secs(1), "{talked:?} talked: {record:#}");
+    assert_eq!(record["recording"]["complete"], false, "{record:#}");
+    assert!(server.api().recording(&record).length() >= kept, "the record leads to the recording");
+
+    // The phones do not know yet that their call is over, and nobody has registered anew.
+    one.hang_up();
+    other.hang_up();
+    assert_eq!(server.api().registrations(), 2, "the registrations are there");
+    connect(&server, &mut one, &mut other, "1002");
+    pass(secs(1));
+    one.hang_up();
+    other.expect("CALL_CLOSED", secs(3));
+    assert_eq!(server.api().newest_of(2)["outcome"], "answered");
+    assert_eq!((one.registrations(), other.registrations()), registered, "without a new REGISTER");
+
+    // A second start tells no call twice.
+    server.kill();
+    server.restart();
+    server.api().newest_of(2);
+    server.finish();
+}
+
+#[test]
+fn told_to_stop_it_takes_no_calls_waits_and_says_good_bye() {
+    let mut server = Server::start(Setup { drain_seconds: 4, ..Setup::default() });
+    let (mut one, mut other) = two_phones(&server);
+    connect(&server, &mut one, &mut other, "1002");
+    pass(secs(1));
+    server.terminate();
+    let told = Instant::now();
+    pass(millis(500));
+    caller(&server, "caller_turned_away").run();
+    pass(secs(3).saturating_sub(told.elapsed()));
+    assert!(!one.has_seen("CALL_CLOSED") && !other.has_seen("CALL_CLOSED"), "the call may go on for four seconds");
+    one.expect("CALL_CLOSED", secs(4));
+    other.expect("CALL_CLOSED", secs(4));
+    assert!(server.end().success(), "it ends well");
+    assert!(told.elapsed() >= millis(3_900), "it waited");
+    let (one_hz, other_hz) = (one.hz, other.hz);
+    let (one, other) = (one.quit(), other.quit());
+    assert_hears_only("the caller's phone", &one[0].channels[0], other_hz, one_hz, secs(4));
+    assert_hears_only("the called phone", &other[0].channels[0], one_hz, other_hz, secs(4));
+
+    server.restart();
+    let record = server.api().newest_of(1);
+    assert_eq!((&record["outcome"], &record["ended_by"]), (&json!("answered"), &json!("system")), "{record:#}");
+    assert_eq!(record["recording"]["complete"], true, "{record:#}");
+    server.finish();
+}
+
+#[test]
+fn told_to_stop_without_calls_it_stops_at_once() {
+    let mut server = Server::start(Setup { drain_seconds: 20, ..Setup::default() });
+    server.terminate();
+    let told = Instant::now();
+    assert!(server.end().success());
+    assert!(told.elapsed() < secs(3), "nobody talks: {:?}", told.elapsed());
+    server.assert_no_errors();
+}
+
+#[test]
+fn a_full_disk_stops_the_recording_and_not_the_call() {
+    // Room for three seconds of stereo sound.
+    let server = Server::start(Setup { disk_kb: Some(100), ..Setup::default() });
+    let (mut one, mut other) = two_phones(&server);
+    connect(&server, &mut one, &mut other, "1002");
+    pass(secs(6));
+    one.hang_up();
+    other.expect("CALL_CLOSED", secs(3));
+    let (one_hz, other_hz) = (one.hz, other.hz);
+    let (heard, said) = (one.quit(), other.quit());
+    assert_hears_only("the caller's phone", &heard[0].channels[0], other_hz, one_hz, secs(5));
+    assert_hears_only("the called phone", &said[0].channels[0], one_hz, other_hz, secs(5));
+    let record = server.api().newest_of(1);
+    assert_eq!(record["outcome"], "answered", "{record:#}");
+    assert_eq!(record["recording"]["complete"], false, "{record:#}");
+    assert!(record["recording"]["note"].as_str().is_some_and(|note| !note.is_empty()), "it says why: {record:#}");
+    let kept = server.api().recording(&record);
+    assert!(kept.length() > secs(1) && kept.length() < secs(4), "what was written plays: {:?}", kept.length());
+    wait_for("a warning for the operator", secs(1), || (server.logged("WARN") > 0).then_some(()));
+    server.finish();
+}

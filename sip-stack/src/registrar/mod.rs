@@ -1,0 +1,314 @@
+//! Registrations (RFC 3261 §10.3): which contacts an extension has, and what a REGISTER changes.
+//!
+//! The caller has already found out that the request comes from the extension itself. A REGISTER is carried out wholly or
+//! not at all.
+
+mod binding;
+
+pub use binding::Binding;
+
+use crate::endpoint::Flow;
+use crate::message::{Message, Name, NameAddr, Scheme, Status, Uri};
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+use stdx::Timers;
+
+/// Limits of registrations.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Shorter wishes get 423 with Min-Expires.
+    pub min_expires: Duration,
+    /// Longer wishes are granted this much.
+    pub max_expires: Duration,
+    /// Granted where the phone names no time.
+    pub default_expires: Duration,
+    /// Contacts of one extension; one more is refused with 403.
+    pub max_contacts: usize,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            min_expires: Duration::from_secs(60),
+            max_expires: Duration::from_secs(3600),
+            default_expires: Duration::from_secs(3600),
+            max_contacts: 10,
+        }
+    }
+}
+
+/// What a REGISTER led to.
+#[derive(Clone, Debug)]
+pub struct Registration {
+    /// The response's status.
+    pub status: Status,
+    /// Its headers: the contacts that are bound now, or Min-Expires.
+    pub headers: Vec<(String, Vec<u8>)>,
+    /// What changed; empty unless the status is 200.
+    pub changes: Vec<Change>,
+}
+
+/// One binding that changed.
+#[derive(Clone, Debug)]
+pub struct Change {
+    /// How.
+    pub kind: ChangeKind,
+    /// Which, as it is now or was last.
+    pub binding: Binding,
+}
+
+/// How a binding changed.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum ChangeKind {
+    /// It is new.
+    Added,
+    /// It was renewed.
+    Refreshed,
+    /// It is gone.
+    Removed,
+}
+
+/// The bindings of the extensions whose home is here.
+#[derive(Debug)]
+pub struct Registrar {
+    config: Config,
+    bindings: BTreeMap<String, Vec<Binding>>,
+    lapses: Timers<String>,
+}
+
+/// What one Contact of a request asks for.
+struct Wish {
+    uri: Uri,
+    contact: Vec<u8>,
+    expires: Duration,
+    q: u16,
+    instance: Option<String>,
+}
+
+impl Registrar {
+    /// Without any binding.
+    pub fn new(config: Config) -> Self {
+        Self { config, bindings: BTreeMap::new(), lapses: Timers::default() }
+    }
+
+    /// Carries out a REGISTER for an extension.
+    pub fn register(&mut self, aor: &str, request: &Message, flow: Flow, now: Instant) -> Registration {
+        let (Ok(call_id), Ok((cseq, _))) = (request.call_id(), request.cseq()) else {
+            return refused(Status::BAD_REQUEST);
+        };
+        // Two bindings of one registration must come in order (RFC 3261 §10.3 steps 6 and 7).
+        let known = self.bindings.get(aor).map(Vec::as_slice).unwrap_or_default();
+        let late = |binding: &Binding| binding.call_id == call_id && binding.cseq >= cseq;
+        let changes = if request.is_wildcard() {
+            if request.expires() != Ok(Some(0)) {
+                return refused(Status::BAD_REQUEST);
+            }
+            if known.iter().any(late) {
+                return refused(Status::SERVER_INTERNAL_ERROR);
+            }
+            known.iter().map(|binding| Change { kind: ChangeKind::Removed, binding: binding.clone() }).collect()
+        } else {
+            let wishes = match self.wishes(request) {
+                Ok(wishes) => wishes,
+                Err(refusal) => return refusal,
+            };
+            let mut changes: Vec<Change> = Vec::new();
+            for wish in wishes {
+                let old = known.iter().find(|binding| wish.means(binding));
+                if old.is_some_and(late) {
+                    return refused(Status::SERVER_INTERNAL_ERROR);
+                }
+                changes.extend(change(wish, old, aor, (call_id, cseq), request, flow, now));
+            }
+            let count = |kind| changes.iter().filter(|change| change.kind == kind).count();
+            let after = known.len() + count(ChangeKind::Added) - count(ChangeKind::Removed).min(known.len());
+            if after > self.config.max_contacts && count(ChangeKind::Added) > 0 {
+                return refused(Status::FORBIDDEN);
+            }
+            changes
+        };
+        for change in &changes {
+            self.apply(change);
+        }
+        self.set_timer(aor);
+        Registration { status: Status::OK, headers: self.contact_headers(aor, now), changes }
+    }
+
+    /// The valid contacts of an extension, best first.
+    pub fn contacts(&self, aor: &str, now: Instant) -> Vec<&Binding> {
+        let mut contacts: Vec<&Binding> =
+            self.bindings.get(aor).into_iter().flatten().filter(|binding| binding.expires_at > now).collect();
+        contacts.sort_by_key(|binding| std::cmp::Reverse(binding.q));
+        contacts
+    }
+
+    /// Every binding.
+    pub fn bindings(&self) -> impl Iterator<Item = &Binding> {
+        self.bindings.values().flatten()
+    }
+
+    /// How many bindings there are.
+    pub fn len(&self) -> usize {
+        self.bindings.values().map(Vec::len).sum()
+    }
+
+    /// True if there is none.
+    pub fn is_empty(&self) -> bool {
+        self.bindings.is_empty()
+    }
+
+    /// A binding of an earlier process.
+    pub fn restore(&mut self, binding: Binding) {
+        let aor = binding.aor.clone();
+        self.bindings.entry(aor.clone()).or_default().push(binding);
+        self.set_timer(&aor);
+    }
+
+    /// Forgets everything about an extension.
+    pub fn remove_all(&mut self, aor: &str) -> Vec<Binding> {
+        self.lapses.cancel(&aor.to_owned());
+        self.bindings.remove(aor).unwrap_or_default()
+    }
+
+    /// The bindings that lapsed.
+    pub fn handle_timeout(&mut self, now: Instant) -> Vec<Binding> {
+        let mut lapsed = Vec::new();
+        while let Some(aor) = self.lapses.pop_due(now) {
+            if let Some(bindings) = self.bindings.get_mut(&aor) {
+                lapsed.extend(bindings.extract_if(.., |binding| binding.expires_at <= now));
+            }
+            self.set_timer(&aor);
+        }
+        lapsed
+    }
+
+    /// When [`Registrar::handle_timeout`] wants to be called.
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        self.lapses.next()
+    }
+
+    fn wishes(&self, request: &Message) -> Result<Vec<Wish>, Registration> {
+        let default = match request.expires() {
+            Ok(Some(seconds)) => Duration::from_secs(seconds.into()),
+            // A malformed Expires counts as the default (RFC 3261 §20.19).
+            Ok(None) | Err(_) => self.config.default_expires,
+        };
+        let mut wishes = Vec::new();
+        for contact in request.contacts() {
+            let contact = contact.map_err(|_| refused(Status::BAD_REQUEST))?;
+            let wish = Wish::read(&contact, default).ok_or_else(|| refused(Status::BAD_REQUEST))?;
+            if !wish.expires.is_zero() && wish.expires < self.config.min_expires {
+                let seconds = self.config.min_expires.as_secs().to_string().into_bytes();
+                let headers = vec![("Min-Expires".to_owned(), seconds)];
+                return Err(Registration { status: Status::INTERVAL_TOO_BRIEF, headers, changes: Vec::new() });
+            }
+            wishes.push(Wish { expires: wish.expires.min(self.config.max_expires), ..wish });
+            // More wishes than there may be contacts cannot end well.
+            if wishes.len() > self.config.max_contacts * 2 {
+                return Err(refused(Status::FORBIDDEN));
+            }
+        }
+        Ok(wishes)
+    }
+
+    fn apply(&mut self, change: &Change) {
+        let bindings = self.bindings.entry(change.binding.aor.clone()).or_default();
+        let old = bindings.iter().position(|known| known.contact == change.binding.contact);
+        match (change.kind, old) {
+            (ChangeKind::Removed, Some(at)) => {
+                bindings.remove(at);
+            }
+            (ChangeKind::Removed, None) => {}
+            (ChangeKind::Added | ChangeKind::Refreshed, Some(at)) => bindings[at] = change.binding.clone(),
+            (ChangeKind::Added | ChangeKind::Refreshed, None) => bindings.push(change.binding.clone()),
+        }
+    }
+
+    fn set_timer(&mut self, aor: &str) {
+        match self.bindings.get(aor).and_then(|bindings| bindings.iter().map(|b| b.expires_at).min()) {
+            Some(at) => self.lapses.set(aor.to_owned(), at),
+            None => {
+                self.bindings.remove(aor);
+                self.lapses.cancel(&aor.to_owned());
+            }
+        }
+    }
+
+    fn contact_headers(&self, aor: &str, now: Instant) -> Vec<(String, Vec<u8>)> {
+        let line = |binding: &&Binding| {
+            let mut value = vec![b'<'];
+            value.extend(&binding.contact);
+            // Rounded up, so that a phone granted 60 s is told 60.
+            let left = binding.expires_at.saturating_duration_since(now).as_millis().div_ceil(1000);
+            value.extend(format!(">;expires={left}").into_bytes());
+            if binding.q < 1000 {
+                value.extend(format!(";q=0.{:03}", binding.q).into_bytes());
+            }
+            ("Contact".to_owned(), value)
+        };
+        self.contacts(aor, now).iter().map(line).collect()
+    }
+}
+
+impl Wish {
+    fn read(contact: &NameAddr, default: Duration) -> Option<Self> {
+        if !matches!(contact.uri.scheme(), Scheme::Sip | Scheme::Sips) {
+            return None;
+        }
+        let expires = contact.expires().map_or(default, |seconds| Duration::from_secs(seconds.into()));
+        let instance = contact.params.unquoted("+sip.instance").map(|text| String::from_utf8_lossy(&text).into_owned());
+        let uri = contact.uri.without_headers();
+        Some(Self { contact: uri.as_bytes().to_vec(), uri, expires, q: contact.q().unwrap_or(1000), instance })
+    }
+
+    /// True if the wish is about this binding: the same address, or the same phone with a new one (RFC 5626 §6).
+    fn means(&self, binding: &Binding) -> bool {
+        if self.instance.is_some() && self.instance == binding.instance {
+            return true;
+        }
+        self.contact == binding.contact || Uri::from_slice(&binding.contact).is_ok_and(|known| known.equivalent(&self.uri))
+    }
+}
+
+/// What a wish changes: nothing, one binding, or, for a phone that came back with another address, two.
+fn change(
+    wish: Wish,
+    old: Option<&Binding>,
+    aor: &str,
+    (call_id, cseq): (&[u8], u32),
+    request: &Message,
+    flow: Flow,
+    now: Instant,
+) -> Vec<Change> {
+    if wish.expires.is_zero() {
+        let gone = |binding: &Binding| Change { kind: ChangeKind::Removed, binding: binding.clone() };
+        return old.map(gone).into_iter().collect();
+    }
+    let user_agent = request.header(Name::UserAgent).map(|text| String::from_utf8_lossy(text).chars().take(128).collect());
+    let new = Binding {
+        aor: aor.to_owned(),
+        contact: wish.contact,
+        flow,
+        call_id: call_id.to_vec(),
+        cseq,
+        expires_at: now + wish.expires,
+        q: wish.q,
+        user_agent: user_agent.unwrap_or_default(),
+        instance: wish.instance,
+    };
+    match old {
+        Some(old) if old.contact == new.contact => vec![Change { kind: ChangeKind::Refreshed, binding: new }],
+        Some(old) => vec![
+            Change { kind: ChangeKind::Removed, binding: old.clone() },
+            Change { kind: ChangeKind::Added, binding: new },
+        ],
+        None => vec![Change { kind: ChangeKind::Added, binding: new }],
+    }
+}
+
+fn refused(status: Status) -> Registration {
+    Registration { status, headers: Vec::new(), changes: Vec::new() }
+}
+
+#[cfg(test)]
+mod tests;

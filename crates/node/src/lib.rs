@@ -3,12 +3,12 @@
 //! It moves bytes and time between the world and the cells, and decides nothing that a test would want to check.
 
 pub mod config;
-pub mod logging;
-pub mod net;
-pub mod recorder;
-pub mod worker;
 pub mod first_run;
 pub mod http;
+pub mod logging;
 pub mod metrics;
-pub mod switch;
+pub mod net;
 pub mod prompts;
+pub mod recorder;
+pub mod switch;
+pub mod worker;

@@ -102,10 +102,20 @@ fn alive(page: &mut Page, sum: &Sum<'_>) {
     page.one("calls", "gauge", "Calls that exist now.", sum(&|w| w.counts.calls as u64));
     page.one("legs", "gauge", "Legs that have a SIP session now.", sum(&|w| w.counts.legs as u64));
     page.one("media_ports", "gauge", "Media ports in use now.", sum(&|w| w.counts.ports as u64));
-    page.one("media_ports_bound", "gauge", "Media ports with sockets: in use, spare, resting.", sum(&|w| w.shell.ports_bound));
+    page.one(
+        "media_ports_bound",
+        "gauge",
+        "Media ports with sockets: in use, spare, resting.",
+        sum(&|w| w.shell.ports_bound),
+    );
     page.one("sip_sessions", "gauge", "SIP sessions now.", sum(&|w| w.counts.sessions as u64));
     page.one("sip_transactions", "gauge", "SIP transactions now.", sum(&|w| w.counts.transactions as u64));
-    page.one("calls_lingering", "gauge", "Ended calls kept for their last messages.", sum(&|w| w.counts.lingering as u64));
+    page.one(
+        "calls_lingering",
+        "gauge",
+        "Ended calls kept for their last messages.",
+        sum(&|w| w.counts.lingering as u64),
+    );
     page.one("registrations", "gauge", "Registered contacts.", sum(&|w| w.counts.bindings as u64));
 }
 
@@ -119,8 +129,18 @@ fn counted(page: &mut Page, sum: &Sum<'_>, workers: &[&Figures]) {
         page.sample("calls_ended_total", &[("outcome", outcome)], calls);
     }
     page.one("registers_total", "counter", "Successful registrations and refreshes.", sum(&|w| w.stats.registered));
-    page.one("wrong_credentials_total", "counter", "Requests with wrong credentials.", sum(&|w| w.stats.wrong_credentials));
-    page.one("ignored_total", "counter", "Requests of sources that are ignored for a while.", sum(&|w| w.stats.ignored));
+    page.one(
+        "wrong_credentials_total",
+        "counter",
+        "Requests with wrong credentials.",
+        sum(&|w| w.stats.wrong_credentials),
+    );
+    page.one(
+        "ignored_total",
+        "counter",
+        "Requests of sources that are ignored for a while.",
+        sum(&|w| w.stats.ignored),
+    );
 }
 
 fn sip(page: &mut Page, sum: &Sum<'_>) {
@@ -149,14 +169,25 @@ fn sip(page: &mut Page, sum: &Sum<'_>) {
         ("unacknowledged", sum(&|w| w.stats.sip.unacknowledged)),
         ("transport", sum(&|w| w.stats.sip.transport_failures)),
     ];
-    page.by("sip_transactions_failed_total", "counter", "Transactions that came to nothing, by cause.", "cause", &failed);
+    page.by(
+        "sip_transactions_failed_total",
+        "counter",
+        "Transactions that came to nothing, by cause.",
+        "cause",
+        &failed,
+    );
 }
 
 fn sound(page: &mut Page, sum: &Sum<'_>) {
     page.one("media_packets_received_total", "counter", "RTP and RTCP packets received.", sum(&|w| w.shell.sound_in));
     let sent = [("relayed", sum(&|w| w.shell.sound_forwarded)), ("made", sum(&|w| w.shell.sound_made))];
     page.by("media_packets_sent_total", "counter", "RTP and RTCP packets sent.", "origin", &sent);
-    page.one("media_packets_unsent_total", "counter", "Packets that the system did not take.", sum(&|w| w.shell.sound_unsent));
+    page.one(
+        "media_packets_unsent_total",
+        "counter",
+        "Packets that the system did not take.",
+        sum(&|w| w.shell.sound_unsent),
+    );
     page.one("worker_rounds_total", "counter", "Times a worker woke up.", sum(&|w| w.shell.rounds));
     page.one("worker_panics_total", "counter", "Steps that panicked. Report them.", sum(&|w| w.shell.panics));
     page.one(
@@ -173,11 +204,26 @@ fn kept(page: &mut Page, sum: &Sum<'_>, gathered: &Gathered) {
     page.one("recordings_backlog", "gauge", "Pages that wait for the disk.", backlog);
     page.one("recorded_bytes_total", "counter", "Sound written.", octets);
     page.one("recordings_failed_total", "counter", "Recordings that failed.", failed);
-    page.one("recordings_overrun_total", "counter", "Recordings given up because the disk was too slow.", sum(&|w| w.shell.recordings_overrun));
-    page.one("hot_store_errors_total", "counter", "State that was not kept safe from a crash at once.", sum(&|w| w.shell.hot_errors));
+    page.one(
+        "recordings_overrun_total",
+        "counter",
+        "Recordings given up because the disk was too slow.",
+        sum(&|w| w.shell.recordings_overrun),
+    );
+    page.one(
+        "hot_store_errors_total",
+        "counter",
+        "State that was not kept safe from a crash at once.",
+        sum(&|w| w.shell.hot_errors),
+    );
     let WriterFigures { stored, retries, waiting, lost, behind, .. } = gathered.records;
     page.one("records_stored_total", "counter", "Call records written to the database.", stored);
-    page.one("records_retries_total", "counter", "Transactions with call records that failed and were tried again.", retries);
+    page.one(
+        "records_retries_total",
+        "counter",
+        "Transactions with call records that failed and were tried again.",
+        retries,
+    );
     page.one("records_waiting", "gauge", "Call records that wait for the database.", waiting);
     page.one("records_lost_total", "counter", "Call records that found nowhere to stay.", lost);
     page.one("records_behind", "gauge", "1 while call records wait on the disk for the database.", u8::from(behind));
@@ -197,7 +243,8 @@ mod tests {
         two.counts.calls = 3;
         two.stats.calls.insert(Outcome::Answered, 1);
         two.stats.calls.insert(Outcome::Busy, 1);
-        let gathered = Gathered { workers: vec![Some(Box::new(one)), Some(Box::new(two)), None], ..Gathered::default() };
+        let gathered =
+            Gathered { workers: vec![Some(Box::new(one)), Some(Box::new(two)), None], ..Gathered::default() };
         let page = render(&gathered);
         for line in [
             "patchbay_workers 3",

@@ -47,7 +47,12 @@ impl NodeSwitch {
         figures
     }
 
-    async fn ask<T>(&self, worker: usize, ask: impl FnOnce(oneshot::Sender<T>) -> Ask, deadline: Instant) -> Result<T, Refusal> {
+    async fn ask<T>(
+        &self,
+        worker: usize,
+        ask: impl FnOnce(oneshot::Sender<T>) -> Ask,
+        deadline: Instant,
+    ) -> Result<T, Refusal> {
         let inbox = self.inboxes.get(worker).ok_or(Refusal::NoSuchCall)?;
         let (answer, answered) = oneshot::channel();
         let mut ask = ask(answer);

@@ -131,7 +131,8 @@ mod tests {
 
     #[test]
     fn shares_are_disjoint_whole_pairs_and_cover_the_range() {
-        for (first, last, workers) in [(20_000, 39_999, 2), (20_001, 20_100, 3), (1024, 65_535, 7), (65_530, 65_535, 1)] {
+        for (first, last, workers) in [(20_000, 39_999, 2), (20_001, 20_100, 3), (1024, 65_535, 7), (65_530, 65_535, 1)]
+        {
             let mut all = Vec::new();
             for index in 0..workers {
                 let (from, until) = Stock::share(first, last, index, workers);

@@ -77,7 +77,9 @@ impl UdpSocket {
     pub fn receive(&mut self) -> io::Result<Option<Received>> {
         if !self.bound.ip().is_unspecified() {
             return match self.socket.recv_from(&mut self.buffer) {
-                Ok((len, remote)) => Ok(Some(Received { local: self.bound, remote, data: Bytes::copy_from_slice(&self.buffer[..len]) })),
+                Ok((len, remote)) => {
+                    Ok(Some(Received { local: self.bound, remote, data: Bytes::copy_from_slice(&self.buffer[..len]) }))
+                }
                 Err(e) => nothing_or(e),
             };
         }
@@ -98,14 +100,20 @@ impl UdpSocket {
             }
         };
         let Some(remote) = remote else { return Ok(None) };
-        Ok(Some(Received { local: local.unwrap_or(self.bound), remote, data: Bytes::copy_from_slice(&self.buffer[..len]) }))
+        Ok(Some(Received {
+            local: local.unwrap_or(self.bound),
+            remote,
+            data: Bytes::copy_from_slice(&self.buffer[..len]),
+        }))
     }
 
     /// Sends one datagram, from `source` if the socket is bound to a wildcard.
     pub fn send(&self, source: IpAddr, remote: SocketAddr, data: &[u8]) -> io::Result<()> {
         // An earlier ICMP error may be told at this call instead of at the error queue: it says nothing about this datagram.
         match self.send_once(source, remote, data) {
-            Err(e) if e.kind() == io::ErrorKind::ConnectionRefused || is_unreachable(&e) => self.send_once(source, remote, data),
+            Err(e) if e.kind() == io::ErrorKind::ConnectionRefused || is_unreachable(&e) => {
+                self.send_once(source, remote, data)
+            }
             result => result,
         }
     }
@@ -121,12 +129,24 @@ impl UdpSocket {
             IpAddr::V4(ip) => {
                 let address = nix::libc::in_addr { s_addr: u32::from_ne_bytes(ip.octets()) };
                 let info = nix::libc::in_pktinfo { ipi_ifindex: 0, ipi_spec_dst: address, ipi_addr: address };
-                socket::sendmsg(fd, &parts, &[ControlMessage::Ipv4PacketInfo(&info)], MsgFlags::MSG_DONTWAIT, Some(&to))?;
+                socket::sendmsg(
+                    fd,
+                    &parts,
+                    &[ControlMessage::Ipv4PacketInfo(&info)],
+                    MsgFlags::MSG_DONTWAIT,
+                    Some(&to),
+                )?;
             }
             IpAddr::V6(ip) => {
                 let address = nix::libc::in6_addr { s6_addr: ip.octets() };
                 let info = nix::libc::in6_pktinfo { ipi6_addr: address, ipi6_ifindex: 0 };
-                socket::sendmsg(fd, &parts, &[ControlMessage::Ipv6PacketInfo(&info)], MsgFlags::MSG_DONTWAIT, Some(&to))?;
+                socket::sendmsg(
+                    fd,
+                    &parts,
+                    &[ControlMessage::Ipv6PacketInfo(&info)],
+                    MsgFlags::MSG_DONTWAIT,
+                    Some(&to),
+                )?;
             }
         }
         Ok(())
@@ -155,7 +175,9 @@ impl AsFd for UdpSocket {
 
 fn nothing_or(e: io::Error) -> io::Result<Option<Received>> {
     // Errors of earlier sends are read from the error queue; here they only mean that nothing was received.
-    if matches!(e.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::ConnectionRefused | io::ErrorKind::Interrupted) || is_unreachable(&e) {
+    if matches!(e.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::ConnectionRefused | io::ErrorKind::Interrupted)
+        || is_unreachable(&e)
+    {
         Ok(None)
     } else {
         Err(e)

@@ -116,6 +116,8 @@ fn the_ring_is_bounded_and_says_when_it_is_full() {
     for _ in 0..RING {
         assert!(recorder.close(key(0)));
     }
-    assert!(!recorder.close(key(0)) && !recorder.open(key(0), String::new()) && !recorder.page(key(0), Page::default()));
+    assert!(
+        !recorder.close(key(0)) && !recorder.open(key(0), String::new()) && !recorder.page(key(0), Page::default())
+    );
     assert_eq!(recorder.figures().backlog, RING as u64);
 }

@@ -140,11 +140,11 @@ impl Inbox {
         self.asks.pop()
     }
 
-    pub(super) fn take_page(&self) -> Option<(RecordingKey, Page)> {
+    pub(crate) fn take_page(&self) -> Option<(RecordingKey, Page)> {
         self.pages.pop()
     }
 
-    pub(super) fn take_failure(&self) -> Option<(RecordingKey, String)> {
+    pub(crate) fn take_failure(&self) -> Option<(RecordingKey, String)> {
         self.failures.pop()
     }
 

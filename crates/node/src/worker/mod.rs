@@ -10,7 +10,7 @@ mod seams;
 pub use figures::{Figures, ShellFigures};
 pub use inbox::{ASKS, Ask, ENVELOPES, Inbox, Order};
 pub use keeper::StoreKeeper;
-pub use round::{Parts, Shell};
+pub use round::{Events, Parts, Shell};
 pub use seams::{Core, KeepError, Keeper};
 
 use std::io;
@@ -21,8 +21,9 @@ pub fn spawn<C: Core + Send + 'static, K: Keeper + Send + 'static>(shell: Shell<
     let name = format!("worker-{}", shell.number());
     std::thread::Builder::new().name(name).spawn(move || {
         let mut shell = shell;
+        let mut events = Events::default();
         loop {
-            match shell.round() {
+            match shell.round(&mut events) {
                 Ok(true) => {}
                 Ok(false) => break,
                 Err(e) => {

@@ -4,7 +4,7 @@ use super::round::Shell;
 use super::seams::{Core, KeepError, Keeper};
 use cell::{Envelope, Input, Output};
 use model::{Answer, Refusal, Reply};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Instant;
@@ -16,6 +16,9 @@ const ASKED: usize = 1024;
 
 /// Messages to ourselves that are handled in one round before others get their turn.
 const OWN_ENVELOPES: usize = 256;
+
+/// Sends that failed and that the core has not heard of yet. Of more it hears by its own timers.
+const FAILED_SENDS: usize = 4096;
 
 /// Who waits for an answer, by ticket.
 #[derive(Debug, Default)]
@@ -149,7 +152,9 @@ impl<C: Core, K: Keeper> Shell<C, K> {
                 Err(e) => {
                     debug!(remote = %flow.remote, "sending: {e}");
                     self.figures.unsent += 1;
-                    self.failed_sends.push_back(flow);
+                    if self.failed_sends.len() < FAILED_SENDS {
+                        self.failed_sends.push_back(flow);
+                    }
                 }
             }
         }
@@ -179,11 +184,15 @@ impl<C: Core, K: Keeper> Shell<C, K> {
 
     /// Tries again what found an inbox full.
     fn deliver(&mut self) {
+        let mut full = BTreeSet::new();
         for _ in 0..self.undelivered.len() {
             let Some(envelope) = self.undelivered.pop_front() else { return };
-            let Some(inbox) = self.parts.inboxes.get(usize::from(envelope.to)) else { continue };
-            if let Err(envelope) = inbox.put_envelope(envelope) {
-                // Those behind it for other workers go round; for the same worker order is kept, because all of them stay.
+            let to = envelope.to;
+            let Some(inbox) = self.parts.inboxes.get(usize::from(to)) else { continue };
+            // Whatever is for one worker keeps its order: after the first that finds no room, none is tried.
+            let back = if full.contains(&to) { Err(envelope) } else { inbox.put_envelope(envelope) };
+            if let Err(envelope) = back {
+                full.insert(to);
                 self.undelivered.push_back(envelope);
             }
         }

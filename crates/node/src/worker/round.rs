@@ -41,6 +41,15 @@ const PACKETS_PER_TIME: usize = 8;
 /// While messages wait for room in another inbox, the next try comes after this.
 const TRY_AGAIN: Duration = Duration::from_millis(1);
 
+/// Room for what one waking tells. Made on the worker's own thread, where it stays.
+pub struct Events(Vec<epoll::Event>);
+
+impl Default for Events {
+    fn default() -> Self {
+        Self(Vec::with_capacity(EVENTS))
+    }
+}
+
 /// What a worker is made of.
 #[derive(Debug)]
 pub struct Parts<C, K> {
@@ -69,7 +78,6 @@ pub struct Parts<C, K> {
 pub struct Shell<C, K> {
     pub(super) parts: Parts<C, K>,
     poll: OwnedFd,
-    events: Vec<epoll::Event>,
     packet: Box<Packet>,
     ready: Vec<bool>,
     pub(super) figures: ShellFigures,
@@ -98,7 +106,6 @@ impl<C: Core, K: Keeper> Shell<C, K> {
         let mut shell = Self {
             parts,
             poll,
-            events: Vec::with_capacity(EVENTS),
             packet: Box::new(Packet::new()),
             ready,
             figures: ShellFigures::default(),
@@ -125,10 +132,10 @@ impl<C: Core, K: Keeper> Shell<C, K> {
     }
 
     /// Waits for something to happen, and does it. False: it was ordered to stop.
-    pub fn round(&mut self) -> io::Result<bool> {
+    pub fn round(&mut self, Events(events): &mut Events) -> io::Result<bool> {
         let timeout = self.until(Instant::now());
-        self.events.clear();
-        match epoll::wait(&self.poll, rustix::buffer::spare_capacity(&mut self.events), timeout.as_ref()) {
+        events.clear();
+        match epoll::wait(&self.poll, rustix::buffer::spare_capacity(events), timeout.as_ref()) {
             Ok(_) | Err(Errno::INTR) => {}
             Err(e) => return Err(e.into()),
         }
@@ -136,8 +143,8 @@ impl<C: Core, K: Keeper> Shell<C, K> {
         let mut now = Instant::now();
         let mut inbox = false;
         let mut signalling = !self.failed_sends.is_empty() || !self.local.is_empty() || !self.undelivered.is_empty();
-        for i in 0..self.events.len() {
-            let data = self.events[i].data;
+        for (i, event) in events.iter().enumerate() {
+            let data = event.data;
             let data = data.u64();
             if data < LISTENER {
                 if i % PACKETS_PER_TIME == PACKETS_PER_TIME - 1 {
@@ -348,7 +355,9 @@ impl<C: Core, K: Keeper> Shell<C, K> {
                     self.parts.stock.put_back(number);
                     if self.told_ports.is_none_or(|at| now.duration_since(at) >= Duration::from_secs(60)) {
                         self.told_ports = Some(now);
-                        warn!("no more ports for sound can be bound, new calls may be refused: {e}; raise the limit of open files");
+                        warn!(
+                            "no more ports for sound can be bound, new calls may be refused: {e}; raise the limit of open files"
+                        );
                     }
                     break;
                 }

@@ -82,6 +82,7 @@ pub fn router<S: Switch>(state: ApiState<S>) -> Router {
 }
 
 /// A request that panicked costs only itself.
+#[expect(clippy::needless_pass_by_value, reason = "the layer hands it over by value")]
 fn panicked(panic: Box<dyn Any + Send>) -> Response {
     let text = panic.downcast_ref::<String>().map(String::as_str).or(panic.downcast_ref::<&str>().copied());
     tracing::error!(panic = text.unwrap_or("?"), "a request panicked");

@@ -44,8 +44,8 @@ pub(crate) struct ProblemBody {
 }
 
 impl Problem {
-    pub(crate) fn because(kind: Kind, cause: impl ToString) -> Self {
-        Self { cause: Some(cause.to_string()), ..kind.into() }
+    pub(crate) fn because(kind: Kind, cause: impl Into<String>) -> Self {
+        Self { cause: Some(cause.into()), ..kind.into() }
     }
 
     pub(crate) fn with_cause(self, cause: String) -> Self {

@@ -54,6 +54,9 @@ impl Default for HotSync {
     }
 }
 
+/// A key and its value.
+pub type HotEntry = (Vec<u8>, Vec<u8>);
+
 /// Changes that are kept together or not at all, in the order given.
 #[derive(Clone, Debug, Default)]
 pub struct Batch(Vec<Change>);
@@ -134,12 +137,12 @@ impl Hot {
     }
 
     /// All keys with this prefix and their values, committed or not, in order of the keys.
-    pub fn scan(&self, prefix: &[u8]) -> Result<Vec<(Vec<u8>, Vec<u8>)>, HotError> {
+    pub fn scan(&self, prefix: &[u8]) -> Result<Vec<HotEntry>, HotError> {
         self.scan_some(prefix, usize::MAX)
     }
 
     /// As [`Hot::scan`], at most `limit` of them.
-    pub(crate) fn scan_some(&self, prefix: &[u8], limit: usize) -> Result<Vec<(Vec<u8>, Vec<u8>)>, HotError> {
+    pub(crate) fn scan_some(&self, prefix: &[u8], limit: usize) -> Result<Vec<HotEntry>, HotError> {
         let state = self.0.shared.lock();
         let pending: BTreeMap<_, _> = state
             .pending

@@ -19,7 +19,7 @@ mod users;
 pub use config::Config;
 pub use error::{HotError, LoginRefusal, StoreError};
 pub use extensions::{Imported, NewExtension, Put, ha1, valid_number};
-pub use hot::{Batch, Hot, HotSync};
+pub use hot::{Batch, Hot, HotEntry, HotSync};
 pub use record_writer::{FinishedCall, Kept, RecordWriter, WriterFigures};
 pub use records::{Filter, MAX_PAGE, Page};
 pub use sql::Store;

@@ -92,11 +92,14 @@ impl Store {
     /// Stores finished calls and their traces in one transaction; those that are there already stay as they are.
     /// Gives back which were new.
     pub(crate) async fn insert_finished(&self, calls: &[FinishedCall]) -> Result<Vec<CallId>, StoreError> {
+        let mut seen = BTreeSet::new();
+        let calls: Vec<_> = calls.iter().filter(|call| seen.insert(call.record.id)).collect();
         let mut transaction = self.begin().await?;
-        let new = insert_records(&mut transaction, calls).await?;
-        self.insert_traces(&mut transaction, calls.iter().filter(|call| new.contains(&call.record.id))).await?;
+        let new = insert_records(&mut transaction, &calls).await?;
+        let fresh = calls.into_iter().filter(|call| new.contains(&call.record.id));
+        self.insert_traces(&mut transaction, fresh).await?;
         transaction.commit().await?;
-        Ok(calls.iter().map(|call| call.record.id).filter(|id| new.contains(id)).collect())
+        Ok(new.into_iter().collect())
     }
 }
 
@@ -134,17 +137,17 @@ fn restrict(query: &mut QueryBuilder<Sqlite>, filter: &Filter) {
 }
 
 /// One statement each for all records and for all parties: a statement costs more than a row.
-async fn insert_records(to: &mut SqliteConnection, calls: &[FinishedCall]) -> Result<BTreeSet<CallId>, StoreError> {
+async fn insert_records(to: &mut SqliteConnection, calls: &[&FinishedCall]) -> Result<BTreeSet<CallId>, StoreError> {
     let sql = "INSERT OR IGNORE INTO calls (id, started_at, caller, callee, outcome, direction, record) \
                SELECT unhex(value->>0), value->>1, value->>2, value->>3, value->>4, value->>5, value->>6 \
                FROM json_each(?1) WHERE true RETURNING id";
-    let rows = sqlx::query(sql).bind(columns(calls.iter())?).fetch_all(&mut *to).await?;
+    let rows = sqlx::query(sql).bind(columns(calls.iter().copied())?).fetch_all(&mut *to).await?;
     let new = rows.iter().map(|row| call_id(row, 0)).collect::<Result<BTreeSet<_>, _>>()?;
 
     let sql = "INSERT OR IGNORE INTO call_parties (number, started_at, call) \
                SELECT party.value, call.value->>1, unhex(call.value->>0) \
                FROM json_each(?1) AS call, json_each(call.value, '$[7]') AS party";
-    let fresh = columns(calls.iter().filter(|call| new.contains(&call.record.id)))?;
+    let fresh = columns(calls.iter().copied().filter(|call| new.contains(&call.record.id)))?;
     sqlx::query(sql).bind(fresh).execute(to).await?;
     Ok(new)
 }

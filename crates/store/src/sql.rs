@@ -4,9 +4,11 @@ use crate::secrets::{self, Secrets};
 use crate::throttle::Throttle;
 use crate::{Config, StoreError};
 use sqlx::migrate::{Migration, MigrationType, Migrator};
+use sqlx::pool::PoolConnection;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
-use sqlx::{Row, SqlSafeStr, Sqlite, Transaction};
+use sqlx::{Row, SqlSafeStr, Sqlite, SqliteConnection};
 use std::fs;
+use std::ops::{Deref, DerefMut};
 use std::path::Path;
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
@@ -123,8 +125,48 @@ impl Store {
     }
 
     /// A transaction that may write from its first statement on, so that it cannot fail half-way for want of the lock.
-    pub(crate) async fn begin(&self) -> Result<Transaction<'static, Sqlite>, StoreError> {
-        Ok(self.0.writer.begin_with("BEGIN IMMEDIATE").await?)
+    pub(crate) async fn begin(&self) -> Result<Writing, StoreError> {
+        // Guarded before it begins: whoever waits here may be dropped.
+        let mut writing = Writing(Some(self.0.writer.acquire().await?));
+        sqlx::query("BEGIN IMMEDIATE").execute(&mut *writing).await?;
+        Ok(writing)
+    }
+}
+
+/// A transaction. If it is not committed its connection is closed, which rolls it back for certain.
+///
+/// Not sqlx's own: SQLite ends a transaction by itself when the disk is full, sqlx does not notice, and its connection
+/// is of no use from then on.
+pub(crate) struct Writing(Option<PoolConnection<Sqlite>>);
+
+impl Writing {
+    pub(crate) async fn commit(mut self) -> Result<(), StoreError> {
+        sqlx::query("COMMIT").execute(&mut *self).await?;
+        // Back to the pool.
+        drop(self.0.take());
+        Ok(())
+    }
+}
+
+impl Deref for Writing {
+    type Target = SqliteConnection;
+
+    fn deref(&self) -> &SqliteConnection {
+        self.0.as_ref().expect("only commit takes it, and consumes self")
+    }
+}
+
+impl DerefMut for Writing {
+    fn deref_mut(&mut self) -> &mut SqliteConnection {
+        self.0.as_mut().expect("only commit takes it, and consumes self")
+    }
+}
+
+impl Drop for Writing {
+    fn drop(&mut self) {
+        if let Some(connection) = &mut self.0 {
+            connection.close_on_drop();
+        }
     }
 }
 

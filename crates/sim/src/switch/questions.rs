@@ -1,0 +1,284 @@
+//! What a test does to the switch, and what it asks of it.
+
+use super::{REALM, Recording, Switch};
+use crate::world::{PASSWORD, World};
+use cell::{Counts, Input};
+use md5::{Digest, Md5};
+use model::{
+    Answer, CallId, CallRecord, Command, Event, Extension, Ha1, LiveCall, Query, Refusal, Registration, Reply,
+};
+use sha2::{Sha256, Sha512_256};
+use std::time::{Duration, Instant};
+
+/// Long enough for every timer of a finished call.
+const SETTLE: Duration = Duration::from_secs(180);
+
+impl World {
+    fn switch<T>(&self, action: impl FnOnce(&mut Switch, Instant) -> T) -> T {
+        let mut inner = self.inner.borrow_mut();
+        let now = inner.now;
+        let result = action(inner.switch.as_mut().expect("this world was set up with a switch"), now);
+        inner.flush_switch();
+        result
+    }
+
+    // Extensions.
+
+    /// An extension without a phone, as the setup describes them; nothing if it exists.
+    pub fn extension(&self, number: &str) {
+        if self.switch(|switch, _| switch.extensions.contains_key(number)) {
+            return;
+        }
+        let setup = self.setup();
+        self.put_extension(Extension {
+            number: number.to_owned(),
+            name: format!("Phone {number}"),
+            ha1: ha1(number, PASSWORD),
+            enabled: true,
+            record: setup.record,
+            ring_seconds: setup.ring_seconds,
+            max_calls: setup.max_calls,
+        });
+    }
+
+    /// Adds or changes an extension.
+    pub fn put_extension(&self, extension: Extension) {
+        self.switch(|switch, now| {
+            switch.extensions.insert(extension.number.clone(), extension.clone());
+            switch.command_all(&Command::PutExtension(Box::new(extension)), now);
+        });
+    }
+
+    /// Changes an extension that exists.
+    pub fn change_extension(&self, number: &str, change: impl FnOnce(&mut Extension)) {
+        let known = self.switch(|switch, _| switch.extensions.get(number).cloned());
+        let mut extension = known.unwrap_or_else(|| panic!("there is no extension {number}"));
+        change(&mut extension);
+        self.put_extension(extension);
+    }
+
+    /// Removes an extension.
+    pub fn remove_extension(&self, number: &str) {
+        self.switch(|switch, now| {
+            switch.extensions.remove(number);
+            switch.command_all(&Command::RemoveExtension { number: number.to_owned() }, now);
+        });
+    }
+
+    /// The worker that is the home of an extension.
+    pub fn home(&self, number: &str) -> u16 {
+        let workers = self.switch(|switch, _| switch.wanted);
+        (sip_stack::placement::aor_hash(number.as_bytes()) % u64::from(workers)) as u16
+    }
+
+    // Faults and the end.
+
+    /// `kill -9`.
+    pub fn kill(&self) {
+        self.switch(|switch, _| switch.die());
+    }
+
+    /// The switch begins again with what its stores have.
+    pub fn restart(&self) {
+        self.switch(Switch::start);
+    }
+
+    /// The switch begins again with another number of workers.
+    pub fn restart_with(&self, workers: u16) {
+        self.switch(|switch, now| {
+            switch.wanted = workers;
+            switch.start(now);
+        });
+    }
+
+    /// No new calls from now on.
+    pub fn drain(&self) {
+        self.tell_all(&Input::Drain);
+    }
+
+    /// Every call ends now.
+    pub fn hang_up_all(&self) {
+        self.tell_all(&Input::HangUpAll);
+    }
+
+    /// The disk of recordings is full from now on, or no longer.
+    pub fn set_disk_full(&self, full: bool) {
+        self.switch(|switch, _| switch.disk_full = full);
+    }
+
+    fn tell_all(&self, input: &Input) {
+        self.switch(|switch, now| {
+            for index in 0..switch.workers.len() {
+                switch.input(index, input.clone(), now);
+            }
+        });
+    }
+
+    // Commands and queries.
+
+    /// Ends one call, as an API client would.
+    pub fn hang_up(&self, call: CallId) -> Result<Reply, Refusal> {
+        let ticket = self.switch(|switch, now| {
+            switch.tickets += 1;
+            let ticket = switch.tickets;
+            let command = Command::Hangup { call };
+            switch.input(usize::from(call.cell()), Input::Command { ticket, command }, now);
+            ticket
+        });
+        let replies = self.switch(|switch, _| switch.replies.remove(&ticket).unwrap_or_default());
+        assert_eq!(replies.len(), 1, "seed {}: a command has one reply", self.seed());
+        replies[0].clone()
+    }
+
+    /// The calls that exist now.
+    pub fn live_calls(&self) -> Vec<LiveCall> {
+        let mut calls: Vec<LiveCall> = self
+            .query(&Query::Calls)
+            .into_iter()
+            .flat_map(|answer| match answer {
+                Answer::Calls(calls) => calls,
+                Answer::Registrations(_) => Vec::new(),
+            })
+            .collect();
+        calls.sort_by_key(|call| (call.started_at, call.id));
+        calls
+    }
+
+    /// The registered contacts of an extension.
+    pub fn registrations(&self, number: &str) -> Vec<Registration> {
+        self.query(&Query::Registrations { extension: Some(number.to_owned()) })
+            .into_iter()
+            .flat_map(|answer| match answer {
+                Answer::Registrations(registrations) => registrations,
+                Answer::Calls(_) => Vec::new(),
+            })
+            .collect()
+    }
+
+    fn query(&self, query: &Query) -> Vec<Answer> {
+        let (ticket, workers) = self.switch(|switch, now| {
+            switch.tickets += 1;
+            let ticket = switch.tickets;
+            for index in 0..switch.workers.len() {
+                switch.input(index, Input::Query { ticket, query: query.clone() }, now);
+            }
+            (ticket, switch.workers.len())
+        });
+        let answers = self.switch(|switch, _| switch.answers.remove(&ticket).unwrap_or_default());
+        assert_eq!(answers.len(), workers, "seed {}: every worker answers once", self.seed());
+        answers
+    }
+
+    // What is left of calls.
+
+    /// The call records, in the order in which they were written.
+    pub fn records(&self) -> Vec<CallRecord> {
+        self.switch(|switch, _| switch.sql.records.clone())
+    }
+
+    /// The only record; fails the test if there is another number of them.
+    pub fn record(&self) -> CallRecord {
+        let mut records = self.records();
+        assert_eq!(records.len(), 1, "seed {}: one call, one record: {records:#?}", self.seed());
+        records.remove(0)
+    }
+
+    /// The recording that a record names, as it can be played now.
+    pub fn recording(&self, record: &CallRecord) -> Option<Recording> {
+        let path = &record.recording.as_ref()?.path;
+        self.switch(|switch, _| switch.tapes.get(path).map(super::Tape::recording))
+    }
+
+    /// Every recording on the modelled disk, as it can be played now.
+    pub fn recordings(&self) -> Vec<Recording> {
+        self.switch(|switch, _| switch.tapes.values().map(super::Tape::recording).collect())
+    }
+
+    /// The ladder that the switch kept of a call: a JSON array.
+    pub fn trace(&self, call: CallId) -> Option<String> {
+        self.switch(|switch, _| switch.ladder_of(call).map(|json| String::from_utf8_lossy(json).into_owned()))
+    }
+
+    /// Everything the switch said to those who watch.
+    pub fn events(&self) -> Vec<Event> {
+        self.switch(|switch, _| switch.events.clone())
+    }
+
+    /// What is alive in all workers.
+    pub fn counts(&self) -> Counts {
+        self.switch(|switch, _| {
+            switch.workers.iter().map(cell::Worker::counts).fold(Counts::default(), |a, b| Counts {
+                calls: a.calls + b.calls,
+                legs: a.legs + b.legs,
+                ports: a.ports + b.ports,
+                recordings: a.recordings + b.recordings,
+                sessions: a.sessions + b.sessions,
+                transactions: a.transactions + b.transactions,
+                lingering: a.lingering + b.lingering,
+                occupied: a.occupied + b.occupied,
+                bindings: a.bindings + b.bindings,
+                extensions: a.extensions.max(b.extensions),
+            })
+        })
+    }
+
+    /// Datagrams that went from one worker to another.
+    pub fn forwarded(&self) -> u64 {
+        self.switch(|switch, _| switch.workers.iter().map(|worker| worker.stats().forwarded).sum())
+    }
+
+    /// SIP messages that were dropped because nothing could be made of them, and all other figures of all workers.
+    pub fn stats(&self) -> Vec<cell::Stats> {
+        self.switch(|switch, _| switch.workers.iter().map(cell::Worker::stats).collect())
+    }
+
+    /// Waits until the last timer of the last call has lapsed, and fails the test unless
+    /// nothing is left alive, nothing is left in the hot store, and every call that reached the switch has exactly one record.
+    pub fn assert_settled(&self) {
+        let seed = self.seed();
+        let quiet = |counts: Counts| Counts { bindings: 0, extensions: 0, ..counts } == Counts::default();
+        self.run_until(SETTLE, || quiet(self.counts()) && self.phones_busy_with() == 0);
+        self.run_for(Duration::from_secs(2));
+        let counts = self.counts();
+        // A REGISTER that is renewed just now leaves a transaction for a moment; nothing else may.
+        let counts = if quiet(counts) {
+            counts
+        } else {
+            self.run_until(SETTLE, || quiet(self.counts()));
+            self.counts()
+        };
+        assert!(quiet(counts), "seed {seed}: something is left alive: {counts:?}");
+        let (hot, twice, invited, waiting) = self.switch(|switch, _| {
+            switch.hot.commit();
+            let hot: Vec<String> = [switch.hot.keys("call/"), switch.hot.keys("record/")].concat();
+            (hot, switch.sql.twice.clone(), switch.invited.clone(), switch.sql.next())
+        });
+        assert!(hot.is_empty(), "seed {seed}: left in the hot store: {hot:?}");
+        assert!(twice.is_empty(), "seed {seed}: recorded twice: {twice:?}");
+        assert_eq!(waiting, None, "seed {seed}: a record is still on its way");
+        let records = self.records();
+        for call_id in &invited {
+            let count = records.iter().filter(|record| sip_call_id(record) == Some(call_id)).count();
+            assert_eq!(count, 1, "seed {seed}: the call {call_id} has {count} records");
+        }
+        for record in &records {
+            let known = sip_call_id(record).is_some_and(|call_id| invited.contains(call_id));
+            assert!(known, "seed {seed}: a record of a call that never came: {record:#?}");
+        }
+    }
+}
+
+/// The Call-ID of the caller's leg.
+fn sip_call_id(record: &CallRecord) -> Option<&String> {
+    record.legs.first().map(|leg| &leg.sip_call_id)
+}
+
+/// The secrets of an extension (RFC 7616 §3.4.2).
+pub(crate) fn ha1(number: &str, password: &str) -> Ha1 {
+    let text = format!("{number}:{REALM}:{password}");
+    Ha1 {
+        md5: Md5::digest(&text).into(),
+        sha256: Sha256::digest(&text).into(),
+        sha512_256: Sha512_256::digest(&text).into(),
+    }
+}

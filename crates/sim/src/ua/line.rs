@@ -1,0 +1,533 @@
+//! One call of a phone: its dialog (RFC 3261 §12) and what its owner does with it.
+
+use super::client::Purpose;
+use super::media::Media;
+use super::message::{self, Draft, Facts};
+use super::{Conduct, GIVE_UP, T1, T2, Timer, Ua};
+use crate::ear::Ear;
+use rsip::{Header, Method, Request, Response};
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+/// The place of a line in its phone.
+pub(crate) type LineId = usize;
+
+/// Where a call of a phone stands.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum LineState {
+    /// INVITE sent.
+    Dialing,
+    /// The far end rings (180).
+    Ringing,
+    /// The far end sends sound before it answers (18x with a description).
+    EarlyMedia,
+    /// Somebody calls us.
+    Incoming,
+    /// Answered.
+    Talking,
+    /// Over.
+    Over(End),
+}
+
+/// How a call of a phone ended.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum End {
+    /// Our INVITE was refused with this status; 408 also if no answer came at all, 487 if we cancelled it.
+    Refused(u16),
+    /// We refused a call with this status, or the caller gave up (487).
+    NotTaken(u16),
+    /// We said good-bye.
+    LeftByUs,
+    /// The far end said good-bye.
+    LeftByThem,
+    /// Our answer was never acknowledged.
+    NoAck,
+}
+
+/// One call.
+pub(crate) struct Line {
+    pub(crate) state: LineState,
+    pub(crate) call_id: String,
+    pub(crate) local_tag: String,
+    pub(crate) remote_tag: Option<String>,
+    /// Header values of both ends, tags included.
+    local: String,
+    remote: String,
+    target: String,
+    pub(super) local_cseq: u32,
+    remote_cseq: u32,
+    pub(super) invite_branch: String,
+    pub(super) invite_cseq: u32,
+    /// The unanswered INVITE of a call that came in.
+    pending: Option<(Request, Facts)>,
+    /// Our 200, to be repeated until its ACK.
+    pub(super) ok: Option<(SocketAddr, Vec<u8>)>,
+    ok_interval: Duration,
+    ok_since: Option<Instant>,
+    pub(super) ok_cseq: Option<u32>,
+    pub(crate) confirmed: bool,
+    ack: Option<(SocketAddr, Vec<u8>)>,
+    /// The description of the other side as it came first: later ones in the same answer must not differ.
+    answered_with: Vec<u8>,
+    cancel_wanted: bool,
+    /// Every status seen on our INVITE, in order.
+    pub(crate) statuses: Vec<u16>,
+    pub(crate) reinvite_status: Option<u16>,
+    pub(crate) bye_status: Option<u16>,
+    /// The Reason header (RFC 3326) of what ended the call.
+    pub(crate) reason: Option<String>,
+    pub(crate) media: Media,
+    pub(crate) ear: Ear,
+}
+
+impl Line {
+    pub(crate) fn is_over(&self) -> bool {
+        matches!(self.state, LineState::Over(_))
+    }
+}
+
+/// What is known of a call when it begins.
+struct Beginning {
+    state: LineState,
+    call_id: String,
+    remote_tag: Option<String>,
+    local: String,
+    local_tag: String,
+    remote: String,
+    target: String,
+    remote_cseq: u32,
+}
+
+impl Ua {
+    fn open_line(&mut self, begin: Beginning, now: Instant) -> LineId {
+        let id = self.lines.len();
+        let media = Media::new(super::RTP_BASE + 2 * id as u16, self.event, &mut self.entropy);
+        self.lines.push(Line {
+            state: begin.state,
+            call_id: begin.call_id,
+            local_tag: begin.local_tag,
+            remote_tag: begin.remote_tag,
+            local: begin.local,
+            remote: begin.remote,
+            target: begin.target,
+            local_cseq: 0,
+            remote_cseq: begin.remote_cseq,
+            invite_branch: String::new(),
+            invite_cseq: 0,
+            pending: None,
+            ok: None,
+            ok_interval: T1,
+            ok_since: None,
+            ok_cseq: None,
+            confirmed: false,
+            ack: None,
+            answered_with: Vec::new(),
+            cancel_wanted: false,
+            statuses: Vec::new(),
+            reinvite_status: None,
+            bye_status: None,
+            reason: None,
+            media,
+            ear: Ear::new(now),
+        });
+        id
+    }
+
+    /// Calls a URI.
+    pub(crate) fn dial(&mut self, uri: &str, now: Instant) -> LineId {
+        let local_tag = self.entropy.token(8);
+        let begin = Beginning {
+            state: LineState::Dialing,
+            call_id: self.entropy.token(20),
+            remote_tag: None,
+            local: format!("<sip:{}@{}>;tag={local_tag}", self.number, self.domain),
+            local_tag,
+            remote: format!("<{uri}>"),
+            target: uri.to_owned(),
+            remote_cseq: 0,
+        };
+        let id = self.open_line(begin, now);
+        let offer = self.offer(id);
+        let request = self.in_dialog(id, Method::Invite, offer);
+        self.lines[id].invite_cseq = self.lines[id].local_cseq;
+        let to = self.next_hop(uri);
+        self.start_client(request, to, Purpose::Invite(id), now);
+        id
+    }
+
+    /// A request of this call with the next CSeq.
+    fn in_dialog(&mut self, id: LineId, method: Method, body: Vec<u8>) -> Request {
+        let branch = self.branch();
+        let (contact, via) = (self.contact(), self.addr);
+        let line = &mut self.lines[id];
+        line.local_cseq += 1;
+        if method == Method::Invite {
+            line.invite_branch.clone_from(&branch);
+        }
+        Draft {
+            method,
+            uri: &line.target,
+            via,
+            branch: &branch,
+            from: &line.local,
+            to: &line.remote,
+            call_id: &line.call_id,
+            cseq: line.local_cseq,
+            contact: (method == Method::Invite).then_some(contact),
+            extra: Vec::new(),
+            body,
+        }
+        .request()
+    }
+
+    pub(super) fn on_invite_provisional(
+        &mut self,
+        id: LineId,
+        status: u16,
+        response: &Response,
+        facts: &Facts,
+        now: Instant,
+    ) {
+        self.lines[id].statuses.push(status);
+        if status > 100 {
+            if facts.to_tag.is_none() {
+                self.complain(format!("{status} without To tag"));
+            }
+            let line = &mut self.lines[id];
+            line.remote_tag.clone_from(&facts.to_tag);
+            line.remote.clone_from(&facts.to);
+            if let Some(contact) = &facts.contact {
+                line.target.clone_from(contact);
+            }
+            if matches!(line.state, LineState::Dialing | LineState::Ringing) {
+                line.state = if response.body.is_empty() { LineState::Ringing } else { LineState::EarlyMedia };
+            }
+            self.take_answer(id, &response.body, now);
+        }
+        if self.lines[id].cancel_wanted {
+            self.lines[id].cancel_wanted = !self.cancel_invite(id, now);
+        }
+    }
+
+    pub(super) fn on_invite_final(
+        &mut self,
+        id: LineId,
+        status: u16,
+        response: Option<(&Response, &Facts)>,
+        now: Instant,
+    ) {
+        self.lines[id].statuses.push(status);
+        let success = response.filter(|_| (200..300).contains(&status));
+        let Some((response, facts)) = success else {
+            self.lines[id].reason = response.and_then(|(r, _)| message::other(&r.headers, "Reason")).map(str::to_owned);
+            return self.over(id, End::Refused(status));
+        };
+        let (leaving, line) = (self.lines[id].media.hung_up, &mut self.lines[id]);
+        line.remote_tag.clone_from(&facts.to_tag);
+        line.remote.clone_from(&facts.to);
+        match &facts.contact {
+            Some(contact) => line.target.clone_from(contact),
+            None => self.complain("200 to an INVITE without Contact".into()),
+        }
+        self.acknowledge(id, facts.cseq);
+        if self.lines[id].is_over() || leaving {
+            // It crossed our CANCEL (RFC 3261 §9.1): the call exists, and nobody wants it.
+            self.lines[id].state = LineState::Talking;
+            return self.bye(id, now);
+        }
+        self.lines[id].state = LineState::Talking;
+        self.lines[id].confirmed = true;
+        if response.body.is_empty() {
+            self.complain("200 to an offer without an answer".into());
+        }
+        self.take_answer(id, &response.body, now);
+    }
+
+    /// ACK for a 2xx: a request of its own within the dialog (RFC 3261 §13.2.2.4).
+    fn acknowledge(&mut self, id: LineId, cseq: u32) {
+        let branch = self.branch();
+        let line = &self.lines[id];
+        let target = line.target.clone();
+        let ack = Draft {
+            method: Method::Ack,
+            uri: &line.target,
+            via: self.addr,
+            branch: &branch,
+            from: &line.local,
+            to: &line.remote,
+            call_id: &line.call_id,
+            cseq,
+            contact: None,
+            extra: Vec::new(),
+            body: Vec::new(),
+        }
+        .request();
+        let (to, data) = (self.next_hop(&target), ack.to_string().into_bytes());
+        self.lines[id].ack = Some((to, data.clone()));
+        self.send(to, data);
+    }
+
+    /// A 2xx came again.
+    pub(super) fn acknowledge_again(&mut self, facts: &Facts) {
+        let line = self
+            .lines
+            .iter()
+            .find(|line| line.call_id == facts.call_id && Some(&line.local_tag) == facts.from_tag.as_ref());
+        if let Some((to, data)) = line.and_then(|line| line.ack.clone()) {
+            self.send(to, data);
+        }
+    }
+
+    fn take_answer(&mut self, id: LineId, body: &[u8], now: Instant) {
+        if body.is_empty() {
+            return;
+        }
+        let first = std::mem::take(&mut self.lines[id].answered_with);
+        if !first.is_empty() && first != body {
+            self.complain(format!(
+                "the answer changed within one INVITE (RFC 3261 §13.2.1):\n{}\n{}",
+                String::from_utf8_lossy(&first),
+                String::from_utf8_lossy(body)
+            ));
+        }
+        self.lines[id].answered_with = body.to_vec();
+        self.take_remote(id, body, now);
+    }
+
+    // What its owner does.
+
+    /// Ends the call, whatever state it is in.
+    pub(crate) fn hang_up(&mut self, id: LineId, now: Instant) {
+        match self.lines[id].state {
+            LineState::Dialing | LineState::Ringing | LineState::EarlyMedia => {
+                self.lines[id].media.hung_up = true;
+                self.lines[id].cancel_wanted = !self.cancel_invite(id, now);
+            }
+            LineState::Incoming => self.refuse(id, 603, now),
+            LineState::Talking => self.bye(id, now),
+            LineState::Over(_) => {}
+        }
+    }
+
+    /// BYE in whatever dialog there is: for an early one the RFC allows it to the caller (§15).
+    pub(crate) fn bye(&mut self, id: LineId, now: Instant) {
+        let target = self.lines[id].target.clone();
+        let request = self.in_dialog(id, Method::Bye, Vec::new());
+        let to = self.next_hop(&target);
+        self.start_client(request, to, Purpose::Bye(id), now);
+        if self.lines[id].state == LineState::Talking {
+            self.over(id, End::LeftByUs);
+        } else {
+            self.lines[id].media.hung_up = true;
+        }
+    }
+
+    /// Offers the call again with another direction: `sendonly` holds, `sendrecv` retrieves.
+    pub(crate) fn reinvite(&mut self, id: LineId, direction: &str, now: Instant) {
+        if self.lines[id].state != LineState::Talking {
+            return;
+        }
+        self.lines[id].media.set_direction(direction);
+        self.lines[id].answered_with.clear();
+        self.lines[id].reinvite_status = None;
+        let offer = self.offer(id);
+        let target = self.lines[id].target.clone();
+        let request = self.in_dialog(id, Method::Invite, offer);
+        self.lines[id].invite_cseq = self.lines[id].local_cseq;
+        let to = self.next_hop(&target);
+        self.start_client(request, to, Purpose::Reinvite(id), now);
+    }
+
+    pub(super) fn on_reinvite_final(
+        &mut self,
+        id: LineId,
+        status: u16,
+        response: Option<(&Response, &Facts)>,
+        now: Instant,
+    ) {
+        self.lines[id].reinvite_status = Some(status);
+        if let Some((response, facts)) = response.filter(|_| (200..300).contains(&status)) {
+            self.acknowledge(id, facts.cseq);
+            if !self.lines[id].is_over() {
+                self.take_answer(id, &response.body, now);
+            }
+        } else if matches!(status, 408 | 481) && !self.lines[id].is_over() {
+            // RFC 3261 §12.2.1.2: the dialog is gone.
+            self.bye(id, now);
+        }
+    }
+
+    /// Refuses a call that came in.
+    pub(crate) fn refuse(&mut self, id: LineId, status: u16, now: Instant) {
+        let Some((request, facts)) = self.lines[id].pending.take() else { return };
+        let tag = self.lines[id].local_tag.clone();
+        self.respond(&request, &facts, status, Some(&tag), Vec::new(), &[], now);
+        self.over(id, End::NotTaken(status));
+    }
+
+    // What comes in.
+
+    pub(super) fn on_invite(&mut self, request: &Request, facts: &Facts, key: &str, now: Instant) {
+        self.invites_received += 1;
+        let engaged = self.lines.iter().filter(|line| !line.is_over()).count() >= self.max_lines;
+        match self.conduct {
+            Conduct::Mute => return self.ignore(key),
+            Conduct::Busy => return self.respond(request, facts, 486, None, Vec::new(), &[], now),
+            Conduct::Refuse(status) => return self.respond(request, facts, status, None, Vec::new(), &[], now),
+            _ if engaged => return self.respond(request, facts, 486, None, Vec::new(), &[], now),
+            Conduct::Ring
+            | Conduct::Answer(_)
+            | Conduct::AnswerAtOnce
+            | Conduct::EarlyMedia(_)
+            | Conduct::TryingOnly => {}
+        }
+        let local_tag = self.entropy.token(8);
+        let Some(contact) = facts.contact.clone() else {
+            return self.complain("INVITE without Contact".into());
+        };
+        let begin = Beginning {
+            state: LineState::Incoming,
+            call_id: facts.call_id.clone(),
+            remote_tag: facts.from_tag.clone(),
+            local: format!("{};tag={local_tag}", facts.to),
+            local_tag,
+            remote: facts.from.clone(),
+            target: contact,
+            remote_cseq: facts.cseq,
+        };
+        let id = self.open_line(begin, now);
+        self.lines[id].pending = Some((request.clone(), facts.clone()));
+        self.bind_server(key, id);
+        self.take_remote_offer(id, &request.body);
+        match self.conduct {
+            Conduct::TryingOnly => self.respond(request, facts, 100, None, Vec::new(), &[], now),
+            Conduct::AnswerAtOnce => self.timers.set(Timer::PickUp(id), now + Duration::from_millis(10)),
+            _ => self.timers.set(Timer::Ring(id), now + Duration::from_millis(10)),
+        }
+    }
+
+    /// It rings, or already sends sound.
+    pub(super) fn ring(&mut self, id: LineId, now: Instant) {
+        let Some((request, facts)) = self.lines[id].pending.clone() else { return };
+        let tag = self.lines[id].local_tag.clone();
+        let contact = vec![Header::Contact(self.contact().into())];
+        match self.conduct {
+            Conduct::EarlyMedia(answer) => {
+                let body = self.answer(id);
+                self.respond(&request, &facts, 183, Some(&tag), contact, &body, now);
+                self.start_sound(id, now);
+                if let Some(after) = answer {
+                    self.timers.set(Timer::PickUp(id), now + after);
+                }
+            }
+            conduct => {
+                self.respond(&request, &facts, 180, Some(&tag), contact, &[], now);
+                if let Conduct::Answer(after) = conduct {
+                    self.timers.set(Timer::PickUp(id), now + after);
+                }
+            }
+        }
+    }
+
+    /// Its owner answers.
+    pub(crate) fn pick_up(&mut self, id: LineId, now: Instant) {
+        self.timers.cancel(&Timer::Ring(id));
+        let Some((request, facts)) = self.lines[id].pending.take() else { return };
+        self.lines[id].state = LineState::Talking;
+        self.answer_invite(id, &request, &facts, now);
+        self.start_sound(id, now);
+    }
+
+    /// 200 with a description, repeated until its ACK (RFC 3261 §13.3.1.4).
+    fn answer_invite(&mut self, id: LineId, request: &Request, facts: &Facts, now: Instant) {
+        let body = self.answer(id);
+        let tag = self.lines[id].local_tag.clone();
+        let contact = vec![Header::Contact(self.contact().into())];
+        let before = self.out.len();
+        self.respond(request, facts, 200, Some(&tag), contact, &body, now);
+        let sent = self.out.get(before).map(|packet| (packet.to, packet.data.clone()));
+        let line = &mut self.lines[id];
+        line.ok = sent;
+        line.ok_interval = T1;
+        line.ok_since = Some(now);
+        line.ok_cseq = Some(facts.cseq);
+        self.timers.set(Timer::RepeatOk(id), now + T1);
+    }
+
+    pub(super) fn repeat_ok(&mut self, id: LineId, now: Instant) {
+        let line = &mut self.lines[id];
+        let Some((to, data)) = line.ok.clone() else { return };
+        if line.ok_since.is_some_and(|since| now >= since + GIVE_UP) {
+            line.ok = None;
+            if !line.is_over() {
+                self.bye(id, now);
+                self.lines[id].state = LineState::Over(End::NoAck);
+            }
+            return;
+        }
+        line.ok_interval = (line.ok_interval * 2).min(T2);
+        let at = now + line.ok_interval;
+        self.timers.set(Timer::RepeatOk(id), at);
+        self.send(to, data);
+    }
+
+    pub(super) fn on_reinvite(&mut self, request: &Request, facts: &Facts, now: Instant) {
+        let Some(id) = self.line_of(facts).filter(|id| self.lines[*id].state == LineState::Talking) else {
+            return self.respond(request, facts, 481, None, Vec::new(), &[], now);
+        };
+        if facts.cseq <= self.lines[id].remote_cseq {
+            self.complain(format!("re-INVITE with CSeq {} after {}", facts.cseq, self.lines[id].remote_cseq));
+        }
+        self.lines[id].remote_cseq = facts.cseq;
+        self.lines[id].media.forget_answer();
+        if self.reinviting(id) {
+            return self.respond(request, facts, 491, None, Vec::new(), &[], now);
+        }
+        if request.body.is_empty() {
+            // An INVITE without an offer asks for ours.
+            let offer = self.offer(id);
+            let tag = self.lines[id].local_tag.clone();
+            return self.respond(request, facts, 200, Some(&tag), vec![], &offer, now);
+        }
+        self.take_remote(id, &request.body, now);
+        self.answer_invite(id, request, facts, now);
+    }
+
+    /// The caller gave up.
+    pub(super) fn cancelled(&mut self, id: LineId, now: Instant) {
+        if self.lines[id].state == LineState::Incoming {
+            self.refuse(id, 487, now);
+        }
+    }
+
+    pub(super) fn on_bye(&mut self, request: &Request, facts: &Facts, now: Instant) {
+        let Some(id) = self.line_of(facts) else {
+            return self.respond(request, facts, 481, None, Vec::new(), &[], now);
+        };
+        if facts.cseq <= self.lines[id].remote_cseq {
+            self.complain(format!("BYE with CSeq {} after {}", facts.cseq, self.lines[id].remote_cseq));
+        }
+        self.lines[id].remote_cseq = facts.cseq;
+        let tag = self.lines[id].local_tag.clone();
+        self.respond(request, facts, 200, Some(&tag), Vec::new(), &[], now);
+        self.lines[id].reason = message::other(&request.headers, "Reason").map(str::to_owned);
+        match self.lines[id].state {
+            LineState::Incoming => self.refuse(id, 487, now),
+            LineState::Over(_) => {}
+            LineState::Dialing | LineState::Ringing | LineState::EarlyMedia | LineState::Talking => {
+                self.over(id, End::LeftByThem);
+            }
+        }
+    }
+
+    fn over(&mut self, id: LineId, how: End) {
+        self.lines[id].state = LineState::Over(how);
+        // Our 200 is repeated even after a BYE that crossed it, until somebody acknowledges; a refusal has none.
+        for timer in [Timer::Ring(id), Timer::PickUp(id), Timer::Speak(id)] {
+            self.timers.cancel(&timer);
+        }
+        if how == End::LeftByThem {
+            self.lines[id].ok = None;
+        }
+    }
+}

@@ -1,0 +1,260 @@
+//! A phone's user agent: transactions, registration, calls and sound of one SIP endpoint that is not ours.
+//!
+//! It follows the RFCs strictly and complains about whatever the other side does that they forbid; a complaint fails the test.
+
+pub(crate) mod client;
+pub(crate) mod digest;
+pub(crate) mod line;
+mod media;
+pub(crate) mod message;
+mod registration;
+pub(crate) mod server;
+
+use crate::g711::Law;
+use crate::network::Packet;
+use crate::sound::Sound;
+use client::{Client, Purpose};
+use digest::Hash;
+use line::{Line, LineId};
+use registration::Registration;
+use server::Server;
+use std::collections::BTreeMap;
+use std::net::{IpAddr, SocketAddr};
+use std::time::{Duration, Instant};
+use stdx::{Entropy, Timers};
+
+/// RFC 3261 table 4.
+pub(crate) const T1: Duration = Duration::from_millis(500);
+pub(crate) const T2: Duration = Duration::from_secs(4);
+/// 64 × T1: when a transaction gives up.
+pub(crate) const GIVE_UP: Duration = Duration::from_secs(32);
+
+/// The SIP port of every phone.
+const SIP_PORT: u16 = 5060;
+/// RTP ports count up from here, two per call.
+const RTP_BASE: u16 = 20_000;
+
+/// What a phone does with a call that comes in.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Conduct {
+    /// Rings until somebody answers, refuses or gives up.
+    Ring,
+    /// Rings, and answers after this time.
+    Answer(Duration),
+    /// Answers at once without ringing.
+    AnswerAtOnce,
+    /// Sends sound of its own before it is answered (183 with a description): its voice. Answers after the time, if one is given.
+    EarlyMedia(Option<Duration>),
+    /// 486.
+    Busy,
+    /// This final status.
+    Refuse(u16),
+    /// Says nothing at all, not even 100.
+    Mute,
+    /// Says 100 and nothing more.
+    TryingOnly,
+}
+
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub(crate) enum Timer {
+    /// Repeat a request.
+    Repeat(String),
+    /// A client transaction ends.
+    Lapse(String),
+    /// Repeat a final response.
+    RepeatResponse(String),
+    /// A server transaction is forgotten.
+    Forget(String),
+    /// Repeat the 200 to an INVITE until its ACK.
+    RepeatOk(LineId),
+    /// The phone rings: 180.
+    Ring(LineId),
+    /// Its owner picks up.
+    PickUp(LineId),
+    /// The next 20 ms of sound.
+    Speak(LineId),
+    /// Register again.
+    Register,
+    /// Keep the NAT box's mapping open.
+    KeepAlive,
+}
+
+/// One phone (or trunk peer).
+pub(crate) struct Ua {
+    pub(crate) name: String,
+    pub(crate) number: String,
+    pub(crate) addr: SocketAddr,
+    /// Where everything is sent; `None`: to the address in the URI.
+    pub(crate) proxy: Option<SocketAddr>,
+    /// The host part of its address of record.
+    pub(crate) domain: String,
+    pub(crate) password: Option<String>,
+    pub(crate) hash: Hash,
+    pub(crate) laws: Vec<Law>,
+    pub(crate) voice: Sound,
+    pub(crate) conduct: Conduct,
+    /// How many calls it takes at once; more are 486.
+    pub(crate) max_lines: usize,
+    /// The payload type it offers for digits.
+    pub(crate) event: u8,
+    /// Its microphone and its RTCP are dead.
+    pub(crate) silent: bool,
+    pub(crate) on: bool,
+    pub(crate) registration: Registration,
+    pub(crate) lines: Vec<Line>,
+    pub(crate) invites_received: u64,
+    pub(crate) strangers_packets: u64,
+    pub(crate) complaints: Vec<String>,
+    pub(crate) entropy: Entropy,
+    clients: BTreeMap<String, Client>,
+    servers: BTreeMap<String, Server>,
+    timers: Timers<Timer>,
+    out: Vec<Packet>,
+}
+
+impl Ua {
+    pub(crate) fn new(name: &str, number: &str, ip: IpAddr, voice: Sound, mut entropy: Entropy) -> Self {
+        let addr = SocketAddr::new(ip, SIP_PORT);
+        Self {
+            name: name.to_owned(),
+            number: number.to_owned(),
+            addr,
+            proxy: None,
+            domain: ip.to_string(),
+            password: None,
+            hash: Hash::Sha256,
+            laws: vec![Law::A, Law::Mu],
+            voice,
+            conduct: Conduct::Ring,
+            max_lines: 1,
+            event: 101,
+            silent: false,
+            on: true,
+            registration: Registration::new(&mut entropy),
+            lines: Vec::new(),
+            invites_received: 0,
+            strangers_packets: 0,
+            complaints: Vec::new(),
+            entropy,
+            clients: BTreeMap::new(),
+            servers: BTreeMap::new(),
+            timers: Timers::default(),
+            out: Vec::new(),
+        }
+    }
+
+    /// A datagram came to one of our ports.
+    pub(crate) fn handle_datagram(&mut self, packet: &Packet, now: Instant) {
+        if !self.on {
+            return;
+        }
+        if packet.to.port() != SIP_PORT {
+            return self.on_sound(packet, now);
+        }
+        if !packet.is_sip() {
+            return;
+        }
+        match message::read(&packet.data) {
+            Ok((rsip::SipMessage::Request(request), facts)) => self.on_request(&request, &facts, packet.from, now),
+            Ok((rsip::SipMessage::Response(response), facts)) => self.on_response(&response, &facts, now),
+            Err(why) => self.complain(format!("{why}: {}", String::from_utf8_lossy(&packet.data))),
+        }
+    }
+
+    pub(crate) fn poll_timeout(&self) -> Option<Instant> {
+        if self.on { self.timers.next() } else { None }
+    }
+
+    pub(crate) fn handle_timeout(&mut self, now: Instant) {
+        while let Some(timer) = self.timers.pop_due(now) {
+            match timer {
+                Timer::Repeat(branch) => self.repeat_request(branch, now),
+                Timer::Lapse(branch) => self.lapse(&branch, now),
+                Timer::RepeatResponse(key) => self.repeat_response(key, now),
+                Timer::Forget(key) => {
+                    self.servers.remove(&key);
+                    self.timers.cancel(&Timer::RepeatResponse(key));
+                }
+                Timer::RepeatOk(line) => self.repeat_ok(line, now),
+                Timer::Ring(line) => self.ring(line, now),
+                Timer::PickUp(line) => self.pick_up(line, now),
+                Timer::Speak(line) => self.speak(line, now),
+                Timer::Register => self.register(now),
+                Timer::KeepAlive => {
+                    if let Some(proxy) = self.proxy {
+                        self.send(proxy, b"\r\n\r\n".to_vec());
+                        self.timers.set(Timer::KeepAlive, now + Duration::from_secs(25));
+                    }
+                }
+            }
+        }
+    }
+
+    /// What it wants sent.
+    pub(crate) fn take_output(&mut self) -> Vec<Packet> {
+        std::mem::take(&mut self.out)
+    }
+
+    /// Begins to keep NAT mappings open.
+    pub(crate) fn keep_alive(&mut self, now: Instant) {
+        self.timers.set(Timer::KeepAlive, now + Duration::from_secs(25));
+    }
+
+    /// Transactions and calls that are not over.
+    pub(crate) fn busy_with(&self) -> usize {
+        self.clients.len() + self.servers.len() + self.lines.iter().filter(|line| !line.is_over()).count()
+    }
+
+    fn complain(&mut self, what: String) {
+        self.complaints.push(what);
+    }
+
+    fn send(&mut self, to: SocketAddr, data: Vec<u8>) {
+        self.out.push(Packet { from: self.addr, to, data });
+    }
+
+    /// Where a request with this URI goes.
+    fn next_hop(&mut self, uri: &str) -> SocketAddr {
+        if let Some(proxy) = self.proxy {
+            return proxy;
+        }
+        match message::address_in(uri) {
+            Some(addr) => addr,
+            None => {
+                self.complain(format!("no address in {uri}"));
+                self.addr
+            }
+        }
+    }
+
+    fn contact(&self) -> String {
+        format!("<sip:{}@{}>", self.number, self.addr)
+    }
+
+    fn branch(&mut self) -> String {
+        format!("z9hG4bK{}", self.entropy.token(16))
+    }
+
+    /// Any request that is not part of a call, for what phones do beside calling.
+    pub(crate) fn options(&mut self, now: Instant) {
+        let Some(proxy) = self.proxy else { return };
+        let branch = self.branch();
+        let from = format!("<sip:{}@{}>;tag={}", self.number, self.domain, self.entropy.token(8));
+        let call_id = self.entropy.token(20);
+        let request = message::Draft {
+            method: rsip::Method::Options,
+            uri: &format!("sip:{}", self.domain),
+            via: self.addr,
+            branch: &branch,
+            from: &from,
+            to: &format!("<sip:{}>", self.domain),
+            call_id: &call_id,
+            cseq: 1,
+            contact: Some(self.contact()),
+            extra: Vec::new(),
+            body: Vec::new(),
+        }
+        .request();
+        self.start_client(request, proxy, Purpose::Options, now);
+    }
+}

@@ -1,117 +1,276 @@
 //! Ports, bridges, sounds and recordings: the packet path of one shard.
+//!
+//! [`Engine`] has the methods of every core. After each call drain [`Engine::poll_output`]; then wait for a packet or
+//! for [`Engine::poll_timeout`].
 
+mod agree;
+mod digits;
+mod inbound;
+mod negotiation;
+mod outbound;
 mod packet;
+mod player;
+mod port;
 mod quality;
 mod recorder;
+mod relay;
+mod report;
+mod routes;
+mod sound;
+mod source;
+mod track;
 mod types;
 
 pub use packet::Packet;
-pub use quality::{Quality, RemoteView};
+pub use quality::{Quality, RemoteView, mos};
 pub use recorder::Page;
 pub use types::{
     Answer, Channel, Config, Datagram, EndReason, Event, Forward, NoPorts, Output, PortId, RecordingId, SdpRefusal,
     Sound,
 };
 
-use bytes::Bytes;
-use std::net::{IpAddr, SocketAddr};
-use std::time::Instant;
-use stdx::Entropy;
+use crate::rtcp::{Report, Sender};
+use crate::tones::Tone;
+use port::Port;
+use recorder::Recorder;
+use report::Clock;
+use slotmap::SlotMap;
+use std::collections::{BTreeMap, VecDeque};
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use stdx::{Entropy, Timers};
 
 /// All ports of one shard.
 #[derive(Debug)]
 pub struct Engine {
     config: Config,
     entropy: Entropy,
+    clock: Clock,
+    ports: SlotMap<PortId, Port>,
+    recordings: SlotMap<RecordingId, Recorder>,
+    /// RTP port numbers nobody has, the longest unused first.
+    stock: VecDeque<u16>,
+    numbers: BTreeMap<u16, PortId>,
+    /// Tones that have been played once: a period each.
+    tones: BTreeMap<Tone, Arc<[i16]>>,
+    timers: Timers<Timer>,
+    output: VecDeque<Output>,
 }
 
-#[allow(unused_variables, missing_docs, clippy::todo)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Timer {
+    /// The next frame of a sound.
+    Frame(PortId),
+    /// A press whose end may be lost.
+    Digit(PortId),
+    Report(PortId),
+    Silence(PortId),
+    Page(RecordingId),
+}
+
 impl Engine {
+    /// An engine without ports; give it port numbers with [`Engine::stock`].
     pub fn new(config: Config, entropy: Entropy) -> Self {
-        Self { config, entropy }
+        Self {
+            clock: Clock::new(config.wall),
+            config,
+            entropy,
+            ports: SlotMap::with_key(),
+            recordings: SlotMap::with_key(),
+            stock: VecDeque::new(),
+            numbers: BTreeMap::new(),
+            tones: BTreeMap::new(),
+            timers: Timers::default(),
+            output: VecDeque::new(),
+        }
     }
+
+    /// Even RTP port numbers that may be used: the shell has bound each and the odd one above it.
     pub fn stock(&mut self, ports: impl IntoIterator<Item = u16>) {
-        todo!()
+        for number in ports {
+            if !stdx::never!(number % 2 == 1 || number == 0, "RTP port {number} is not even") {
+                self.stock.push_back(number);
+            }
+        }
     }
+
+    /// How many port numbers are in stock.
     pub fn free_ports(&self) -> usize {
-        todo!()
+        self.stock.len()
     }
+
+    /// How many ports are open.
     pub fn open_ports(&self) -> usize {
-        todo!()
+        self.ports.len()
     }
+
+    /// Opens a port whose descriptions name `local`.
     pub fn open(&mut self, local: IpAddr, now: Instant) -> Result<PortId, NoPorts> {
-        todo!()
+        self.clock.begin(now);
+        let number = self.stock.pop_front().ok_or(NoPorts)?;
+        let id = self.ports.insert(Port::new(number, local, &mut self.entropy, now));
+        self.numbers.insert(number, id);
+        Ok(id)
     }
-    pub fn local_port(&self, port: PortId) -> u16 {
-        todo!()
+
+    /// The number of a port's RTP socket; 0 for a closed one.
+    pub fn local_port(&self, id: PortId) -> u16 {
+        self.ports.get(id).map_or(0, |p| p.number)
     }
+
+    /// The port that has this RTP port number now.
     pub fn port_by_number(&self, number: u16) -> Option<PortId> {
-        todo!()
+        self.numbers.get(&number).copied()
     }
-    pub fn close(&mut self, port: PortId, now: Instant) -> Option<Quality> {
-        todo!()
+
+    /// Tells a port where its peer's signalling comes from: sound from there is believed sooner, from elsewhere later.
+    pub fn hint_source(&mut self, id: PortId, signalling: IpAddr) {
+        if let Some(port) = self.ports.get_mut(id) {
+            port.inbound.source.hint(signalling);
+        }
     }
-    /// The address the peer's signalling comes from: where a port behind NAT may speak from although its SDP says otherwise.
-    pub fn hint_source(&mut self, port: PortId, signalling: IpAddr) {
-        todo!()
+
+    /// Closes a port: it says BYE by RTCP, leaves its bridge and its recording, and its number is released. `None` if it
+    /// is closed already.
+    pub fn close(&mut self, id: PortId, now: Instant) -> Option<Quality> {
+        self.unbridge(id, now);
+        self.stop(id);
+        self.leave_recording(id, now);
+        self.report(id, true, now);
+        let port = self.ports.remove(id)?;
+        for timer in [Timer::Digit(id), Timer::Report(id), Timer::Silence(id)] {
+            self.timers.cancel(&timer);
+        }
+        self.numbers.remove(&port.number);
+        self.output.push_back(Output::Released(port.number));
+        Some(port.quality())
     }
-    pub fn set_remote_offer(&mut self, port: PortId, sdp: &[u8], now: Instant) -> Result<(), SdpRefusal> {
-        todo!()
-    }
-    pub fn make_offer(&mut self, port: PortId, towards: Option<PortId>, now: Instant) -> Bytes {
-        todo!()
-    }
-    pub fn set_remote_answer(&mut self, port: PortId, sdp: &[u8], now: Instant) -> Result<(), SdpRefusal> {
-        todo!()
-    }
-    pub fn make_answer(&mut self, port: PortId, answer: Answer, now: Instant) -> Option<Bytes> {
-        todo!()
-    }
-    pub fn reanswer(&mut self, port: PortId, sdp: &[u8], now: Instant) -> Result<Bytes, SdpRefusal> {
-        todo!()
-    }
+
+    /// Joins two ports: each hears the other. Either leaves a bridge it was in. The count of silence begins anew.
     pub fn bridge(&mut self, a: PortId, b: PortId, now: Instant) {
-        todo!()
+        if stdx::never!(a == b, "a port bridged with itself") {
+            return;
+        }
+        for (id, other) in [(a, b), (b, a)] {
+            if self.ports.get(id).and_then(|p| p.peer) != Some(other) {
+                self.unbridge(id, now);
+            }
+        }
+        let Some([one, other]) = self.ports.get_disjoint_mut([a, b]) else { return };
+        one.peer = Some(b);
+        other.peer = Some(a);
+        one.heard = now;
+        other.heard = now;
+        self.link(a);
     }
-    pub fn unbridge(&mut self, port: PortId, now: Instant) {
-        todo!()
+
+    /// Parts a port from the one it is bridged with.
+    pub fn unbridge(&mut self, id: PortId, _now: Instant) {
+        let Some(peer) = self.ports.get_mut(id).and_then(|p| p.peer.take()) else { return };
+        if let Some(peer) = self.ports.get_mut(peer) {
+            peer.peer = None;
+            peer.outbound.switch();
+        }
+        if let Some(port) = self.ports.get_mut(id) {
+            port.outbound.switch();
+        }
+        self.link(id);
+        self.link(peer);
     }
-    /// False if the port cannot carry it (no G.711 agreed yet): then nothing is played and no `Played` comes.
-    pub fn play(&mut self, port: PortId, sound: Sound, repeat: bool, now: Instant) -> bool {
-        todo!()
+
+    /// How a port sounds so far; nothing but zeros for a closed one.
+    pub fn quality(&self, id: PortId, _now: Instant) -> Quality {
+        self.ports.get(id).map(Port::quality).unwrap_or_default()
     }
-    pub fn stop(&mut self, port: PortId) {
-        todo!()
-    }
-    pub fn record(&mut self, left: PortId, right: PortId, now: Instant) -> RecordingId {
-        todo!()
-    }
-    pub fn stop_recording(&mut self, recording: RecordingId, now: Instant) {
-        todo!()
-    }
-    pub fn give_back(&mut self, recording: RecordingId, page: Page) {
-        todo!()
-    }
-    pub fn handle_packet(
-        &mut self,
-        port: PortId,
-        channel: Channel,
-        from: SocketAddr,
-        packet: &mut Packet,
-        now: Instant,
-    ) -> Option<Forward> {
-        todo!()
-    }
+
+    /// Does what is due.
     pub fn handle_timeout(&mut self, now: Instant) {
-        todo!()
+        while let Some(timer) = self.timers.pop_due(now) {
+            match timer {
+                Timer::Frame(id) => self.play_on(id, now),
+                Timer::Digit(id) => self.end_digit(id, now),
+                Timer::Report(id) => {
+                    self.report(id, false, now);
+                    let wait = report::interval(self.config.rtcp_interval, &mut self.entropy);
+                    self.timers.set(timer, self.clock.next(player::FRAME_TIME, now + wait));
+                }
+                Timer::Silence(id) => self.mind_silence(id, now),
+                Timer::Page(id) => {
+                    let Some(recorder) = self.recordings.get_mut(id) else { continue };
+                    recorder.advance(now, &mut self.output);
+                    self.timers.set(timer, recorder.deadline());
+                }
+            }
+        }
     }
+
+    /// When [`Engine::handle_timeout`] wants to be called at the latest.
     pub fn poll_timeout(&self) -> Option<Instant> {
-        todo!()
+        self.timers.next()
     }
+
+    /// The next thing to do or know.
     pub fn poll_output(&mut self) -> Option<Output> {
-        todo!()
+        self.output.pop_front()
     }
-    pub fn quality(&self, port: PortId, now: Instant) -> Quality {
-        todo!()
+
+    fn end_digit(&mut self, id: PortId, now: Instant) {
+        let Some(port) = self.ports.get_mut(id) else { return };
+        let told = port.digits.overdue(now);
+        let open = port.digits.deadline();
+        port.listening = open.is_some();
+        if let Some(at) = open {
+            self.timers.set(Timer::Digit(id), at);
+        }
+        if let Some(digit) = told {
+            self.tell_digit(id, digit);
+        }
+    }
+
+    fn mind_silence(&mut self, id: PortId, now: Instant) {
+        let Some(port) = self.ports.get(id) else { return };
+        let silence = now.saturating_duration_since(port.heard);
+        let timeout = self.config.timeout_of(port);
+        if silence >= timeout {
+            self.output.push_back(Output::Event(Event::Silent { port: id, silence }));
+            self.timers.set(Timer::Silence(id), now + timeout);
+        } else {
+            self.timers.set(Timer::Silence(id), port.heard + timeout);
+        }
+    }
+
+    /// Sends an RTCP report, if there is anything to report and somebody to tell.
+    fn report(&mut self, id: PortId, bye: bool, now: Instant) {
+        let Some(port) = self.ports.get_mut(id) else { return };
+        let Some(to) = port.rtcp_target() else { return };
+        let reception = port.inbound.report();
+        let sending = port.reports.is_sender(port.outbound.packets);
+        if reception.is_none() && port.outbound.packets == 0 {
+            return;
+        }
+        let timestamp = port.outbound.timestamp_at(self.clock.micros(now)).filter(|_| sending);
+        let report = Report {
+            ssrc: port.outbound.ssrc,
+            sender: timestamp.map(|timestamp| Sender {
+                ntp: self.clock.ntp(now),
+                timestamp,
+                packets: port.outbound.packets as u32,
+                octets: port.outbound.octets as u32,
+            }),
+            block: reception.map(|r| port.reports.block(&r, now)),
+            cname: &port.reports.cname,
+            bye,
+        };
+        let mut data = Datagram::new();
+        report.write(&mut data);
+        let channel = if port.mux { Channel::Rtp } else { Channel::Rtcp };
+        self.output.push_back(Output::Transmit { port: port.number, channel, to, data });
+    }
+}
+
+impl Config {
+    fn timeout_of(&self, port: &Port) -> Duration {
+        if port.is_held() { self.held_timeout } else { self.media_timeout }
     }
 }

@@ -1,4 +1,22 @@
-//! Recordings: two voices on one clock.
+//! Recordings: two voices on one clock, handed out in pages.
+//!
+//! Frame 0 is the moment the recording began. Pages are handed out when nothing can reach them any more, so a
+//! crash loses less than a second. Only G.711 can be recorded: other audio ends the recording with
+//! [`EndReason::UnsupportedCodec`]. While the switch plays a sound to one party, that sound is what the other
+//! channel holds: a recording is what was heard.
+
+use super::player::FRAME;
+use super::track::{Track, WINDOW};
+use super::types::{EndReason, Output, PortId, RecordingId};
+use crate::g711::Law;
+use crate::rtp::Header;
+use std::collections::VecDeque;
+use std::time::{Duration, Instant};
+
+/// Frames in a full page: half a second.
+const PAGE: usize = 4_000;
+/// Pages that may be on their way to the disk; beyond (8 s) they are lost and counted rather than kept.
+const MAX_OUT: usize = 16;
 
 /// Up to half a second of a recording: interleaved 16-bit stereo at 8 kHz, left first.
 #[derive(Debug, Default)]
@@ -9,7 +27,7 @@ pub struct Page {
 
 impl Page {
     /// The frame of the recording at which the page begins. If it lies beyond what has been written, what is between
-    /// was lost (see [`Output::RecordingEnded`](super::Output::RecordingEnded)) and is to be written as silence.
+    /// was lost (see [`Output::RecordingEnded`]) and is to be written as silence.
     pub fn at(&self) -> u64 {
         self.at
     }
@@ -22,5 +40,164 @@ impl Page {
     /// Frames in it.
     pub fn frames(&self) -> usize {
         self.samples.len() / 2
+    }
+
+    /// Makes it a silent page at `at`.
+    fn clear(&mut self, at: u64) {
+        self.at = at;
+        self.samples.clear();
+        self.samples.resize(PAGE * 2, 0);
+    }
+}
+
+/// A channel of a recording.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Side {
+    Left,
+    Right,
+}
+
+impl Side {
+    pub(super) fn other(self) -> Self {
+        match self {
+            Side::Left => Side::Right,
+            Side::Right => Side::Left,
+        }
+    }
+}
+
+/// A recording under way.
+#[derive(Debug)]
+pub(super) struct Recorder {
+    id: RecordingId,
+    start: Instant,
+    /// The page that is handed out next, and the one after.
+    front: Page,
+    back: Page,
+    spare: Vec<Page>,
+    out: usize,
+    missing: u64,
+    tracks: [Track; 2],
+    /// True while the switch speaks on that channel.
+    taken: [bool; 2],
+    pub(super) ports: [Option<PortId>; 2],
+}
+
+impl Recorder {
+    pub(super) fn new(id: RecordingId, left: PortId, right: PortId, now: Instant) -> Self {
+        let (mut front, mut back) = (Page::default(), Page::default());
+        front.clear(0);
+        back.clear(PAGE as u64);
+        Self {
+            id,
+            start: now,
+            front,
+            back,
+            // Room for what comes back, so that a page in steady state is no allocation.
+            spare: Vec::with_capacity(MAX_OUT),
+            out: 0,
+            missing: 0,
+            tracks: Default::default(),
+            taken: [false; 2],
+            ports: [Some(left), Some(right)],
+        }
+    }
+
+    /// When the next page is due.
+    pub(super) fn deadline(&self) -> Instant {
+        let frames = self.front.at + PAGE as u64 + WINDOW as u64;
+        self.start + Duration::from_micros(frames * 125)
+    }
+
+    /// Hands out the pages that are due.
+    pub(super) fn advance(&mut self, now: Instant, out: &mut VecDeque<Output>) {
+        let here = self.frame_at(now);
+        while here >= self.front.at as i64 + PAGE as i64 + WINDOW {
+            self.turn(PAGE, out);
+        }
+    }
+
+    /// A packet of a voice, in place.
+    pub(super) fn voice(
+        &mut self,
+        side: Side,
+        header: &Header,
+        (law, payload): (Law, &[u8]),
+        epoch: u32,
+        now: Instant,
+        out: &mut VecDeque<Output>,
+    ) {
+        self.advance(now, out);
+        let here = self.frame_at(now);
+        let at = self.tracks[side as usize].place(header, epoch, payload.len() as i64, here);
+        if !self.taken[side as usize] {
+            self.write(side, at, payload.len(), |i| law.decode(payload[i]));
+        }
+    }
+
+    /// The switch begins or ends to speak on this channel.
+    pub(super) fn take(&mut self, side: Side, taken: bool) {
+        self.taken[side as usize] = taken;
+    }
+
+    /// A frame of a sound the switch plays, due at `due`.
+    pub(super) fn sound(&mut self, side: Side, pcm: &[i16; FRAME], due: Instant, out: &mut VecDeque<Output>) {
+        self.advance(due, out);
+        let at = self.frame_at(due);
+        self.write(side, at, FRAME, |i| pcm[i]);
+    }
+
+    /// A page that has been written comes back.
+    pub(super) fn give_back(&mut self, page: Page) {
+        self.out = self.out.saturating_sub(1);
+        if self.spare.len() < MAX_OUT {
+            self.spare.push(page);
+        }
+    }
+
+    /// Hands out the rest.
+    pub(super) fn end(mut self, reason: EndReason, now: Instant, out: &mut VecDeque<Output>) {
+        self.advance(now, out);
+        let end = self.frame_at(now).max(0) as u64;
+        while self.front.at < end {
+            self.turn((end - self.front.at).min(PAGE as u64) as usize, out);
+        }
+        out.push_back(Output::RecordingEnded { recording: self.id, samples: end, missing: self.missing, reason });
+    }
+
+    fn frame_at(&self, now: Instant) -> i64 {
+        match now.checked_duration_since(self.start) {
+            Some(since) => (since.as_micros() / 125) as i64,
+            // A frame that was due before the recording began.
+            None => -((self.start - now).as_micros() as i64 / 125),
+        }
+    }
+
+    /// Hands out the first `frames` of the front page and makes the back page the front.
+    fn turn(&mut self, frames: usize, out: &mut VecDeque<Output>) {
+        std::mem::swap(&mut self.front, &mut self.back);
+        let next = self.front.at + PAGE as u64;
+        if self.out >= MAX_OUT {
+            self.missing += frames as u64;
+        } else {
+            let mut page = std::mem::replace(&mut self.back, self.spare.pop().unwrap_or_default());
+            page.samples.truncate(frames * 2);
+            self.out += 1;
+            out.push_back(Output::Page { recording: self.id, page });
+        }
+        self.back.clear(next);
+    }
+
+    /// Writes what lies within the two pages; what is older has been handed out.
+    fn write(&mut self, side: Side, at: i64, len: usize, sample: impl Fn(usize) -> i16) {
+        let from = (at - self.front.at as i64).max(0) as usize;
+        let skipped = (self.front.at as i64 - at).max(0) as usize;
+        let until = (from + len.saturating_sub(skipped)).min(PAGE * 2);
+        for (i, frame) in (from..until).enumerate() {
+            let (page, frame) = if frame < PAGE { (&mut self.front, frame) } else { (&mut self.back, frame - PAGE) };
+            if let Some(slot) = page.samples.get_mut(frame * 2 + side as usize) {
+                *slot = sample(skipped + i);
+            }
+        }
     }
 }

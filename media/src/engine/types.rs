@@ -86,6 +86,8 @@ pub type Datagram = SmallVec<[u8; 256]>;
 
 /// What the engine wants done or known. Drain it after every call.
 #[derive(Debug)]
+// A frame of sound is the common case and lies in the queue without a box.
+#[expect(clippy::large_enum_variant)]
 pub enum Output {
     /// Send this: tones, prompts, RTCP reports.
     Transmit {

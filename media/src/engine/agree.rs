@@ -1,0 +1,103 @@
+//! Offer and answer, for the ports of an engine.
+
+use super::types::{Answer, PortId, SdpRefusal};
+use super::{Engine, Timer};
+use bytes::Bytes;
+use std::time::Instant;
+
+const NO_SUCH_PORT: SdpRefusal = SdpRefusal::new(399, "No media port");
+
+impl Engine {
+    /// The peer offers (an INVITE with a description). Refused with 488, and nothing changed, if it cannot be read, has
+    /// no plain RTP audio, or names an address of the other family.
+    pub fn set_remote_offer(&mut self, id: PortId, sdp: &[u8], _now: Instant) -> Result<(), SdpRefusal> {
+        let port = self.ports.get_mut(id).ok_or(NO_SUCH_PORT)?;
+        port.terms.offered(sdp)?;
+        port.follow();
+        Ok(())
+    }
+
+    /// Our offer on a port: what `towards` was offered (or has agreed to), in its order and with its payload numbers;
+    /// without it, what was offered here before, else PCMU, PCMA and telephone-event.
+    pub fn make_offer(&mut self, id: PortId, towards: Option<PortId>, _now: Instant) -> Bytes {
+        let towards = towards.and_then(|t| self.ports.get(t));
+        let (formats, ptime) = towards.map_or((None, Some(20)), |t| (t.terms.to_pass_on(), t.terms.ptime()));
+        let Some(port) = self.ports.get_mut(id) else {
+            stdx::never!(true, "an offer for a closed port");
+            return Bytes::new();
+        };
+        let offer = port.terms.offer(formats, ptime);
+        self.link(id);
+        offer
+    }
+
+    /// The peer answers our offer. Another answer to the same offer (a fork, or early media before the final one)
+    /// replaces the first.
+    pub fn set_remote_answer(&mut self, id: PortId, sdp: &[u8], now: Instant) -> Result<(), SdpRefusal> {
+        let port = self.ports.get_mut(id).ok_or(NO_SUCH_PORT)?;
+        port.terms.answered(sdp)?;
+        self.settled(id, now);
+        Ok(())
+    }
+
+    /// Our answer to the peer's offer; `None` if it cannot be given so: [`Answer::Early`] when the offer prefers a codec
+    /// the switch cannot play, [`Answer::Joined`] when nothing has been agreed there that was offered here.
+    ///
+    /// Once an answer was given, it is repeated byte for byte until the next offer (RFC 3261 §13.2.1).
+    pub fn make_answer(&mut self, id: PortId, answer: Answer, now: Instant) -> Option<Bytes> {
+        if let Some(given) = self.ports.get(id)?.terms.answer_given() {
+            return Some(given);
+        }
+        let formats = match answer {
+            Answer::Early => self.ports.get(id)?.terms.playable()?,
+            Answer::Joined(peer) => self.ports.get(id)?.terms.matching(&self.ports.get(peer)?.terms.send)?,
+        };
+        let text = self.ports.get_mut(id)?.terms.answer(formats);
+        self.settled(id, now);
+        Some(text)
+    }
+
+    /// Answers a re-INVITE without asking the other side: another address, hold and retrieve, a choice among what is
+    /// agreed. Refused with 488, and nothing changed, if it leaves nothing of that.
+    pub fn reanswer(&mut self, id: PortId, sdp: &[u8], now: Instant) -> Result<Bytes, SdpRefusal> {
+        let text = self.ports.get_mut(id).ok_or(NO_SUCH_PORT)?.terms.reanswer(sdp)?;
+        self.settled(id, now);
+        Ok(text)
+    }
+
+    /// True if the peer holds us: its last description says that it does not want to hear, or will not speak.
+    pub fn is_held(&self, id: PortId) -> bool {
+        self.ports.get(id).is_some_and(super::port::Port::is_held)
+    }
+
+    /// Both sides have spoken.
+    fn settled(&mut self, id: PortId, now: Instant) {
+        if let Some(port) = self.ports.get_mut(id) {
+            port.follow();
+            port.heard = now;
+            let silent_at = now + self.config.timeout_of(port);
+            self.timers.set(Timer::Silence(id), silent_at);
+            if self.timers.get(&Timer::Report(id)).is_none() {
+                // The first report comes after half the interval: RFC 3550 §6.2.
+                let wait = super::report::interval(self.config.rtcp_interval / 2, &mut self.entropy);
+                self.timers.set(Timer::Report(id), self.clock.next(super::player::FRAME_TIME, now + wait));
+            }
+        }
+        self.link(id);
+    }
+
+    /// Routes a port's payload types to its peer, and its peer's to it.
+    pub(super) fn link(&mut self, id: PortId) {
+        let Some(peer) = self.ports.get(id).map(|p| p.peer) else { return };
+        let Some(peer) = peer else {
+            if let Some(port) = self.ports.get_mut(id) {
+                port.routes.set(&port.terms.receive, &[]);
+            }
+            return;
+        };
+        if let Some([port, peer]) = self.ports.get_disjoint_mut([id, peer]) {
+            port.routes.set(&port.terms.receive, &peer.terms.send);
+            peer.routes.set(&peer.terms.receive, &port.terms.send);
+        }
+    }
+}

@@ -1,0 +1,367 @@
+//! Offer and answer for one audio stream: RFC 3264.
+//!
+//! The first audio section over plain RTP is ours; every other section is refused with port 0, in its place.
+
+use super::types::SdpRefusal;
+use crate::g711::Law;
+use crate::sdp::{Address, Direction, Format, Media, Session};
+use bytes::Bytes;
+use std::fmt::Write;
+use std::net::{IpAddr, SocketAddr};
+
+/// What the peer's last description says, as far as we use it.
+#[derive(Debug)]
+pub(super) struct Remote {
+    /// Its sections, to refuse those that are not ours: kind, transport, first format.
+    sections: Vec<(String, String, String)>,
+    ours: usize,
+    /// Where it wants its sound; `None` if it names a host we do not resolve, or wants none.
+    pub(super) address: Option<SocketAddr>,
+    pub(super) rtcp: Option<SocketAddr>,
+    pub(super) rtcp_mux: bool,
+    /// From the peer's side, with `c=0.0.0.0` counted as not receiving.
+    pub(super) direction: Direction,
+    stated: Direction,
+    ptime: Option<u16>,
+    maxptime: Option<u16>,
+    /// In its order; unknown ones included, whose encoding is empty.
+    pub(super) formats: Vec<Format>,
+}
+
+impl Remote {
+    /// Reads a description for a port at `local`.
+    pub(super) fn read(sdp: &[u8], local: IpAddr) -> Result<Self, SdpRefusal> {
+        let session = Session::parse(sdp).map_err(|e| SdpRefusal::new(399, e.text()))?;
+        let ours = our_section(&session)?;
+        let media = &session.media[ours];
+        let connection = media.connection.as_ref().or(session.connection.as_ref());
+        let Some(connection) = connection else { return Err(SdpRefusal::new(399, "No c= line")) };
+        let ip = connection.ip();
+        if ip.is_some_and(|ip| ip.is_ipv4() != local.is_ipv4()) {
+            return Err(SdpRefusal::new(301, "Incompatible network address formats"));
+        }
+        if ip.is_some_and(|ip| ip.is_multicast() || ip == IpAddr::from([255; 4])) {
+            return Err(SdpRefusal::new(330, "Multicast not available"));
+        }
+        let silent = ip.is_some_and(|ip| ip.is_unspecified());
+        let stated = media.direction.or(session.direction).unwrap_or_default();
+        let formats: Vec<Format> = media.formats.iter().filter(|f| is_relayable(f)).cloned().collect();
+        let address = ip.filter(|_| !silent).map(|ip| SocketAddr::new(ip, media.port));
+        Ok(Self {
+            ours,
+            address,
+            rtcp: rtcp_address(media, address),
+            rtcp_mux: media.rtcp_mux,
+            direction: if silent { not_receiving(stated) } else { stated },
+            stated,
+            ptime: media.ptime,
+            maxptime: media.maxptime,
+            formats,
+            sections: session.media.iter().map(section).collect(),
+        })
+    }
+
+    /// True if it asks us to be silent or will be: hold, in any of its spellings.
+    pub(super) fn is_holding(&self) -> bool {
+        self.direction != Direction::SendRecv
+    }
+
+    /// True if it wants our sound.
+    pub(super) fn receives(&self) -> bool {
+        matches!(self.direction, Direction::SendRecv | Direction::RecvOnly)
+    }
+}
+
+fn our_section(session: &Session) -> Result<usize, SdpRefusal> {
+    let audio = || session.media.iter().enumerate().filter(|(_, m)| m.is_audio());
+    if let Some((i, _)) = audio().find(|(_, m)| m.is_plain_rtp() && m.port != 0) {
+        return Ok(i);
+    }
+    match audio().find(|(_, m)| m.port != 0) {
+        Some(_) => Err(SdpRefusal::new(302, "Incompatible transport protocol")),
+        None => Err(SdpRefusal::new(304, "Media type not available")),
+    }
+}
+
+fn section(media: &Media) -> (String, String, String) {
+    let format = match (media.formats.first(), media.tokens.first()) {
+        (Some(format), _) => format.pt.to_string(),
+        (None, Some(token)) => token.clone(),
+        (None, None) => "0".to_owned(),
+    };
+    (media.kind.clone(), media.proto.clone(), format)
+}
+
+fn not_receiving(stated: Direction) -> Direction {
+    match stated {
+        Direction::SendRecv | Direction::SendOnly => Direction::SendOnly,
+        Direction::RecvOnly | Direction::Inactive => Direction::Inactive,
+    }
+}
+
+fn rtcp_address(media: &Media, address: Option<SocketAddr>) -> Option<SocketAddr> {
+    let address = address?;
+    if media.rtcp_mux {
+        return Some(address);
+    }
+    match &media.rtcp {
+        Some((0, _)) => None,
+        Some((port, named)) => {
+            let ip = named.as_ref().and_then(Address::ip).filter(|ip| ip.is_ipv4() == address.is_ipv4());
+            Some(SocketAddr::new(ip.unwrap_or(address.ip()), *port))
+        }
+        None => address.port().checked_add(1).map(|port| SocketAddr::new(address.ip(), port)),
+    }
+}
+
+/// Redundancy formats name other payload numbers inside their packets, so they cannot be renumbered; 72 to 76 look
+/// like RTCP (RFC 5761 §4).
+fn is_relayable(format: &Format) -> bool {
+    let redundancy = ["red", "ulpfec", "parityfec", "flexfec"];
+    !(72..=76).contains(&format.pt) && !redundancy.iter().any(|r| format.encoding.eq_ignore_ascii_case(r))
+}
+
+/// What is agreed on a port, and what was said last.
+#[derive(Debug)]
+pub(super) struct Terms {
+    local: IpAddr,
+    number: u16,
+    session_id: u32,
+    version: u64,
+    /// Our last description.
+    text: Bytes,
+    /// The last offer was the peer's, and whether it has been answered.
+    asked: bool,
+    answered: bool,
+    pub(super) remote: Option<Remote>,
+    /// What the peer may send, in our payload numbers.
+    pub(super) receive: Vec<Format>,
+    /// What we may send, in the peer's payload numbers; empty until both sides have spoken.
+    pub(super) send: Vec<Format>,
+}
+
+impl Terms {
+    pub(super) fn new(local: IpAddr, number: u16, session_id: u32) -> Self {
+        Self {
+            local,
+            number,
+            session_id,
+            version: 0,
+            text: Bytes::new(),
+            asked: false,
+            answered: false,
+            remote: None,
+            receive: Vec::new(),
+            send: Vec::new(),
+        }
+    }
+
+    /// The peer offers.
+    pub(super) fn offered(&mut self, sdp: &[u8]) -> Result<(), SdpRefusal> {
+        let remote = Remote::read(sdp, self.local)?;
+        if !has_audio(&remote.formats) {
+            return Err(NO_COMMON_FORMAT);
+        }
+        self.remote = Some(remote);
+        self.asked = true;
+        self.answered = false;
+        Ok(())
+    }
+
+    /// The answer that has been given to the present offer.
+    pub(super) fn answer_given(&self) -> Option<Bytes> {
+        self.answered.then(|| self.text.clone())
+    }
+
+    /// What the switch can play itself, out of the present offer; `None` unless it begins with G.711.
+    pub(super) fn playable(&self) -> Option<Vec<Format>> {
+        let offer = &self.remote.as_ref().filter(|_| self.asked)?.formats;
+        offer.iter().find(|f| is_audio(f))?.law()?;
+        Some(offer.iter().filter(|f| f.law().is_some() || is_digits(f)).cloned().collect())
+    }
+
+    /// What has been `agreed` elsewhere, in the present offer's payload numbers; `None` if nothing of it was offered.
+    pub(super) fn matching(&self, agreed: &[Format]) -> Option<Vec<Format>> {
+        let offer = &self.remote.as_ref().filter(|_| self.asked)?.formats;
+        let common = agreed.iter().filter_map(|theirs| {
+            let ours = offer.iter().find(|f| f.same_codec(theirs))?;
+            // Parameters travel from end to end, the number does not.
+            let fmtp = theirs.fmtp.clone().or_else(|| ours.fmtp.clone());
+            Some(Format { fmtp, ..ours.clone() })
+        });
+        or_other_law(common.collect(), offer, agreed)
+    }
+
+    /// Answers the present offer with these formats.
+    pub(super) fn answer(&mut self, formats: Vec<Format>) -> Bytes {
+        let direction = self.remote.as_ref().map_or(Direction::SendRecv, |r| r.stated.reversed());
+        let ptime = self.remote.as_ref().and_then(|r| r.ptime);
+        self.say(&formats, direction, ptime, true);
+        self.receive.clone_from(&formats);
+        self.send = formats;
+        self.asked = true;
+        self.answered = true;
+        self.text.clone()
+    }
+
+    /// Answers a new offer within what is agreed; nothing changes if that is impossible.
+    pub(super) fn reanswer(&mut self, sdp: &[u8]) -> Result<Bytes, SdpRefusal> {
+        let remote = Remote::read(sdp, self.local)?;
+        let offer = &remote.formats;
+        let common: Vec<Format> = if self.send.is_empty() {
+            offer.iter().filter(|f| f.law().is_some() || is_digits(f)).cloned().collect()
+        } else {
+            offer.iter().filter(|f| self.send.iter().any(|agreed| agreed.same_codec(f))).cloned().collect()
+        };
+        let formats = or_other_law(common, offer, &self.send).ok_or(NO_COMMON_FORMAT)?;
+        self.remote = Some(remote);
+        Ok(self.answer(formats))
+    }
+
+    /// What to offer to the other side of this port: all it was offered or has agreed to, in its order.
+    pub(super) fn to_pass_on(&self) -> Option<Vec<Format>> {
+        let remote = self.remote.as_ref()?;
+        let source = if self.send.is_empty() { &remote.formats } else { &self.send };
+        let mut formats: Vec<Format> = source.iter().filter(|f| f.is_known()).cloned().collect();
+        for law in [Law::A, Law::Mu] {
+            let has = |l: Law| formats.iter().any(|f| f.law() == Some(l));
+            // We turn one law into the other, so whoever has one can be offered both.
+            if has(law.other()) && !has(law) {
+                let pt = if law == Law::A { 8 } else { 0 };
+                let taken = formats.iter().any(|f| f.pt == pt);
+                let at = formats.iter().position(|f| !is_audio(f)).unwrap_or(formats.len());
+                formats.extend(Format::of_static(pt).filter(|_| !taken));
+                formats[at..].rotate_right(usize::from(!taken));
+            }
+        }
+        Some(formats)
+    }
+
+    /// Offers these formats, or again what has been offered before, or what every phone has.
+    pub(super) fn offer(&mut self, formats: Option<Vec<Format>>, ptime: Option<u16>) -> Bytes {
+        let formats = match formats.filter(|f| has_audio(f)) {
+            Some(formats) => formats,
+            None if self.receive.is_empty() => defaults(),
+            None => self.receive.clone(),
+        };
+        self.say(&formats, Direction::SendRecv, ptime, false);
+        self.receive = formats;
+        self.asked = false;
+        self.answered = false;
+        self.text.clone()
+    }
+
+    /// The packet time the peer wishes.
+    pub(super) fn ptime(&self) -> Option<u16> {
+        self.remote.as_ref().and_then(|r| r.ptime)
+    }
+
+    /// The peer answers our offer.
+    pub(super) fn answered(&mut self, sdp: &[u8]) -> Result<(), SdpRefusal> {
+        if self.receive.is_empty() {
+            return Err(SdpRefusal::new(399, "Answer without an offer"));
+        }
+        let remote = Remote::read(sdp, self.local)?;
+        let agreed = remote.formats.iter().filter_map(|theirs| {
+            let ours = self.receive.iter().find(|ours| {
+                // Some leave out the mapping of a number that we have mapped.
+                if theirs.is_known() { ours.same_codec(theirs) } else { ours.pt == theirs.pt }
+            })?;
+            Some(Format { pt: theirs.pt, fmtp: theirs.fmtp.clone(), ..ours.clone() })
+        });
+        let agreed: Vec<Format> = agreed.collect();
+        if !has_audio(&agreed) {
+            return Err(NO_COMMON_FORMAT);
+        }
+        self.send = agreed;
+        self.remote = Some(remote);
+        Ok(())
+    }
+
+    /// Makes our description; its version moves on only if it says something new (RFC 3264 §8).
+    fn say(&mut self, formats: &[Format], direction: Direction, ptime: Option<u16>, answering: bool) {
+        let remote = self.remote.as_ref().filter(|_| answering);
+        let text = self.print(self.version, formats, direction, ptime, remote);
+        if text != self.text {
+            let text = self.print(self.version + 1, formats, direction, ptime, remote);
+            self.version += 1;
+            self.text = text;
+        }
+    }
+
+    fn print(
+        &self,
+        version: u64,
+        formats: &[Format],
+        direction: Direction,
+        ptime: Option<u16>,
+        answering: Option<&Remote>,
+    ) -> Bytes {
+        let own = Address::Ip(self.local);
+        let mut text = String::with_capacity(512);
+        let mut print = || -> std::fmt::Result {
+            write!(text, "v=0\r\no=- {} {version} {own}\r\ns=-\r\nc={own}\r\nt=0 0\r\n", self.session_id)?;
+            let before = answering.map_or(&[][..], |r| &r.sections[..r.ours]);
+            let after = answering.map_or(&[][..], |r| &r.sections[r.ours + 1..]);
+            let refused = |text: &mut String, sections: &[(String, String, String)]| {
+                sections.iter().try_for_each(|(kind, proto, f)| write!(text, "m={kind} 0 {proto} {f}\r\n"))
+            };
+            refused(&mut text, before)?;
+            let media = Media {
+                kind: "audio".to_owned(),
+                port: self.number,
+                proto: answering.map_or("RTP/AVP", |r| r.sections[r.ours].1.as_str()).to_owned(),
+                formats: formats.to_vec(),
+                tokens: Vec::new(),
+                connection: None,
+                direction: Some(direction),
+                rtcp: None,
+                rtcp_mux: answering.is_some_and(|r| r.rtcp_mux),
+                ptime,
+                maxptime: answering.and_then(|r| r.maxptime),
+                attributes: Vec::new(),
+            };
+            write!(text, "{media}")?;
+            refused(&mut text, after)
+        };
+        stdx::never!(print().is_err(), "a description does not print into memory");
+        text.into()
+    }
+}
+
+const NO_COMMON_FORMAT: SdpRefusal = SdpRefusal::new(305, "Incompatible media format");
+
+/// Known and a sound that somebody hears.
+fn is_audio(format: &Format) -> bool {
+    format.is_known() && !format.is_telephone_event() && !format.is_comfort_noise()
+}
+
+fn is_digits(format: &Format) -> bool {
+    format.is_telephone_event() && format.clock == 8_000
+}
+
+fn has_audio(formats: &[Format]) -> bool {
+    formats.iter().any(is_audio)
+}
+
+/// `common` if there is sound in it; else, if one side has one law of G.711 and the other side the other, what of the
+/// offer is G.711 or accompanies it.
+fn or_other_law(common: Vec<Format>, offer: &[Format], agreed: &[Format]) -> Option<Vec<Format>> {
+    if has_audio(&common) {
+        return Some(common);
+    }
+    let converts = agreed.iter().any(|f| f.law().is_some()) && offer.iter().any(|f| f.law().is_some());
+    converts.then(|| offer.iter().filter(|f| f.law().is_some()).cloned().chain(common).collect())
+}
+
+/// What every phone has.
+fn defaults() -> Vec<Format> {
+    let digits = Format {
+        pt: 101,
+        encoding: "telephone-event".to_owned(),
+        clock: 8_000,
+        channels: 1,
+        fmtp: Some("0-16".to_owned()),
+    };
+    [0, 8].into_iter().filter_map(Format::of_static).chain([digits]).collect()
+}

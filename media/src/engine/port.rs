@@ -1,0 +1,144 @@
+//! A leg's media end: everything that belongs to one port.
+
+use super::digits::Digits;
+use super::inbound::Inbound;
+use super::negotiation::Terms;
+use super::outbound::Outbound;
+use super::player::Player;
+use super::quality::{Quality, RemoteView, mos};
+use super::recorder::Side;
+use super::report::Reports;
+use super::routes::Routes;
+use super::types::{PortId, RecordingId};
+use crate::g711::Law;
+use std::net::{IpAddr, SocketAddr};
+use std::time::Instant;
+use stdx::Entropy;
+
+/// A packet's time and the time until a phone plays it, added to the network's delay in the E-model.
+const PACKET_MS: f32 = 20.0;
+
+#[derive(Debug)]
+pub(super) struct Port {
+    pub(super) number: u16,
+    pub(super) terms: Terms,
+    pub(super) inbound: Inbound,
+    pub(super) outbound: Outbound,
+    pub(super) routes: Routes,
+    pub(super) reports: Reports,
+    pub(super) digits: Digits,
+    pub(super) player: Option<Player>,
+    pub(super) recording: Option<(RecordingId, Side)>,
+    /// Whom it is bridged with.
+    pub(super) peer: Option<PortId>,
+    /// The payload type of the last sound received.
+    pub(super) heard_as: Option<u8>,
+    /// When anything of the peer came last, or the count began anew.
+    pub(super) heard: Instant,
+    pub(super) started: bool,
+    /// True if the peer wants our sound.
+    pub(super) sending: bool,
+    /// True if the peer sends RTCP to the RTP port.
+    pub(super) mux: bool,
+    /// The digits' timer is set.
+    pub(super) listening: bool,
+}
+
+impl Port {
+    pub(super) fn new(number: u16, local: IpAddr, entropy: &mut Entropy, now: Instant) -> Self {
+        Self {
+            number,
+            // The sign bit stays clear: some phones read session ids as signed.
+            terms: Terms::new(local, number, entropy.u32() >> 1),
+            inbound: Inbound::default(),
+            outbound: Outbound::new(entropy.u32(), entropy.u32() as u16, entropy.u32()),
+            routes: Routes::none(),
+            reports: Reports::new(entropy),
+            digits: Digits::default(),
+            player: None,
+            recording: None,
+            peer: None,
+            heard_as: None,
+            heard: now,
+            started: false,
+            sending: false,
+            mux: false,
+            listening: false,
+        }
+    }
+
+    /// Takes over what the peer's new description says of addresses and directions.
+    pub(super) fn follow(&mut self) {
+        let Some(remote) = &self.terms.remote else { return };
+        self.mux = remote.rtcp_mux;
+        self.sending = remote.receives() && !self.terms.send.is_empty();
+        // On hold with c=0.0.0.0 the stream has not moved.
+        if remote.address.is_some() || !remote.is_holding() {
+            self.inbound.source.expect(remote.address);
+        }
+    }
+
+    /// True if the peer holds us, or is not going to send.
+    pub(super) fn is_held(&self) -> bool {
+        self.terms.remote.as_ref().is_some_and(super::negotiation::Remote::is_holding)
+    }
+
+    /// As what the switch's own sounds leave.
+    pub(super) fn voice(&self) -> Option<(Law, u8)> {
+        self.terms.send.iter().find_map(|f| Some((f.law()?, f.pt)))
+    }
+
+    /// Where RTP goes, if any is wanted.
+    #[inline]
+    pub(super) fn rtp_target(&self) -> Option<SocketAddr> {
+        if self.sending { self.inbound.source.target() } else { None }
+    }
+
+    /// Where RTCP goes: where the peer's comes from, else where its description says, unless its RTP came from
+    /// another address than that described.
+    pub(super) fn rtcp_target(&self) -> Option<SocketAddr> {
+        let remote = self.terms.remote.as_ref()?;
+        let rtp = self.inbound.source.target()?;
+        if self.mux {
+            return Some(rtp);
+        }
+        match self.reports.from {
+            Some(from) if self.inbound.source.trusts(from.ip()) => Some(from),
+            Some(_) | None if remote.address == Some(rtp) => remote.rtcp,
+            Some(_) | None => rtp.port().checked_add(1).map(|port| SocketAddr::new(rtp.ip(), port)),
+        }
+    }
+
+    pub(super) fn quality(&self) -> Quality {
+        let codec = self
+            .heard_as
+            .and_then(|pt| self.terms.receive.iter().find(|f| f.pt == pt))
+            .or_else(|| self.terms.send.first())
+            .map_or_else(String::new, |f| f.encoding.clone());
+        let mut quality = Quality {
+            sent: self.outbound.packets,
+            received: self.inbound.received,
+            lost: self.inbound.lost(),
+            late: self.inbound.late,
+            duplicates: self.inbound.duplicates,
+            discarded: self.inbound.discarded,
+            jitter_ms: self.inbound.jitter_ms(),
+            max_jitter_ms: self.inbound.max_jitter_ms,
+            rtt_ms: self.reports.rtt.map(|rtt| rtt.as_secs_f32() * 1_000.0),
+            mos: None,
+            remote: None,
+            codec,
+        };
+        // A jitter buffer holds back about twice the jitter.
+        let way = quality.rtt_ms.unwrap_or(0.0) / 2.0 + PACKET_MS;
+        let delay = way + 2.0 * quality.jitter_ms;
+        quality.mos = (quality.received > 0).then(|| mos(&quality.codec, quality.loss_percent(), delay));
+        quality.remote = self.reports.view.map(|view| {
+            let loss_percent = (view.lost as f32 * 100.0 / view.sent.max(1) as f32).min(100.0);
+            let jitter_ms = view.jitter as f32 * 10.0 / f32::from(self.outbound.clock());
+            let mos = mos(&quality.codec, loss_percent, way + 2.0 * jitter_ms);
+            RemoteView { lost: view.lost, loss_percent, jitter_ms, mos }
+        });
+        quality
+    }
+}

@@ -1,0 +1,155 @@
+//! Sounds and recordings, for the ports of an engine.
+
+use super::player::{FRAME_TIME, Player};
+use super::recorder::{Page, Recorder};
+use super::types::{Channel, Datagram, EndReason, Event, Output, PortId, RecordingId, Sound};
+use super::{Engine, Timer};
+use crate::rtp::HEADER;
+use std::sync::Arc;
+use std::time::Instant;
+
+impl Engine {
+    /// Plays a sound to a port instead of what it is bridged with; a sound that was playing ends without
+    /// [`Event::Played`]. False, and nothing played, if no G.711 has been agreed there.
+    ///
+    /// While the peer holds us the sound runs on unheard.
+    pub fn play(&mut self, id: PortId, sound: Sound, repeat: bool, now: Instant) -> bool {
+        self.clock.begin(now);
+        let Some(port) = self.ports.get_mut(id) else { return false };
+        if port.voice().is_none() {
+            return false;
+        }
+        let pcm = match sound {
+            Sound::Prompt(pcm) => pcm,
+            Sound::Tone(tone) => {
+                let country = self.config.country;
+                Arc::clone(self.tones.entry(tone).or_insert_with(|| tone.samples(country)))
+            }
+        };
+        // All players of an engine tick together.
+        let next = self.clock.next(FRAME_TIME, now);
+        port.player = Some(Player::new(pcm, repeat, next));
+        port.outbound.switch();
+        self.timers.set(Timer::Frame(id), next);
+        self.take_channel(id, true);
+        true
+    }
+
+    /// Ends what is playing, without [`Event::Played`].
+    pub fn stop(&mut self, id: PortId) {
+        let Some(port) = self.ports.get_mut(id) else { return };
+        if port.player.take().is_some() {
+            port.outbound.switch();
+            self.timers.cancel(&Timer::Frame(id));
+            self.take_channel(id, false);
+        }
+    }
+
+    /// Records two ports, `left` on the left channel. A recording that either is in already ends first.
+    ///
+    /// What the switch plays to one of them is heard on the other's channel.
+    pub fn record(&mut self, left: PortId, right: PortId, now: Instant) -> RecordingId {
+        for port in [left, right] {
+            if let Some((recording, _)) = self.ports.get(port).and_then(|p| p.recording) {
+                self.end_recording(recording, EndReason::Stopped, now);
+            }
+        }
+        let id = self.recordings.insert_with_key(|id| Recorder::new(id, left, right, now));
+        let sides = [(left, super::recorder::Side::Left), (right, super::recorder::Side::Right)];
+        for (port, side) in sides {
+            if let Some(port) = self.ports.get_mut(port) {
+                port.recording = Some((id, side));
+            }
+        }
+        for port in [left, right] {
+            let playing = self.ports.get(port).is_some_and(|p| p.player.is_some());
+            self.take_channel(port, playing);
+        }
+        if let Some(recorder) = self.recordings.get(id) {
+            self.timers.set(Timer::Page(id), recorder.deadline());
+        }
+        id
+    }
+
+    /// Ends a recording: its last page and [`Output::RecordingEnded`] follow. Unknown ones are ignored.
+    pub fn stop_recording(&mut self, recording: RecordingId, now: Instant) {
+        self.end_recording(recording, EndReason::Stopped, now);
+    }
+
+    /// Gives a page back when it has been written. One of a recording that has ended is simply dropped.
+    pub fn give_back(&mut self, recording: RecordingId, page: Page) {
+        if let Some(recorder) = self.recordings.get_mut(recording) {
+            recorder.give_back(page);
+        }
+    }
+
+    pub(super) fn end_recording(&mut self, id: RecordingId, reason: EndReason, now: Instant) {
+        let Some(recorder) = self.recordings.remove(id) else { return };
+        self.timers.cancel(&Timer::Page(id));
+        for port in recorder.ports.into_iter().flatten() {
+            if let Some(port) = self.ports.get_mut(port) {
+                port.recording = None;
+            }
+        }
+        recorder.end(reason, now, &mut self.output);
+    }
+
+    /// A port leaves its recording, which ends when both have left.
+    pub(super) fn leave_recording(&mut self, id: PortId, now: Instant) {
+        let Some((recording, side)) = self.ports.get_mut(id).and_then(|p| p.recording.take()) else { return };
+        let Some(recorder) = self.recordings.get_mut(recording) else { return };
+        recorder.ports[side as usize] = None;
+        recorder.take(side.other(), false);
+        if recorder.ports == [None, None] {
+            self.end_recording(recording, EndReason::Stopped, now);
+        }
+    }
+
+    /// While a sound is played to a port, its far end's channel is ours.
+    fn take_channel(&mut self, id: PortId, taken: bool) {
+        let Some((recording, side)) = self.ports.get(id).and_then(|p| p.recording) else { return };
+        if let Some(recorder) = self.recordings.get_mut(recording) {
+            recorder.take(side.other(), taken);
+        }
+    }
+
+    /// Sends the frames of a port's sound that are due.
+    pub(super) fn play_on(&mut self, id: PortId, now: Instant) {
+        let Some(port) = self.ports.get_mut(id) else { return };
+        let Some(player) = &mut port.player else { return };
+        let mut skipped = player.skip(now) * super::player::FRAME as u32;
+        let recorder = match port.recording {
+            Some((recording, side)) => self.recordings.get_mut(recording).map(|r| (r, side.other())),
+            None => None,
+        };
+        let mut recorder = recorder;
+        while port.player.as_ref().is_some_and(|p| p.next <= now) {
+            let Some(player) = &mut port.player else { break };
+            let due = player.next;
+            let Some(frame) = player.frame() else {
+                port.player = None;
+                break;
+            };
+            if let Some((recorder, side)) = &mut recorder {
+                recorder.sound(*side, &frame, due, &mut self.output);
+            }
+            let (Some(to), Some((law, payload_type))) = (port.rtp_target(), port.voice()) else { continue };
+            let micros = self.clock.micros(due);
+            let header = port.outbound.play(payload_type, frame.len() as u32, std::mem::take(&mut skipped), micros);
+            let mut data = Datagram::new();
+            let mut head = [0; HEADER];
+            header.write(&mut head);
+            data.extend_from_slice(&head);
+            data.extend(frame.iter().map(|s| law.encode(*s)));
+            self.output.push_back(Output::Transmit { port: port.number, channel: Channel::Rtp, to, data });
+        }
+        match &port.player {
+            Some(player) => self.timers.set(Timer::Frame(id), player.next),
+            None => {
+                port.outbound.switch();
+                self.take_channel(id, false);
+                self.output.push_back(Output::Event(Event::Played { port: id }));
+            }
+        }
+    }
+}

@@ -18,6 +18,7 @@ pub(crate) struct Sipp {
     password: String,
     service: String,
     talk: Duration,
+    literal: bool,
 }
 
 impl Sipp {
@@ -32,6 +33,7 @@ impl Sipp {
             password: String::new(),
             service: String::new(),
             talk: Duration::from_millis(500),
+            literal: false,
         }
     }
 
@@ -60,6 +62,11 @@ impl Sipp {
         Self { talk, ..self }
     }
 
+    /// Repeats nothing by itself, and takes what is repeated for a message like any other.
+    pub(crate) fn literal(self) -> Self {
+        Self { literal: true, ..self }
+    }
+
     /// Plays it to the end, which must be good.
     pub(crate) fn run(self) -> Trace {
         self.start().finish()
@@ -81,6 +88,7 @@ impl Sipp {
             .args(["-i", "127.0.0.1", "-p", &self.port.to_string(), "-mp", &ports::block(4).to_string()])
             .args(["-au", &self.user, "-ap", &self.password, "-s", &self.service, "-key", "caller", &self.user])
             .args(["-d", &self.talk.as_millis().to_string()])
+            .args(self.literal.then_some("-nr"))
             .args(["-m", "1", "-nostdin", "-trace_err", "-error_file"])
             .arg(dir.path().join("errors"))
             .args(["-trace_msg", "-message_file"])

@@ -1,3 +1,9 @@
 //! SIP messages, transactions, dialogs, digest and registrations, without any I/O.
 
+pub mod auth;
+mod dialog;
+pub mod endpoint;
 pub mod message;
+pub mod placement;
+pub mod registrar;
+mod transaction;

@@ -1,0 +1,229 @@
+//! Who is asking: digest access authentication (RFC 3261 §22, RFC 7616, RFC 8760) and what failures cost.
+//!
+//! Nothing is remembered of a challenge: a nonce says itself who made it, when and for which address. What is remembered is
+//! which nonce and count carried a right digest, so that a replay is refused, and who fails often.
+
+mod digest;
+mod guard;
+mod nonce;
+
+use std::net::IpAddr;
+use std::time::{Duration, Instant};
+
+use stdx::Entropy;
+
+pub use digest::{Algorithm, Ha1};
+pub use guard::{Guard, GuardConfig};
+
+use crate::endpoint::{CellTag, Headers};
+use crate::message::{Credentials, Message, Status, Uri};
+use digest::Qop;
+use nonce::{Mint, Replay, Use};
+
+/// How an authenticator behaves.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// What challenges offer, a header each, in this order: MD5 alone, because widespread phones give up at the sight of
+    /// anything else. Right answers are accepted in any algorithm, whatever was offered.
+    pub algorithms: Vec<Algorithm>,
+    /// How long a nonce is good: 300 s. Later it is stale and its user gets a new one.
+    pub nonce_lifetime: Duration,
+    /// How many used nonces are remembered: 100 000, some 5 MB. See [`Authenticator::check`] for what happens beyond.
+    pub used_nonces: usize,
+    /// What failures cost.
+    pub guard: GuardConfig,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            algorithms: vec![Algorithm::Md5],
+            nonce_lifetime: Duration::from_secs(300),
+            used_nonces: 100_000,
+            guard: GuardConfig::default(),
+        }
+    }
+}
+
+/// Challenges and checks.
+pub struct Authenticator {
+    config: Config,
+    mint: Mint,
+    replay: Replay,
+    guard: Guard,
+    /// What the last failure of a source costs, until it is asked for.
+    owed: Option<(IpAddr, Duration)>,
+}
+
+/// What is to be done with a request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// It comes from this user.
+    Ok {
+        /// The user name of the credentials, as the lookup was asked for it.
+        user: String,
+    },
+    /// Answer with this status and these headers.
+    Challenge {
+        /// 401.
+        status: Status,
+        /// WWW-Authenticate, one for each algorithm.
+        headers: Headers,
+        /// The credentials were perhaps right, but for an old, strange or used nonce.
+        stale: bool,
+    },
+    /// The credentials are wrong, or there is no such user (both look alike and cost the same): answer 403, after
+    /// [`Authenticator::delay`].
+    Wrong {
+        /// The name that was claimed.
+        user: String,
+    },
+    /// The source failed too often: give no answer at all.
+    Ignore,
+}
+
+/// One digest of a request, with all that is needed to check it.
+struct Claim {
+    user: String,
+    nonce: Vec<u8>,
+    uri: Vec<u8>,
+    response: Vec<u8>,
+    algorithm: Algorithm,
+    /// qop as written, count as written and as a number, client nonce.
+    qop: Option<(Vec<u8>, Vec<u8>, u32, Vec<u8>)>,
+}
+
+impl Authenticator {
+    /// With the usual [`Config`].
+    pub fn new(cell: CellTag, entropy: Entropy, now: Instant) -> Self {
+        Self::with_config(Config::default(), cell, entropy, now)
+    }
+
+    /// With a configuration of your own.
+    pub fn with_config(config: Config, cell: CellTag, entropy: Entropy, now: Instant) -> Self {
+        let (replay, guard) = (Replay::new(config.used_nonces), Guard::new(config.guard));
+        Self { mint: Mint::new(cell, entropy, now), replay, guard, owed: None, config }
+    }
+
+    /// Judges a request by its Authorization. `lookup` gives the secret of a user, or none if there is no such user.
+    ///
+    /// No credentials for this realm, or for a nonce which is not ours, is too old or was used: a challenge (stale in all but
+    /// the first case; the digest is not even looked at then, so that strangers cannot try passwords on invented nonces). With
+    /// `qop=auth` a nonce may be used with many counts, each once, in any order within 64. Without qop (RFC 2069) a nonce is
+    /// good once. When more nonces are in use than are remembered, the oldest become stale.
+    pub fn check(
+        &mut self,
+        request: &Message,
+        realm: &str,
+        lookup: &dyn Fn(&str) -> Option<Ha1>,
+        source: IpAddr,
+        now: Instant,
+    ) -> Verdict {
+        if self.guard.ignores(source, now) {
+            return Verdict::Ignore;
+        }
+        let claims = request.authorization().flatten().filter(|c| c.is_digest());
+        let Some(claim) = claims.filter_map(|credentials| Claim::read(&credentials, realm)).next() else {
+            return self.challenge(realm, source, false, now);
+        };
+        let known = self.mint.recognise(&claim.nonce, source, now);
+        let Some((nonce, _)) = known.filter(|(_, age)| *age <= self.config.nonce_lifetime) else {
+            return self.challenge(realm, source, true, now);
+        };
+        let secret = lookup(&claim.user);
+        let method = request.method().map(|method| method.as_bytes().to_vec()).unwrap_or_default();
+        let right = claim.is_answered_by(&secret.unwrap_or(Ha1::NOBODY), &method);
+        if !right || secret.is_none() || !same_target(&claim.uri, request.request_uri()) {
+            return match self.guard.failed(source, now) {
+                Some(delay) => {
+                    self.owed = Some((source, delay));
+                    Verdict::Wrong { user: claim.user }
+                }
+                None => Verdict::Ignore,
+            };
+        }
+        self.replay.expire(&self.mint, self.config.nonce_lifetime, now);
+        let count = claim.qop.as_ref().map_or(u32::MAX, |(_, _, count, _)| *count);
+        match self.replay.use_once(nonce, count) {
+            Use::First => Verdict::Ok { user: claim.user },
+            Use::Again => self.challenge(realm, source, true, now),
+        }
+    }
+
+    /// How long the 403 for the last [`Verdict::Wrong`] of this source has to wait
+    /// ([`respond_after`](crate::endpoint::Endpoint::respond_after), [`reject_after`](crate::endpoint::Endpoint::reject_after)):
+    /// nothing at first, up to 8 s for one who keeps failing.
+    pub fn delay(&mut self, source: IpAddr) -> Duration {
+        self.owed.take_if(|(owing, _)| *owing == source).map_or(Duration::ZERO, |(_, delay)| delay)
+    }
+
+    fn challenge(&mut self, realm: &str, source: IpAddr, stale: bool, now: Instant) -> Verdict {
+        let nonce = self.mint.nonce(source, now);
+        let realm = realm.replace(['"', '\\'], "");
+        let stale_param = if stale { ", stale=true" } else { "" };
+        let header = |algorithm: &Algorithm| {
+            let algorithm = algorithm.token();
+            let value = format!(
+                "Digest realm=\"{realm}\", nonce=\"{nonce}\", algorithm={algorithm}, qop=\"auth\"{stale_param}"
+            );
+            ("WWW-Authenticate".to_owned(), value.into_bytes())
+        };
+        let headers = self.config.algorithms.iter().map(header).collect();
+        Verdict::Challenge { status: Status::UNAUTHORIZED, headers, stale }
+    }
+}
+
+impl std::fmt::Debug for Authenticator {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Authenticator").field("failing_sources", &self.guard.len()).finish_non_exhaustive()
+    }
+}
+
+impl Claim {
+    /// Reads credentials for our realm; none if they are for another or lack a part.
+    fn read(credentials: &Credentials, realm: &str) -> Option<Self> {
+        let get = |name| credentials.get(name).map(|value| value.into_owned());
+        if get("realm")? != realm.as_bytes() {
+            return None;
+        }
+        let qop = match get("qop") {
+            Some(qop) if qop.eq_ignore_ascii_case(b"auth") => {
+                let nc = get("nc")?;
+                let count = std::str::from_utf8(&nc).ok().filter(|nc| nc.len() == 8)?;
+                Some((qop, nc.clone(), u32::from_str_radix(count, 16).ok()?, get("cnonce")?))
+            }
+            Some(_) => return None,
+            None => None,
+        };
+        Some(Self {
+            user: String::from_utf8(get("username")?).ok()?,
+            nonce: get("nonce")?,
+            uri: get("uri")?,
+            response: get("response")?.to_ascii_lowercase(),
+            algorithm: Algorithm::from_token(get("algorithm").as_deref())?,
+            qop,
+        })
+    }
+
+    fn is_answered_by(&self, secret: &Ha1, method: &[u8]) -> bool {
+        let qop = self.qop.as_ref().map(|(qop, nc, _, cnonce)| Qop { nc, cnonce, qop });
+        let expected = digest::response(self.algorithm, secret, method, &self.uri, &self.nonce, qop);
+        digest::same(expected.as_bytes(), &self.response)
+    }
+}
+
+/// Whether a digest's URI means the Request-URI. Proxies and NAT helpers rewrite hosts, ports and parameters, so only whom it
+/// names counts: with a user on both sides it has to be the same.
+fn same_target(claimed: &[u8], actual: &[u8]) -> bool {
+    if claimed == actual {
+        return true;
+    }
+    let (Ok(claimed), Ok(actual)) = (Uri::from_slice(claimed), Uri::from_slice(actual)) else { return false };
+    match (claimed.dialled(), actual.dialled()) {
+        (Some(claimed), Some(actual)) => claimed == actual,
+        _ => true,
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,108 @@
+//! What an endpoint is told at its start, and what it counts.
+
+use std::time::Duration;
+
+use crate::message::{Limits, Method};
+
+/// The number of the cell, written into our tags and branches, so that [`crate::placement`] finds the owner of a message.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct CellTag(pub u16);
+
+/// How an endpoint behaves.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Which cell this is.
+    pub cell: CellTag,
+    /// Our name in Server and User-Agent.
+    pub server: String,
+    /// RFC 3261 T1, the guess of a round trip: 500 ms.
+    pub t1: Duration,
+    /// RFC 3261 T2, the longest pause between repetitions: 4 s.
+    pub t2: Duration,
+    /// RFC 3261 T4, how long a message may live in the network: 5 s.
+    pub t4: Duration,
+    /// Transactions at one time, finished ones that still answer repetitions included. Beyond it new requests get 503 with
+    /// Retry-After, without any memory of them. A REGISTER over UDP counts twice (challenge) for 32 s.
+    pub max_transactions: usize,
+    /// Sessions at one time. Beyond it a new INVITE gets 503 with Retry-After, and `invite` says [`super::Overloaded`].
+    pub max_sessions: usize,
+    /// Sizes of messages.
+    pub limits: Limits,
+    /// Methods that we answer besides INVITE, ACK, BYE, CANCEL (405 for other known ones, 501 for unknown ones);
+    /// they reach the owner as [`super::Event::Request`].
+    pub methods: Vec<Method>,
+    /// Option tags that we understand in Require (420 for others) and say in Supported.
+    pub supported: Vec<&'static str>,
+    /// Whether messages of sessions are repeated as [`super::Output::Trace`].
+    pub trace: bool,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            cell: CellTag(0),
+            server: "Patchbay".to_owned(),
+            t1: Duration::from_millis(500),
+            t2: Duration::from_secs(4),
+            t4: Duration::from_secs(5),
+            max_transactions: 200_000,
+            max_sessions: 10_000,
+            limits: Limits::default(),
+            methods: vec![Method::Options, Method::Register],
+            supported: Vec::new(),
+            trace: true,
+        }
+    }
+}
+
+/// What is alive right now: all return to zero when the calls are over and 64·T1 have passed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Transactions, finished ones that still answer repetitions included.
+    pub transactions: usize,
+    /// Sessions, those that are just saying BYE or CANCEL included.
+    pub sessions: usize,
+    /// Deadlines that are set.
+    pub timers: usize,
+    /// Entries in the tables by which messages find their transaction and dialog.
+    pub index_entries: usize,
+}
+
+/// What happened since the start.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Stats {
+    /// Datagrams received, keep-alives included.
+    pub received: u64,
+    /// Datagrams sent, repetitions included.
+    pub sent: u64,
+    /// Datagrams that were repetitions by us.
+    pub resent: u64,
+    /// Requests that repeated one we already have.
+    pub repeated_requests: u64,
+    /// Keep-alives: CRLF, NUL bytes, and STUN binding requests, which are answered (RFC 5626 §3.5).
+    pub keep_alives: u64,
+    /// Datagrams that are no SIP and got no answer.
+    pub garbage: u64,
+    /// Messages that were malformed and got the RFC's response.
+    pub malformed_answered: u64,
+    /// Malformed messages that could not be answered: responses, ACKs, requests without Via, From, To, Call-ID or CSeq.
+    pub malformed_dropped: u64,
+    /// Responses without a transaction.
+    pub stray_responses: u64,
+    /// ACKs without a transaction or dialog.
+    pub stray_acks: u64,
+    /// Requests refused by rule of the protocol: 405, 415, 416, 420, 481, 482, 483, 491, 500, 501.
+    pub refused: u64,
+    /// Requests refused with 503 because a limit was reached.
+    pub overloaded: u64,
+    /// Transactions of ours that nobody answered (timers B and F).
+    pub timeouts: u64,
+    /// Responses of ours that nobody acknowledged (timer H and its 2xx sibling).
+    pub unacknowledged: u64,
+    /// Transactions of ours that ended because the transport failed.
+    pub transport_failures: u64,
+    /// 2xx from a second fork, acknowledged and hung up at once.
+    pub second_forks: u64,
+    /// Warnings that were not logged because there were too many.
+    pub muted_warnings: u64,
+}

@@ -1,0 +1,334 @@
+//! Transactions, dialogs and sessions of one cell: datagrams in, events out, and the other way round.
+//!
+//! After every call drain [`Endpoint::poll_output`] until `None`; then wait for the next input or for
+//! [`Endpoint::poll_timeout`]. Calls about a session or request that is gone are without effect: they lost a race.
+//!
+//! The endpoint itself does what the protocol leaves no choice about: repetitions, 100, ACK, the answers to BYE and CANCEL, BYE
+//! for a 2xx that crossed our CANCEL or came from a second fork, and refusing what cannot be served (400, 405, 406, 415, 416,
+//! 420, 481, 482, 483, 491, 500, 501, 503, 505, 513). Refusals are stateless: the same request gets the same response, and
+//! nothing is remembered of it.
+
+mod config;
+mod event;
+mod flow;
+mod keepalive;
+mod muffler;
+mod receive;
+mod request;
+mod session;
+mod table;
+mod uac;
+mod uas;
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::net::SocketAddr;
+use std::time::Instant;
+
+use bytes::Bytes;
+use slotmap::SlotMap;
+use stdx::{Entropy, Timers};
+use tracing::debug;
+
+pub use crate::message::Transport;
+pub use config::{CellTag, Config, Counts, Stats};
+pub use event::{Ended, Event, Headers, Input, Output, Overloaded, ReasonHeader, RequestId, SessionId, Trace};
+pub use flow::Flow;
+pub(crate) use flow::reachable;
+pub use request::Outgoing;
+pub use uac::Invite;
+
+use crate::message::{Abilities, Method, Status};
+use crate::placement;
+use crate::transaction::{Effect, Effects, Outcome, Timer, Timing};
+use event::TxId;
+use muffler::Muffler;
+use session::Session;
+use table::{Deadline, Hasher, Kind, Purpose, SESSION_TIMERS, Tx};
+
+/// The SIP side of one cell.
+pub struct Endpoint {
+    config: Config,
+    abilities: Abilities,
+    entropy: Entropy,
+    hasher: Hasher,
+    txs: SlotMap<TxId, Tx>,
+    /// Transactions by what their messages carry.
+    by_key: BTreeMap<u128, TxId>,
+    /// Server transactions of requests outside dialogs, to know a copy that came by another way.
+    merged: BTreeMap<u128, TxId>,
+    /// Client transactions by where they send, for failures of the transport.
+    by_remote: BTreeSet<(SocketAddr, TxId)>,
+    sessions: SlotMap<SessionId, Session>,
+    /// Sessions by Call-ID and our tag.
+    dialogs: BTreeMap<u128, SessionId>,
+    timers: Timers<Deadline>,
+    out: VecDeque<Output>,
+    stats: Stats,
+    muffler: Muffler,
+}
+
+impl Endpoint {
+    /// An endpoint without sessions.
+    pub fn new(config: Config, mut entropy: Entropy) -> Self {
+        let mut methods = vec![Method::Invite, Method::Ack, Method::Bye, Method::Cancel];
+        methods.extend(config.methods.iter().cloned());
+        let abilities = Abilities { methods, extensions: config.supported.clone(), ..Abilities::default() };
+        let hasher = Hasher { key: (entropy.u64(), entropy.u64()) };
+        Self {
+            config,
+            abilities,
+            entropy,
+            hasher,
+            txs: SlotMap::with_key(),
+            by_key: BTreeMap::new(),
+            merged: BTreeMap::new(),
+            by_remote: BTreeSet::new(),
+            sessions: SlotMap::with_key(),
+            dialogs: BTreeMap::new(),
+            timers: Timers::default(),
+            out: VecDeque::new(),
+            stats: Stats::default(),
+            muffler: Muffler::default(),
+        }
+    }
+
+    /// Takes what the network says.
+    pub fn handle_input(&mut self, input: Input, now: Instant) {
+        match input {
+            Input::Datagram { flow, data } => self.receive(flow, data, now),
+            Input::SendFailed { flow } => self.send_failed(flow, now),
+        }
+    }
+
+    /// Does what is due.
+    pub fn handle_timeout(&mut self, now: Instant) {
+        while let Some(deadline) = self.timers.pop_due(now) {
+            match deadline {
+                Deadline::Tx(id, timer) => self.tx_timer(id, timer, now),
+                Deadline::Held(id) => self.release_held(id, now),
+                Deadline::Forget(id) => self.forget(id),
+                Deadline::Session(id, timer) => self.session_timer(id, timer, now),
+            }
+        }
+    }
+
+    /// The next thing to do or to know.
+    pub fn poll_output(&mut self) -> Option<Output> {
+        self.out.pop_front()
+    }
+
+    /// When [`handle_timeout`](Self::handle_timeout) wants to be called.
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        self.timers.next()
+    }
+
+    /// What is alive right now.
+    pub fn counts(&self) -> Counts {
+        Counts {
+            transactions: self.txs.len(),
+            sessions: self.sessions.len(),
+            timers: self.timers.len(),
+            index_entries: self.by_key.len() + self.merged.len() + self.by_remote.len() + self.dialogs.len(),
+        }
+    }
+
+    /// What happened since the start.
+    pub fn stats(&self) -> &Stats {
+        &self.stats
+    }
+
+    /// The way a session's messages go; none if it is gone.
+    pub fn flow(&self, id: SessionId) -> Option<Flow> {
+        self.sessions.get(id).map(|session| session.flow)
+    }
+
+    /// The Call-ID of a session's dialog; none if it is gone.
+    pub fn call_id(&self, id: SessionId) -> Option<String> {
+        self.sessions.get(id).map(|session| String::from_utf8_lossy(&session.dialog.call_id).into_owned())
+    }
+
+    /// What we can do, for the 200 to an OPTIONS (RFC 3261 §11.2): Allow, Accept, Accept-Encoding, Accept-Language, Supported.
+    pub fn capabilities(&self) -> Headers {
+        [
+            ("Allow", self.abilities.allow()),
+            ("Accept", self.abilities.accept()),
+            ("Accept-Encoding", "identity".to_owned()),
+            ("Accept-Language", "en".to_owned()),
+            ("Supported", self.config.supported.join(", ")),
+        ]
+        .map(|(name, value)| (name.to_owned(), value.into_bytes()))
+        .into()
+    }
+
+    fn timing(&self, flow: Flow) -> Timing {
+        let Config { t1, t2, t4, .. } = self.config;
+        Timing { t1, t2, t4, reliable: flow.transport.is_reliable() }
+    }
+
+    fn branch(&mut self) -> String {
+        placement::branch(self.config.cell, &mut self.entropy)
+    }
+
+    /// Our tag for answers that make no dialog: the same for the same request, however often it comes.
+    fn reply_tag(&self, key: u128) -> String {
+        let hash = self.hasher.hash(&[b"tag", &key.to_be_bytes()]);
+        format!("pb{:04x}{:016x}", self.config.cell.0, hash as u64)
+    }
+
+    fn is_full(&self) -> bool {
+        self.txs.len() >= self.config.max_transactions
+    }
+
+    fn event(&mut self, event: Event) {
+        self.out.push_back(Output::Event(event));
+    }
+
+    fn transmit(&mut self, flow: Flow, data: Bytes, session: Option<SessionId>, repeated: bool) {
+        self.stats.sent += 1;
+        self.stats.resent += u64::from(repeated);
+        self.trace(session, flow, &data, true, repeated);
+        self.out.push_back(Output::Transmit { flow, data });
+    }
+
+    fn trace(&mut self, session: Option<SessionId>, flow: Flow, data: &Bytes, sent: bool, repeated: bool) {
+        if let Some(session) = session.filter(|_| self.config.trace) {
+            self.out.push_back(Output::Trace(Trace { session, sent, repeated, flow, data: data.clone() }));
+        }
+    }
+
+    /// Enters a transaction into the tables.
+    fn add_tx(&mut self, tx: Tx) -> TxId {
+        let (key, merged, client, remote) = (tx.key, tx.merged(), tx.is_client(), tx.flow.remote);
+        let id = self.txs.insert(tx);
+        self.by_key.insert(key, id);
+        if let Some(merged) = merged {
+            self.merged.insert(merged, id);
+        }
+        if client {
+            self.by_remote.insert((remote, id));
+        }
+        id
+    }
+
+    fn remove_tx(&mut self, id: TxId) -> Option<Tx> {
+        let tx = self.txs.remove(id)?;
+        self.by_key.remove(&tx.key);
+        if let Some(merged) = tx.merged()
+            && self.merged.get(&merged) == Some(&id)
+        {
+            self.merged.remove(&merged);
+        }
+        if tx.is_client() {
+            self.by_remote.remove(&(tx.flow.remote, id));
+        }
+        for timer in tx.timers() {
+            self.timers.cancel(&Deadline::Tx(id, *timer));
+        }
+        self.timers.cancel(&Deadline::Held(id));
+        self.timers.cancel(&Deadline::Forget(id));
+        Some(tx)
+    }
+
+    fn remove_session(&mut self, id: SessionId) -> Option<Session> {
+        let session = self.sessions.remove(id)?;
+        self.dialogs.remove(&session.key);
+        for timer in SESSION_TIMERS {
+            self.timers.cancel(&Deadline::Session(id, timer));
+        }
+        Some(session)
+    }
+
+    /// Does what a machine wants; true if it wants its user to have the message.
+    fn apply(&mut self, id: TxId, effects: Effects, now: Instant) -> bool {
+        let mut deliver = false;
+        for effect in effects {
+            match effect {
+                Effect::Send(data) => self.send_of(id, data, false),
+                Effect::Resend(data) => self.send_of(id, data, true),
+                Effect::Set(timer, after) => self.timers.set(Deadline::Tx(id, timer), now + after),
+                Effect::Cancel(timer) => self.timers.cancel(&Deadline::Tx(id, timer)),
+                Effect::Deliver => deliver = true,
+                Effect::Finish(outcome) => self.finish(id, outcome, now),
+            }
+        }
+        deliver
+    }
+
+    fn send_of(&mut self, id: TxId, data: Bytes, repeated: bool) {
+        if let Some(tx) = self.txs.get(id) {
+            let (flow, session) = (tx.flow, tx.session);
+            self.transmit(flow, data, session, repeated);
+        }
+    }
+
+    fn tx_timer(&mut self, id: TxId, timer: Timer, now: Instant) {
+        let Some(flow) = self.txs.get(id).map(|tx| tx.flow) else { return };
+        let timing = self.timing(flow);
+        let Some(tx) = self.txs.get_mut(id) else { return };
+        let mut effects = Effects::default();
+        match &mut tx.kind {
+            Kind::InviteServer { machine, .. } => machine.on_timer(timer, &timing, &mut effects),
+            Kind::Server { machine, .. } => machine.on_timer(timer, &mut effects),
+            Kind::InviteClient { machine, .. } => machine.on_timer(timer, &mut effects),
+            Kind::Client { machine, .. } => machine.on_timer(timer, &timing, &mut effects),
+            Kind::Ignored => {}
+        }
+        self.apply(id, effects, now);
+    }
+
+    fn send_failed(&mut self, flow: Flow, now: Instant) {
+        let range = (flow.remote, TxId::default())..;
+        let failed = self.by_remote.range(range).take_while(|(remote, _)| *remote == flow.remote).map(|(_, id)| *id);
+        let failed: Vec<_> = failed.filter(|id| self.txs.get(*id).is_some_and(|tx| tx.flow == flow)).collect();
+        for id in failed {
+            let mut effects = Effects::default();
+            match self.txs.get_mut(id).map(|tx| &mut tx.kind) {
+                Some(Kind::InviteClient { machine, .. }) => machine.on_send_failed(&mut effects),
+                Some(Kind::Client { machine, .. }) => machine.on_send_failed(&mut effects),
+                _ => {}
+            }
+            self.apply(id, effects, now);
+        }
+    }
+
+    /// A transaction is over: tells whoever waits for it.
+    fn finish(&mut self, id: TxId, outcome: Outcome, now: Instant) {
+        let Some(tx) = self.remove_tx(id) else { return };
+        let status = match outcome {
+            Outcome::Done => None,
+            Outcome::NoAck => {
+                self.stats.unacknowledged += 1;
+                debug!(flow = ?tx.flow, "a failure response was never acknowledged");
+                None
+            }
+            Outcome::Timeout => {
+                self.stats.timeouts += 1;
+                Some(Status::REQUEST_TIMEOUT)
+            }
+            Outcome::TransportFailed => {
+                self.stats.transport_failures += 1;
+                Some(Status::SERVICE_UNAVAILABLE)
+            }
+        };
+        match (tx.kind, status) {
+            (Kind::InviteClient { .. }, Some(status)) => self.invite_failed(tx.session, id, status, None, now),
+            (Kind::Client { purpose: Purpose::Bye(session), .. }, _) => drop(self.remove_session(session)),
+            (Kind::Client { purpose: Purpose::Asked, .. }, Some(_)) => {
+                self.event(Event::Responded { id: RequestId(id), message: None });
+            }
+            _ => {}
+        }
+    }
+}
+
+impl std::fmt::Debug for Endpoint {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Endpoint")
+            .field("cell", &self.config.cell)
+            .field("counts", &self.counts())
+            .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,288 @@
+//! From a datagram to the transaction or dialog that it belongs to.
+
+use std::time::Instant;
+
+use bytes::Bytes;
+use tracing::{debug, warn};
+
+use super::event::{SessionId, TxId};
+use super::keepalive::KeepAlive;
+use super::table::{Kind, Open, Purpose, Tx};
+use super::{Endpoint, Event, Flow, Output, RequestId};
+use crate::message::{
+    Message, Method, Name, ParseErrorKind, ResponseBuilder, Status, Via, may_forward, validate, validate_response,
+};
+use crate::transaction::{Class, Effects, Server};
+
+/// A request with what everybody asks about it.
+pub(super) struct Received {
+    pub(super) request: Message,
+    pub(super) flow: Flow,
+    /// The key of its server transaction.
+    pub(super) key: u128,
+    pub(super) seq: u32,
+    pub(super) to_tag: Option<Vec<u8>>,
+}
+
+impl Endpoint {
+    pub(super) fn receive(&mut self, flow: Flow, data: Bytes, now: Instant) {
+        self.stats.received += 1;
+        match KeepAlive::of(&data, flow.remote) {
+            Some(KeepAlive::Silent) => self.stats.keep_alives += 1,
+            Some(KeepAlive::Stun(data)) => {
+                self.stats.keep_alives += 1;
+                self.transmit(flow, data, None, false);
+            }
+            Some(KeepAlive::OtherStun) => self.stats.garbage += 1,
+            None => match Message::parse_datagram_within(data, &self.config.limits) {
+                Ok(message) if message.is_request() => self.receive_request(flow, message, now),
+                Ok(message) => self.receive_response(flow, &message, now),
+                Err(error) => match (error.kind(), error.partial(), error.status()) {
+                    (ParseErrorKind::KeepAlive, ..) => self.stats.keep_alives += 1,
+                    (ParseErrorKind::NotSip, ..) => self.stats.garbage += 1,
+                    (kind, Some(request), Some(status)) => {
+                        self.warn_malformed(flow, kind.phrase(), now);
+                        self.answer_malformed(flow, request, status, kind.phrase());
+                    }
+                    (kind, ..) => {
+                        self.stats.malformed_dropped += 1;
+                        self.warn_malformed(flow, kind.phrase(), now);
+                    }
+                },
+            },
+        }
+    }
+
+    fn receive_request(&mut self, flow: Flow, request: Message, now: Instant) {
+        let (Some(method), Ok(via)) = (request.method(), request.via()) else {
+            // Without a Via there is no way back (RFC 3261 §18.2.2), and no transaction to answer in.
+            self.stats.malformed_dropped += 1;
+            return self.warn_malformed(flow, "Missing Or Malformed Via", now);
+        };
+        if let Err((status, phrase)) = validate(&request) {
+            self.warn_malformed(flow, phrase, now);
+            if method == Method::Ack {
+                self.stats.malformed_dropped += 1;
+            } else {
+                self.answer_malformed(flow, &request, status, phrase);
+            }
+            return;
+        }
+        let asked = if matches!(method, Method::Ack | Method::Cancel) { &Method::Invite } else { &method };
+        let key = self.hasher.server(&request, &via, asked);
+        let to_tag = request.to().ok().and_then(|to| to.tag().map(<[u8]>::to_vec));
+        let seq = request.cseq().map_or(0, |(seq, _)| seq);
+        let received = Received { request, flow, key, seq, to_tag };
+        match method {
+            Method::Ack => self.receive_ack(&received, now),
+            Method::Cancel => self.receive_cancel(&received, now),
+            _ => match self.by_key.get(&key).copied() {
+                Some(tx) => self.receive_repetition(tx, &received, now),
+                None => self.receive_new(received, &method, now),
+            },
+        }
+    }
+
+    fn receive_repetition(&mut self, id: TxId, received: &Received, now: Instant) {
+        self.stats.repeated_requests += 1;
+        let Some(tx) = self.txs.get_mut(id) else { return };
+        // The NAT may have given its sender another port meanwhile.
+        tx.flow = received.flow;
+        let session = tx.session;
+        let mut effects = Effects::default();
+        match &mut tx.kind {
+            Kind::InviteServer { machine, .. } => machine.on_repetition(&mut effects),
+            Kind::Server { machine, .. } => machine.on_repetition(&mut effects),
+            Kind::Ignored | Kind::InviteClient { .. } | Kind::Client { .. } => {}
+        }
+        self.trace(session, received.flow, received.request.as_bytes(), false, true);
+        self.apply(id, effects, now);
+    }
+
+    /// A request that begins a transaction: RFC 3261 §8.2, in its order.
+    fn receive_new(&mut self, received: Received, method: &Method, now: Instant) {
+        let request = &received.request;
+        if let Err(refused) = self.abilities.check(request) {
+            let header = refused.header.map(|(name, value)| (name.as_str().to_owned(), value));
+            let also = (refused.status == Status::UNSUPPORTED_MEDIA_TYPE)
+                .then(|| ("Accept-Encoding".to_owned(), b"identity".to_vec()));
+            let headers: Vec<_> = header.into_iter().chain(also).collect();
+            return self.refuse(&received, refused.status, &headers);
+        }
+        if received.to_tag.is_some() && *method != Method::Register {
+            return self.receive_in_dialog(received, method, now);
+        }
+        match method {
+            Method::Bye => return self.refuse(&received, Status::CALL_OR_TRANSACTION_DOES_NOT_EXIST, &[]),
+            // A switch passes calls on, so for them it is no end of the way: else two switches could ring each other for ever.
+            Method::Invite if may_forward(request).is_err() => {
+                return self.refuse(&received, Status::TOO_MANY_HOPS, &[]);
+            }
+            _ => {}
+        }
+        let merged = self.hasher.merged(request);
+        if self.merged.contains_key(&merged) {
+            return self.refuse(&received, Status::LOOP_DETECTED, &[]);
+        }
+        let sessions_full = *method == Method::Invite && self.sessions.len() >= self.config.max_sessions;
+        if self.is_full() || sessions_full {
+            return self.refuse_overloaded(&received, now);
+        }
+        if *method == Method::Invite {
+            self.receive_invite(received, merged, now);
+        } else {
+            self.begin_request(received, Some(merged), None, now);
+        }
+    }
+
+    /// Gives a request other than INVITE its transaction and hands it to our owner.
+    pub(super) fn begin_request(
+        &mut self,
+        received: Received,
+        merged: Option<u128>,
+        session: Option<SessionId>,
+        now: Instant,
+    ) {
+        let Received { request, flow, key, .. } = received;
+        self.trace(session, flow, request.as_bytes(), false, false);
+        let id = self.add_server(&request, flow, key, merged, session, now);
+        self.event(Event::Request { id: RequestId(id), request, flow, session });
+    }
+
+    pub(super) fn add_server(
+        &mut self,
+        request: &Message,
+        flow: Flow,
+        key: u128,
+        merged: Option<u128>,
+        session: Option<SessionId>,
+        now: Instant,
+    ) -> TxId {
+        let open = Some(Box::new(Open { request: request.clone(), tag: self.reply_tag(key), held: None }));
+        let kind = Kind::Server { machine: Server::new(), merged, open };
+        let id = self.add_tx(Tx { kind, flow, key, session });
+        // Its client gives up at that time too (timer F).
+        self.timers.set(super::Deadline::Forget(id), now + self.timing(flow).patience());
+        id
+    }
+
+    fn receive_response(&mut self, flow: Flow, response: &Message, now: Instant) {
+        if let Err(phrase) = validate_response(response) {
+            self.stats.malformed_dropped += 1;
+            return self.warn_malformed(flow, phrase, now);
+        }
+        let found = response
+            .via()
+            .ok()
+            .as_ref()
+            .and_then(Via::branch)
+            .zip(response.cseq().ok())
+            .and_then(|(branch, (_, method))| self.by_key.get(&self.hasher.client(branch, &method)).copied());
+        let (Some(id), Some(status)) = (found, response.status()) else {
+            self.stats.stray_responses += 1;
+            debug!(?flow, status = ?response.status(), "stray response");
+            return;
+        };
+        let class = Class::of(status.code());
+        let Some(tx) = self.txs.get(id) else { return };
+        let (session, timing) = (tx.session, self.timing(tx.flow));
+        self.trace(session, flow, response.as_bytes(), false, false);
+        let Some(tx) = self.txs.get_mut(id) else { return };
+        let mut effects = Effects::default();
+        match &mut tx.kind {
+            Kind::InviteClient { machine, invite, .. } => {
+                let ack = || super::uac::ack_of_failure(invite, response);
+                machine.on_response(class, ack, &timing, &mut effects);
+                if self.apply(id, effects, now) {
+                    self.invite_answered(id, session, status, response, now);
+                }
+            }
+            Kind::Client { machine, purpose } => {
+                let purpose = *purpose;
+                machine.on_response(class, &timing, &mut effects);
+                if self.apply(id, effects, now) && status.is_final() {
+                    self.request_answered(id, purpose, response);
+                }
+            }
+            Kind::InviteServer { .. } | Kind::Server { .. } | Kind::Ignored => {}
+        }
+    }
+
+    fn request_answered(&mut self, id: TxId, purpose: Purpose, response: &Message) {
+        match purpose {
+            Purpose::Bye(session) => drop(self.remove_session(session)),
+            Purpose::Asked => self.event(Event::Responded { id: RequestId(id), message: Some(response.clone()) }),
+            Purpose::Errand => {}
+        }
+    }
+
+    /// The session whose dialog a request names, with the peer's half of it right (RFC 3261 §12.2.2).
+    pub(super) fn session_of(&self, received: &Received) -> Option<SessionId> {
+        let call_id = received.request.call_id().ok()?;
+        let id = *self.dialogs.get(&self.hasher.dialog(call_id, received.to_tag.as_deref()?))?;
+        let session = self.sessions.get(id)?;
+        let from = received.request.from().ok()?;
+        let fits = *session.dialog.remote_tag == *from.tag().unwrap_or_default();
+        // Before the peer's answer we do not know its tag.
+        (fits || matches!(session.state, super::session::State::Calling { .. })).then_some(id)
+    }
+
+    /// Answers a request that is out of the question, without remembering it.
+    pub(super) fn refuse(&mut self, received: &Received, status: Status, headers: &[(String, Vec<u8>)]) {
+        self.stats.refused += 1;
+        debug!(flow = ?received.flow, %status, "refused");
+        self.answer_stateless(received, status, headers, None);
+    }
+
+    pub(super) fn answer_stateless(
+        &mut self,
+        received: &Received,
+        status: Status,
+        headers: &[(String, Vec<u8>)],
+        session: Option<SessionId>,
+    ) {
+        let tag = self.reply_tag(received.key);
+        let builder = ResponseBuilder::new(&received.request, status).source(received.flow.remote).to_tag(&tag);
+        let builder = builder.header(Name::Server, self.config.server.as_bytes());
+        let builder = headers.iter().fold(builder, |builder, (name, value)| builder.named(name, value));
+        let data = builder.finish();
+        self.transmit(received.flow, data, session, false);
+    }
+
+    pub(super) fn refuse_overloaded(&mut self, received: &Received, now: Instant) {
+        self.stats.overloaded += 1;
+        if self.muffler_passes(now) {
+            warn!(
+                sessions = self.sessions.len(),
+                transactions = self.txs.len(),
+                "overloaded: request refused with 503"
+            );
+        }
+        let seconds = 5 + self.entropy.below(11);
+        let headers = [("Retry-After".to_owned(), seconds.to_string().into_bytes())];
+        self.answer_stateless(received, Status::SERVICE_UNAVAILABLE, &headers, None);
+    }
+
+    fn answer_malformed(&mut self, flow: Flow, request: &Message, status: Status, phrase: &str) {
+        self.stats.malformed_answered += 1;
+        let call_id = request.header(Name::CallId).unwrap_or_default();
+        let tag = self.reply_tag(self.hasher.hash(&[b"malformed", call_id]));
+        let builder = ResponseBuilder::new(request, status).phrase(phrase).source(flow.remote).to_tag(&tag);
+        let data = builder.header(Name::Server, self.config.server.as_bytes()).finish();
+        self.out.push_back(Output::Transmit { flow, data });
+        self.stats.sent += 1;
+    }
+
+    fn warn_malformed(&mut self, flow: Flow, phrase: &str, now: Instant) {
+        debug!(?flow, phrase, "malformed message");
+        if self.muffler_passes(now) {
+            warn!(phrase, "malformed message");
+        }
+    }
+
+    pub(super) fn muffler_passes(&mut self, now: Instant) -> bool {
+        let passes = self.muffler.passes(now);
+        self.stats.muted_warnings = self.muffler.muted();
+        passes
+    }
+}

@@ -1,0 +1,182 @@
+//! Transactions and how messages find them.
+
+use bytes::Bytes;
+use smallvec::SmallVec;
+
+use super::event::{SessionId, TxId};
+use super::flow::Flow;
+use crate::message::{Message, Method, Name, Via};
+use crate::transaction::{Class, Client, InviteClient, InviteServer, Server, Timer};
+
+/// Hashes what identifies a transaction or dialog into a table key. The key is secret, so a stranger cannot make two collide,
+/// and 128 bits do not collide by chance.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Hasher {
+    pub(super) key: (u64, u64),
+}
+
+impl Hasher {
+    pub(super) fn hash(&self, parts: &[&[u8]]) -> u128 {
+        use siphasher::sip128::{Hasher128, SipHasher13};
+        use std::hash::Hasher as _;
+        let mut hasher = SipHasher13::new_with_keys(self.key.0, self.key.1);
+        for part in parts {
+            hasher.write(&(part.len() as u64).to_le_bytes());
+            hasher.write(part);
+        }
+        hasher.finish128().as_u128()
+    }
+
+    /// The server transaction that a request belongs to (RFC 3261 §17.2.3). An ACK or CANCEL is asked about as an INVITE.
+    pub(super) fn server(&self, request: &Message, via: &Via, method: &Method) -> u128 {
+        if let Some(branch) = via.transaction_branch() {
+            let host = via.host_bytes().to_ascii_lowercase();
+            let port = via.port().map(u16::to_be_bytes).unwrap_or_default();
+            return self.hash(&[b"server", branch, &host, &port, method.as_bytes()]);
+        }
+        // RFC 2543: no unique branch. The To tag is left out, for an ACK has one where its INVITE had none.
+        let from = request.from().ok();
+        let from_tag = from.as_ref().and_then(|from| from.tag()).unwrap_or_default();
+        let seq = request.cseq().map_or(0, |(seq, _)| seq).to_be_bytes();
+        let top = request.values(Name::Via).next().unwrap_or_default();
+        let call_id = request.call_id().unwrap_or_default();
+        self.hash(&[b"2543", request.request_uri(), from_tag, call_id, &seq, top, method.as_bytes()])
+    }
+
+    /// The client transaction that a response belongs to (§17.1.3).
+    pub(super) fn client(&self, branch: &[u8], method: &Method) -> u128 {
+        self.hash(&[b"client", branch, method.as_bytes()])
+    }
+
+    /// What two copies of one request that came by different ways have in common (§8.2.2.2).
+    pub(super) fn merged(&self, request: &Message) -> u128 {
+        let from = request.from().ok();
+        let from_tag = from.as_ref().and_then(|from| from.tag()).unwrap_or_default();
+        let cseq = request.header(Name::CSeq).unwrap_or_default();
+        self.hash(&[b"merged", request.call_id().unwrap_or_default(), from_tag, cseq])
+    }
+
+    /// A dialog by our half of its identity; the peer's is compared afterwards.
+    pub(super) fn dialog(&self, call_id: &[u8], local_tag: &[u8]) -> u128 {
+        self.hash(&[b"dialog", call_id, local_tag])
+    }
+}
+
+/// A transaction with what its machine does not need to know.
+#[derive(Debug)]
+pub(super) struct Tx {
+    pub(super) kind: Kind,
+    pub(super) flow: Flow,
+    /// Its key in the table.
+    pub(super) key: u128,
+    /// The session whose ladder its messages belong to; it may be gone already.
+    pub(super) session: Option<SessionId>,
+}
+
+#[derive(Debug)]
+pub(super) enum Kind {
+    InviteServer {
+        machine: InviteServer,
+        merged: Option<u128>,
+        /// Until the final response.
+        open: Option<Box<Open>>,
+    },
+    Server {
+        machine: Server,
+        merged: Option<u128>,
+        /// Until the final response.
+        open: Option<Box<Open>>,
+    },
+    /// A request that nobody wants to answer: its repetitions are swallowed.
+    Ignored,
+    InviteClient {
+        machine: InviteClient,
+        /// As sent: for CANCEL, and for the ACK of whatever comes.
+        invite: Bytes,
+        /// The dialogs that 2xx have made, each with its ACK.
+        forks: SmallVec<[Fork; 1]>,
+    },
+    Client {
+        machine: Client,
+        purpose: Purpose,
+    },
+}
+
+/// What a server transaction needs to make its responses.
+#[derive(Debug)]
+pub(super) struct Open {
+    pub(super) request: Message,
+    /// Our To tag.
+    pub(super) tag: String,
+    /// A final response that waits for its time.
+    pub(super) held: Option<(Class, Bytes)>,
+}
+
+/// One dialog that our INVITE made.
+#[derive(Debug)]
+pub(super) struct Fork {
+    pub(super) tag: Vec<u8>,
+    pub(super) ack: Bytes,
+    pub(super) flow: Flow,
+}
+
+/// Why we sent a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Purpose {
+    /// To end a session; it is gone when this is answered.
+    Bye(SessionId),
+    /// For the INVITE's sake, or a second fork's: its answer does not matter.
+    Errand,
+    /// Our owner wants the answer.
+    Asked,
+}
+
+impl Tx {
+    /// The timers that its machine may have left behind.
+    pub(super) fn timers(&self) -> &'static [Timer] {
+        match self.kind {
+            Kind::InviteServer { .. } => &[Timer::G, Timer::H, Timer::I, Timer::L],
+            Kind::Server { .. } => &[Timer::J],
+            Kind::Ignored => &[],
+            Kind::InviteClient { .. } => &[Timer::A, Timer::B, Timer::D, Timer::M],
+            Kind::Client { .. } => &[Timer::E, Timer::F, Timer::K],
+        }
+    }
+
+    pub(super) fn is_client(&self) -> bool {
+        matches!(self.kind, Kind::InviteClient { .. } | Kind::Client { .. })
+    }
+
+    pub(super) fn merged(&self) -> Option<u128> {
+        match self.kind {
+            Kind::InviteServer { merged, .. } | Kind::Server { merged, .. } => merged,
+            Kind::Ignored | Kind::InviteClient { .. } | Kind::Client { .. } => None,
+        }
+    }
+}
+
+/// Deadlines of an endpoint.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Deadline {
+    /// A timer of a transaction's machine.
+    Tx(TxId, Timer),
+    /// A response that was to wait may go.
+    Held(TxId),
+    /// A request that was never answered is forgotten.
+    Forget(TxId),
+    /// A timer of a session.
+    Session(SessionId, SessionTimer),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum SessionTimer {
+    /// Our 2xx goes out again (RFC 3261 §13.3.1.4).
+    Resend,
+    /// Nobody acknowledged our 2xx, or answered the INVITE that we cancelled (§9.1).
+    Patience,
+    /// A provisional response goes out again, lest a proxy give up (§13.3.1.1).
+    Ringing,
+}
+
+pub(super) const SESSION_TIMERS: [SessionTimer; 3] =
+    [SessionTimer::Resend, SessionTimer::Patience, SessionTimer::Ringing];

@@ -1,0 +1,374 @@
+//! The calling side of a session, and what we ask inside one.
+
+use std::time::Instant;
+
+use bytes::Bytes;
+use smallvec::SmallVec;
+use tracing::debug;
+
+use super::event::TxId;
+use super::flow::uri_param;
+use super::session::{Cancel, Offer, Session, State};
+use super::table::{Deadline, Fork, Kind, Purpose, SessionTimer, Tx};
+use super::uas::SDP;
+use super::{Ended, Endpoint, Event, Flow, Headers, Overloaded, SessionId};
+use crate::dialog::{Dialog, tag_of, via};
+use crate::message::{Message, MessageBuilder, Method, Name, NameAddr, Status, Uri};
+use crate::placement;
+use crate::transaction::{Effects, InviteClient};
+
+/// How many dialogs one INVITE of ours may make; 2xx beyond are not acknowledged.
+const MAX_FORKS: usize = 8;
+
+/// A call of ours.
+#[derive(Clone, Debug)]
+pub struct Invite {
+    /// Where to.
+    pub flow: Flow,
+    /// To whom.
+    pub request_uri: Uri,
+    /// Route values, first hop first.
+    pub route: Vec<NameAddr>,
+    /// From; the tag is ours to add.
+    pub from: NameAddr,
+    /// To, without a tag.
+    pub to: NameAddr,
+    /// The user of our Contact.
+    pub contact_user: String,
+    /// More headers. A Max-Forwards among them replaces our 70: for a call that is passed on, the caller's less one.
+    pub headers: Headers,
+    /// The session description; empty asks the peer for an offer.
+    pub body: Bytes,
+    /// The Call-ID; else a new one.
+    pub call_id: Option<String>,
+}
+
+impl Endpoint {
+    /// Calls somebody.
+    pub fn invite(&mut self, invite: Invite, now: Instant) -> Result<SessionId, Overloaded> {
+        if self.is_full() || self.sessions.len() >= self.config.max_sessions {
+            self.stats.overloaded += 1;
+            return Err(Overloaded);
+        }
+        let flow = invite.flow;
+        let branch = self.branch();
+        let data = self.write_invite(invite, &branch);
+        // What we wrote can be read; were it not so, nobody else could read it either.
+        let message = Message::parse_datagram(data.clone()).map_err(|_| Overloaded)?;
+        let dialog = Dialog::of_our_invite(&message);
+        let key = self.hasher.dialog(&dialog.call_id, &dialog.local_tag);
+        let state = State::Calling { tx: TxId::default(), cancel: None };
+        let id = self.sessions.insert(Session { dialog, flow, key, state });
+        self.dialogs.insert(key, id);
+        let tx = self.send_invite(data, flow, &branch, id, now);
+        if let Some(session) = self.sessions.get_mut(id) {
+            session.state = State::Calling { tx, cancel: None };
+        }
+        Ok(id)
+    }
+
+    /// Ends a session in whatever state: CANCEL, BYE or 480. `reason` is the value of a Reason header (RFC 3326).
+    ///
+    /// No event follows, also if a 2xx crosses the CANCEL: it is acknowledged and hung up. Before the ACK for our 2xx came,
+    /// BYE waits for it.
+    pub fn hangup(&mut self, id: SessionId, reason: Option<Vec<u8>>, now: Instant) {
+        let Some(session) = self.sessions.get_mut(id) else { return };
+        match &mut session.state {
+            State::Incoming { .. } => {
+                let headers = reason.map(|reason| ("Reason".to_owned(), reason)).into_iter().collect();
+                self.reject(id, Status::TEMPORARILY_UNAVAILABLE, headers, now);
+            }
+            State::Calling { .. } => self.cancel_call(id, reason, now),
+            State::Open { offer: Offer::Unacked { .. } } => self.hang_up_when_acknowledged(id, reason),
+            State::Open { offer: Offer::Theirs { tx } } => {
+                let tx = *tx;
+                self.reject_invite(tx, Status::REQUEST_TERMINATED, &[], now);
+                self.say_bye(id, reason, now);
+            }
+            State::Open { offer: Offer::None | Offer::Ours { .. } } => self.say_bye(id, reason, now),
+            State::Closing => {}
+        }
+    }
+
+    /// Offers a new session description inside the dialog; [`Event::Reanswered`] tells the answer. False if another INVITE is
+    /// under way there, or if there is no dialog.
+    pub fn reinvite(&mut self, id: SessionId, body: Bytes, now: Instant) -> bool {
+        let branch = self.branch();
+        let full = self.is_full();
+        let (allow, supported) = (self.abilities.allow(), self.config.supported.join(", "));
+        let Some(session) = self.sessions.get_mut(id) else { return false };
+        if full || !matches!(session.state, State::Open { offer: Offer::None }) {
+            return false;
+        }
+        let seq = session.dialog.next_seq();
+        let flow = session.dialog.next_hop(session.flow);
+        let Some(mut out) = session.dialog.request(&Method::Invite, seq, &branch, &flow) else { return false };
+        out.header(Name::Contact, &session.dialog.contact);
+        out.header(Name::Allow, allow).header(Name::Supported, supported);
+        out.header(Name::UserAgent, &self.config.server);
+        let data = if body.is_empty() { out.finish() } else { out.finish_with_body(SDP, &body) };
+        let tx = self.send_invite(data, flow, &branch, id, now);
+        if let Some(session) = self.sessions.get_mut(id) {
+            session.state = State::Open { offer: Offer::Ours { tx } };
+        }
+        true
+    }
+
+    fn write_invite(&mut self, invite: Invite, branch: &str) -> Bytes {
+        let tag = placement::tag(self.config.cell, &mut self.entropy);
+        let call_id = invite.call_id.unwrap_or_else(|| self.entropy.token(26));
+        let seq = 1 + self.entropy.below(1 << 16) as u32;
+        let mut out = MessageBuilder::request(&Method::Invite, &invite.request_uri);
+        out.header(Name::Via, via(&invite.flow, branch));
+        if !invite.headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("Max-Forwards")) {
+            out.header(Name::MaxForwards, "70");
+        }
+        for route in &invite.route {
+            out.addr(Name::Route, route);
+        }
+        out.addr(Name::From, &invite.from.with_tag(&tag)).addr(Name::To, &invite.to).header(Name::CallId, call_id);
+        out.cseq(seq, &Method::Invite);
+        out.header(Name::Contact, contact(&invite.contact_user, &invite.flow));
+        out.header(Name::Allow, self.abilities.allow()).header(Name::Supported, self.config.supported.join(", "));
+        out.header(Name::UserAgent, &self.config.server);
+        for (name, value) in &invite.headers {
+            out.named(name, value);
+        }
+        if invite.body.is_empty() { out.finish() } else { out.finish_with_body(SDP, &invite.body) }
+    }
+
+    fn send_invite(&mut self, data: Bytes, flow: Flow, branch: &str, session: SessionId, now: Instant) -> TxId {
+        let mut effects = Effects::default();
+        let machine = InviteClient::start(data.clone(), &self.timing(flow), &mut effects);
+        let kind = Kind::InviteClient { machine, invite: data, forks: SmallVec::new() };
+        let key = self.hasher.client(branch.as_bytes(), &Method::Invite);
+        let tx = self.add_tx(Tx { kind, flow, key, session: Some(session) });
+        self.apply(tx, effects, now);
+        tx
+    }
+
+    /// A response to an INVITE of ours that its machine lets pass.
+    pub(super) fn invite_answered(
+        &mut self,
+        tx: TxId,
+        session: Option<SessionId>,
+        status: Status,
+        response: &Message,
+        now: Instant,
+    ) {
+        if status.is_success() {
+            return self.invite_accepted(tx, session, response, now);
+        }
+        if status.is_failure() {
+            return self.invite_failed(session, tx, status, Some(response), now);
+        }
+        let Some((id, session)) = session.and_then(|id| Some((id, self.sessions.get(id)?))) else { return };
+        match &session.state {
+            State::Calling { cancel: Some(Cancel { sent: false, .. }), .. } => self.send_cancel(id, now),
+            State::Calling { cancel: None, .. } if status != Status::TRYING => {
+                self.event(Event::Provisional { session: id, status, message: response.clone() });
+            }
+            _ => {}
+        }
+    }
+
+    /// Our INVITE, first or in a dialog, failed for good.
+    pub(super) fn invite_failed(
+        &mut self,
+        session: Option<SessionId>,
+        tx: TxId,
+        status: Status,
+        response: Option<&Message>,
+        now: Instant,
+    ) {
+        let Some((id, session)) = session.and_then(|id| Some((id, self.sessions.get_mut(id)?))) else { return };
+        match &session.state {
+            State::Calling { cancel, .. } => {
+                let silent = cancel.is_some();
+                self.remove_session(id);
+                if !silent {
+                    self.event(Event::Rejected { session: id, status, message: response.cloned() });
+                }
+            }
+            State::Open { offer: Offer::Ours { tx: ours } } if *ours == tx => {
+                session.state = State::Open { offer: Offer::None };
+                self.event(Event::Reanswered { session: id, status, message: response.cloned() });
+                if matches!(status, Status::REQUEST_TIMEOUT | Status::CALL_OR_TRANSACTION_DOES_NOT_EXIST) {
+                    self.say_bye(id, None, now);
+                    self.event(Event::Ended { session: id, how: Ended::Gone, reason: None });
+                }
+            }
+            State::Open { .. } | State::Incoming { .. } | State::Closing => {}
+        }
+    }
+
+    /// A 2xx: acknowledged whatever became of the session (RFC 3261 §13.2.2.4).
+    fn invite_accepted(&mut self, tx: TxId, session: Option<SessionId>, response: &Message, now: Instant) {
+        let tag = tag_of(response);
+        let Some(Kind::InviteClient { forks, .. }) = self.txs.get(tx).map(|tx| &tx.kind) else { return };
+        if let Some(fork) = forks.iter().find(|fork| fork.tag == tag) {
+            let (flow, ack) = (fork.flow, fork.ack.clone());
+            return self.transmit(flow, ack, session, true);
+        }
+        let first = forks.is_empty();
+        if forks.len() >= MAX_FORKS {
+            self.stats.stray_responses += 1;
+            return;
+        }
+        let alive = session.filter(|_| first).and_then(|id| Some((id, self.sessions.get_mut(id)?)));
+        let Some((id, session)) = alive else { return self.refuse_fork(tx, session, tag, response, now) };
+        match &mut session.state {
+            State::Calling { cancel, .. } => {
+                let cancelled = cancel.take().map(|cancel| cancel.reason);
+                session.dialog.establish(response);
+                session.state = State::Open { offer: Offer::None };
+                self.cancel_session_timers(id);
+                self.acknowledge(id, tx, tag, response);
+                match cancelled {
+                    Some(reason) => self.say_bye(id, reason, now),
+                    None => self.event(Event::Accepted { session: id, message: response.clone() }),
+                }
+            }
+            State::Open { offer } => {
+                if matches!(offer, Offer::Ours { tx: ours } if *ours == tx) {
+                    *offer = Offer::None;
+                }
+                session.dialog.refresh(response);
+                self.acknowledge(id, tx, tag, response);
+                let status = response.status().unwrap_or(Status::OK);
+                self.event(Event::Reanswered { session: id, status, message: Some(response.clone()) });
+            }
+            State::Closing => self.acknowledge(id, tx, tag, response),
+            State::Incoming { .. } => {}
+        }
+    }
+
+    /// Sends the ACK for a 2xx of a session and keeps it for repetitions.
+    fn acknowledge(&mut self, id: SessionId, tx: TxId, tag: Vec<u8>, response: &Message) {
+        let branch = self.branch();
+        let Some(session) = self.sessions.get(id) else { return };
+        let flow = session.dialog.next_hop(session.flow);
+        let Some(ack) = self.write_ack(&session.dialog, &branch, &flow, response) else { return };
+        self.keep_ack(tx, Fork { tag, ack: ack.clone(), flow });
+        self.transmit(flow, ack, Some(id), false);
+    }
+
+    /// A 2xx from a second fork, or one that came when the session was gone: acknowledged and hung up.
+    fn refuse_fork(&mut self, tx: TxId, session: Option<SessionId>, tag: Vec<u8>, response: &Message, now: Instant) {
+        let Some(Kind::InviteClient { invite, .. }) = self.txs.get(tx).map(|tx| &tx.kind) else { return };
+        let Ok(invite) = Message::parse_datagram(invite.clone()) else { return };
+        let Some(known) = self.txs.get(tx).map(|tx| tx.flow) else { return };
+        debug!(flow = ?known, "2xx of a second fork is hung up");
+        self.stats.second_forks += 1;
+        let mut dialog = Dialog::of_our_invite(&invite);
+        dialog.establish(response);
+        let flow = dialog.next_hop(known);
+        let (ack_branch, bye_branch) = (self.branch(), self.branch());
+        if let Some(ack) = self.write_ack(&dialog, &ack_branch, &flow, response) {
+            self.keep_ack(tx, Fork { tag, ack: ack.clone(), flow });
+            self.transmit(flow, ack, session, false);
+        }
+        let seq = dialog.next_seq();
+        if let Some(mut bye) = dialog.request(&Method::Bye, seq, &bye_branch, &flow) {
+            bye.header(Name::UserAgent, &self.config.server);
+            let key = self.hasher.client(bye_branch.as_bytes(), &Method::Bye);
+            self.send_request(bye.finish(), flow, key, Purpose::Errand, session, now);
+        }
+    }
+
+    fn write_ack(&self, dialog: &Dialog, branch: &str, flow: &Flow, response: &Message) -> Option<Bytes> {
+        let (seq, _) = response.cseq().ok()?;
+        let mut ack = dialog.request(&Method::Ack, seq, branch, flow)?;
+        ack.header(Name::UserAgent, &self.config.server);
+        Some(ack.finish())
+    }
+
+    fn keep_ack(&mut self, tx: TxId, fork: Fork) {
+        if let Some(Kind::InviteClient { forks, .. }) = self.txs.get_mut(tx).map(|tx| &mut tx.kind) {
+            forks.push(fork);
+        }
+    }
+
+    /// Gives up a call: CANCEL as soon as that is allowed (RFC 3261 §9.1).
+    pub(super) fn cancel_call(&mut self, id: SessionId, reason: Option<Vec<u8>>, now: Instant) {
+        let Some(session) = self.sessions.get_mut(id) else { return };
+        let State::Calling { tx, cancel: cancel @ None } = &mut session.state else { return };
+        *cancel = Some(Cancel { reason, sent: false });
+        let tx = *tx;
+        if let Some(Kind::InviteClient { machine, .. }) = self.txs.get(tx).map(|tx| &tx.kind)
+            && machine.is_proceeding()
+        {
+            self.send_cancel(id, now);
+        }
+    }
+
+    fn send_cancel(&mut self, id: SessionId, now: Instant) {
+        let Some(session) = self.sessions.get_mut(id) else { return };
+        let State::Calling { tx, cancel: Some(cancel) } = &mut session.state else { return };
+        cancel.sent = true;
+        let Some(found) = self.txs.get(*tx) else { return };
+        let Kind::InviteClient { invite, .. } = &found.kind else { return };
+        let flow = found.flow;
+        let Some((data, branch)) = cancel_of(invite, cancel.reason.as_deref()) else { return };
+        let key = self.hasher.client(&branch, &Method::Cancel);
+        self.send_request(data, flow, key, Purpose::Errand, Some(id), now);
+        // If even now nothing final comes, the INVITE is forgotten.
+        self.timers.set(Deadline::Session(id, SessionTimer::Patience), now + self.config.t1 * 64);
+    }
+
+    /// Ends a dialog by BYE. The session stays, silent, until that is answered or given up.
+    pub(super) fn say_bye(&mut self, id: SessionId, reason: Option<Vec<u8>>, now: Instant) {
+        self.cancel_session_timers(id);
+        let branch = self.branch();
+        let Some(session) = self.sessions.get_mut(id) else { return };
+        session.state = State::Closing;
+        let seq = session.dialog.next_seq();
+        let flow = session.dialog.next_hop(session.flow);
+        let Some(mut bye) = session.dialog.request(&Method::Bye, seq, &branch, &flow) else {
+            // Its Contact is no address: there is nobody to tell.
+            return drop(self.remove_session(id));
+        };
+        if let Some(reason) = reason {
+            bye.header(Name::Reason, reason);
+        }
+        bye.header(Name::UserAgent, &self.config.server);
+        let key = self.hasher.client(branch.as_bytes(), &Method::Bye);
+        self.send_request(bye.finish(), flow, key, Purpose::Bye(id), Some(id), now);
+    }
+}
+
+/// Our Contact: this user at our address on this flow.
+pub(super) fn contact(user: &str, flow: &Flow) -> String {
+    let escaped = Uri::sip((!user.is_empty()).then_some(user), "h", None).ok();
+    let user = escaped.as_ref().and_then(|uri| uri.user()).map(|user| format!("{}@", String::from_utf8_lossy(user)));
+    format!("<sip:{}{}{}>", user.unwrap_or_default(), flow.local, uri_param(flow.transport))
+}
+
+/// The ACK for a failure: RFC 3261 §17.1.1.3.
+pub(super) fn ack_of_failure(invite: &Bytes, response: &Message) -> Bytes {
+    let Ok(invite) = Message::parse_datagram(invite.clone()) else { return Bytes::new() };
+    let Some(mut out) = hop_request(&invite, &Method::Ack) else { return Bytes::new() };
+    out.copy(&invite, Name::From).copy(response, Name::To).copy(&invite, Name::CallId);
+    out.cseq(invite.cseq().map_or(0, |(seq, _)| seq), &Method::Ack);
+    out.finish()
+}
+
+/// The CANCEL for an INVITE, and its branch: RFC 3261 §9.1.
+fn cancel_of(invite: &Bytes, reason: Option<&[u8]>) -> Option<(Bytes, Vec<u8>)> {
+    let invite = Message::parse_datagram(invite.clone()).ok()?;
+    let branch = invite.via().ok()?.branch()?.to_vec();
+    let mut out = hop_request(&invite, &Method::Cancel)?;
+    out.copy(&invite, Name::From).copy(&invite, Name::To).copy(&invite, Name::CallId);
+    out.cseq(invite.cseq().ok()?.0, &Method::Cancel);
+    if let Some(reason) = reason {
+        out.header(Name::Reason, reason);
+    }
+    Some((out.finish(), branch))
+}
+
+/// A request that follows an INVITE hop by hop: same Request-URI, topmost Via and Route.
+fn hop_request(invite: &Message, method: &Method) -> Option<MessageBuilder> {
+    let mut out = MessageBuilder::request(method, &invite.uri().ok()?);
+    out.copy(invite, Name::Via).header(Name::MaxForwards, "70").copy(invite, Name::Route);
+    Some(out)
+}

@@ -1,0 +1,291 @@
+//! Which cell owns a message: a pure function of its bytes, so that a retransmission, a CANCEL, an ACK and a BYE always
+//! meet their transaction.
+//!
+//! Our tags and branches carry the cell that made them. What carries neither is placed by its address of record
+//! (REGISTER, SUBSCRIBE, PUBLISH) or its Call-ID.
+
+use std::hash::Hasher;
+
+use siphasher::sip::SipHasher13;
+use stdx::Entropy;
+
+use crate::endpoint::CellTag;
+
+/// Begins our tags; a cell's number of four hexadecimal digits follows.
+const TAG: &[u8] = b"pb";
+/// Begins our branches, after RFC 3261's cookie.
+const BRANCH: &[u8] = b"z9hG4bKpb";
+/// Header lines that are looked at before we give up.
+const MAX_LINES: usize = 512;
+
+/// Who should get a message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Hint {
+    /// The cell that gave the To tag of this request, the branch of this response, or the tag in its Replaces or Join.
+    Cell(CellTag),
+    /// The home of this address of record: [`aor_hash`] of its user part.
+    Aor(u64),
+    /// Whoever the hash of the Call-ID falls to. Keep-alives and garbage have one too.
+    CallId(u64),
+}
+
+/// Reads no more of a datagram than it needs, and never fails.
+pub fn owner_hint(data: &[u8]) -> Hint {
+    let start = data.iter().position(|b| !matches!(b, b'\r' | b'\n')).unwrap_or(data.len());
+    let data = &data[start..];
+    let (line, headers) = split_line(data);
+    if line.len() >= 8 && line[..8].eq_ignore_ascii_case(b"SIP/2.0 ") {
+        of_response(headers)
+    } else {
+        of_request(line, headers)
+    }
+}
+
+/// The hash by which the home of an extension is found: of the user part of its address, for phones name the host
+/// as they like (address, domain, port).
+pub fn aor_hash(user: &[u8]) -> u64 {
+    hash(user)
+}
+
+/// A new tag of ours.
+pub(crate) fn tag(cell: CellTag, entropy: &mut Entropy) -> String {
+    format!("pb{:04x}{}", cell.0, entropy.token(16))
+}
+
+/// A new branch of ours.
+pub(crate) fn branch(cell: CellTag, entropy: &mut Entropy) -> String {
+    format!("z9hG4bKpb{:04x}{}", cell.0, entropy.token(16))
+}
+
+/// The cell that made this tag, if it looks like ours.
+fn cell_of_tag(tag: &[u8]) -> Option<CellTag> {
+    let digits = tag.strip_prefix(TAG)?.get(..4)?;
+    if tag.len() < 16 || !digits.iter().all(|d| matches!(d, b'0'..=b'9' | b'a'..=b'f')) {
+        return None;
+    }
+    u16::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok().map(CellTag)
+}
+
+fn of_response(headers: &[u8]) -> Hint {
+    for (name, value) in lines(headers) {
+        if is(name, b"via", b'v') {
+            // Only the topmost Via is ours; a proxy may have put all of them into one line.
+            let first = value.split(|b| *b == b',').next().unwrap_or_default();
+            if let Some(cell) = param(first, b"branch")
+                && let Some(cell) = cell.strip_prefix(&BRANCH[..BRANCH.len() - TAG.len()]).and_then(cell_of_tag)
+            {
+                return Hint::Cell(cell);
+            }
+            break;
+        }
+    }
+    of_call_id(headers)
+}
+
+fn of_request(line: &[u8], headers: &[u8]) -> Hint {
+    let mut words = line.split(|b| *b == b' ').filter(|w| !w.is_empty());
+    let (method, uri) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
+    let mut to = None;
+    for (name, value) in lines(headers) {
+        if is(name, b"to", b't') && to.is_none() {
+            to = Some(value);
+            if let Some(cell) = param(after_address(value), b"tag").and_then(cell_of_tag) {
+                return Hint::Cell(cell);
+            }
+        } else if (name.eq_ignore_ascii_case(b"replaces") || name.eq_ignore_ascii_case(b"join"))
+            && let Some(cell) = param(value, b"to-tag").and_then(cell_of_tag)
+        {
+            return Hint::Cell(cell);
+        }
+    }
+    match method {
+        b"REGISTER" => Hint::Aor(hash(user(address(to.unwrap_or(uri))))),
+        b"SUBSCRIBE" | b"PUBLISH" => Hint::Aor(hash(user(uri))),
+        _ => of_call_id(headers),
+    }
+}
+
+fn of_call_id(headers: &[u8]) -> Hint {
+    let id = lines(headers).find(|(name, _)| is(name, b"call-id", b'i')).map_or(&b""[..], |(_, value)| value);
+    Hint::CallId(hash(id))
+}
+
+/// The same on every node and in every run: owners are agreed upon, not secret.
+fn hash(bytes: &[u8]) -> u64 {
+    let mut hasher = SipHasher13::new_with_keys(0x5061_7463_6862_6179, 0);
+    hasher.write(bytes);
+    hasher.finish()
+}
+
+fn is(name: &[u8], long: &[u8], compact: u8) -> bool {
+    name.eq_ignore_ascii_case(long) || name.len() == 1 && name[0].eq_ignore_ascii_case(&compact)
+}
+
+fn split_line(data: &[u8]) -> (&[u8], &[u8]) {
+    match data.iter().position(|b| *b == b'\n') {
+        Some(end) => (data[..end].trim_ascii_end(), &data[end + 1..]),
+        None => (data, &[]),
+    }
+}
+
+/// Header lines as (name, value), folds kept inside the value.
+fn lines(mut rest: &[u8]) -> impl Iterator<Item = (&[u8], &[u8])> {
+    std::iter::from_fn(move || {
+        let mut end = 0;
+        loop {
+            match rest[end..].iter().position(|b| *b == b'\n') {
+                Some(at) => {
+                    end += at + 1;
+                    if !matches!(rest.get(end), Some(b' ' | b'\t')) {
+                        break;
+                    }
+                }
+                None => {
+                    end = rest.len();
+                    break;
+                }
+            }
+        }
+        let (line, tail) = rest.split_at(end);
+        rest = tail;
+        let line = line.trim_ascii();
+        if line.is_empty() {
+            return None;
+        }
+        let colon = line.iter().position(|b| *b == b':').unwrap_or(line.len());
+        Some((line[..colon].trim_ascii_end(), line.get(colon + 1..).unwrap_or_default().trim_ascii()))
+    })
+    .take(MAX_LINES)
+}
+
+/// The address inside a To value.
+fn address(value: &[u8]) -> &[u8] {
+    let value = after_display(value);
+    match value.iter().position(|b| *b == b'<') {
+        Some(open) => value[open + 1..].split(|b| *b == b'>').next().unwrap_or_default(),
+        None => value.split(|b| *b == b';').next().unwrap_or_default(),
+    }
+}
+
+/// What follows the address of a To value: its own parameters.
+fn after_address(value: &[u8]) -> &[u8] {
+    let value = after_display(value);
+    match value.iter().position(|b| *b == b'>') {
+        Some(close) => &value[close + 1..],
+        None => value,
+    }
+}
+
+/// Skips a quoted display name, which may contain anything.
+fn after_display(value: &[u8]) -> &[u8] {
+    let Some(quoted) = value.strip_prefix(b"\"") else { return value };
+    let mut escaped = false;
+    for (i, b) in quoted.iter().enumerate() {
+        match b {
+            _ if escaped => escaped = false,
+            b'\\' => escaped = true,
+            b'"' => return &quoted[i + 1..],
+            _ => {}
+        }
+    }
+    value
+}
+
+/// The value of `;name=value`.
+fn param<'a>(value: &'a [u8], name: &[u8]) -> Option<&'a [u8]> {
+    value.split(|b| *b == b';').skip(1).find_map(|param| {
+        let equals = param.iter().position(|b| *b == b'=')?;
+        param[..equals].trim_ascii().eq_ignore_ascii_case(name).then(|| param[equals + 1..].trim_ascii())
+    })
+}
+
+/// The user part of a SIP or tel URI, without password and parameters; the host if there is no user.
+fn user(uri: &[u8]) -> &[u8] {
+    let uri = uri.trim_ascii();
+    let rest = uri.iter().position(|b| *b == b':').map_or(uri, |colon| &uri[colon + 1..]);
+    let user = rest.iter().position(|b| *b == b'@').map_or(rest, |at| &rest[..at]);
+    user.split(|b| matches!(b, b':' | b';')).next().unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const CELL: CellTag = CellTag(0x1f);
+
+    fn request(method: &str, to: &str, more: &str) -> Vec<u8> {
+        format!(
+            "{method} sip:200@pbx SIP/2.0\r\nVia: SIP/2.0/UDP 10.0.0.1;branch=z9hG4bKx\r\nTo: {to}\r\nCall-ID: a@b\r\n{more}\r\n"
+        )
+        .into_bytes()
+    }
+
+    #[test]
+    fn every_message_of_a_call_goes_to_one_cell() {
+        let mut entropy = Entropy::seeded(1);
+        let first = owner_hint(&request("INVITE", "<sip:200@pbx>", ""));
+        let Hint::CallId(hash) = first else { panic!("{first:?}") };
+        let cells = 7;
+        let cell = CellTag((hash % cells) as u16);
+        let owner = |data: &[u8]| match owner_hint(data) {
+            Hint::Cell(cell) => cell,
+            Hint::CallId(hash) | Hint::Aor(hash) => CellTag((hash % cells) as u16),
+        };
+        let tag = tag(cell, &mut entropy);
+        let to = format!("\"a > b;tag=x\" <sip:200@pbx;tag=no>;x=y; TAG = {tag}");
+        let branch = branch(cell, &mut entropy);
+        for data in [
+            request("INVITE", "<sip:200@pbx>", ""),
+            request("CANCEL", "<sip:200@pbx>", ""),
+            request("ACK", &to, ""),
+            request("BYE", &to, ""),
+            request("INVITE", &format!("sip:200@pbx;tag={tag}"), ""),
+            format!("SIP/2.0 200 OK\r\nv: SIP/2.0/UDP h;rport ;branch={branch};received=1.1.1.1, SIP/2.0/UDP x;branch=z\r\n\r\n").into(),
+            b"\r\n\r\nCANCEL sip:x SIP/2.0\ni:\r\n a@b\nTo\t: <sip:200@pbx>\n\n".to_vec(),
+            request("INVITE", "<sip:300@pbx>", &format!("Replaces: zz;from-tag=1;to-tag={tag}\r\n")),
+        ] {
+            assert_eq!(owner(&data), cell, "{}", String::from_utf8_lossy(&data));
+        }
+    }
+
+    #[test]
+    fn registrations_go_to_the_home_of_the_user_whatever_the_host() {
+        let home = Hint::Aor(aor_hash(b"100"));
+        for to in [
+            "<sip:100@pbx>",
+            "sip:100@10.0.0.1:5060;x=y",
+            "\"<\\\"\" <sips:100:pw@pbx;x>;tag=1",
+            "<tel:100;phone-context=x>",
+        ] {
+            assert_eq!(owner_hint(&request("REGISTER", to, "")), home, "{to}");
+        }
+        assert_ne!(owner_hint(&request("REGISTER", "<sip:101@pbx>", "")), home);
+        assert_eq!(owner_hint(&request("SUBSCRIBE", "<sip:100@pbx>", "")), Hint::Aor(aor_hash(b"200")));
+    }
+
+    #[test]
+    fn strangers_tags_are_not_taken_for_ours() {
+        for tag in ["pb00", "pbzzzz0123456789", "PB001f0123456789", "abc", "pb001Fabcdefghijk", "pb001f"] {
+            assert_eq!(cell_of_tag(tag.as_bytes()), None, "{tag}");
+        }
+        assert_eq!(cell_of_tag(tag(CELL, &mut Entropy::seeded(1)).as_bytes()), Some(CELL));
+    }
+
+    #[test]
+    fn garbage_has_an_owner_too() {
+        let mut entropy = Entropy::seeded(5);
+        let seed = request("INVITE", "\"x\\", "Via: SIP/2.0/UDP h;branch=z9hG4bKpb\r\nReplaces: ;to-tag=pb\r\n");
+        for _ in 0..20_000 {
+            let mut data = seed.clone();
+            for _ in 0..entropy.below(12) {
+                let at = entropy.below(data.len() as u64) as usize;
+                data[at] = b"\r\n\t :;,<>\"\\=@\0\xff"[entropy.below(15) as usize];
+            }
+            data.truncate(entropy.below(data.len() as u64 + 1) as usize);
+            owner_hint(&data);
+        }
+        for data in [&b""[..], b"\r\n", b"SIP/2.0 ", b"SIP/2.0", b" ", b"REGISTER", b"REGISTER \r\nTo", b"\0\0\0\0"] {
+            owner_hint(data);
+        }
+    }
+}

@@ -1,6 +1,7 @@
 //! Who may do what: trunks by address, extensions by digest.
 
 use crate::cell::Cell;
+use crate::signalling::text;
 use call::{Party, PartyKind};
 use sip_stack::auth::{Ha1, Verdict};
 use sip_stack::endpoint::Flow;
@@ -40,7 +41,8 @@ impl Cell {
         match self.auth.check(request, &self.config.realm, &lookup, flow.remote.ip(), now) {
             Verdict::Ok { user } => {
                 let mut party = claimed(request, PartyKind::Extension);
-                if let Some(extension) = self.directory.extension(&user).filter(|extension| !extension.name.is_empty()) {
+                if let Some(extension) = self.directory.extension(&user).filter(|extension| !extension.name.is_empty())
+                {
                     party.name.clone_from(&extension.name);
                 }
                 party.number = user;
@@ -67,14 +69,11 @@ impl Cell {
 /// Who a request says it is from.
 fn claimed(request: &Message, kind: PartyKind) -> Party {
     let Ok(from) = request.from() else { return Party { number: String::new(), name: String::new(), kind } };
-    Party { number: number_of(&from.uri), name: text_of(&from.display()), kind }
+    let name = from.display_text().map(|name| text(&name)).unwrap_or_default();
+    Party { number: number_of(&from.uri), name, kind }
 }
 
 /// The number in a URI: the user of `sip:`, the digits of `tel:` without their visual separators (RFC 3966 §5.1.1).
 pub(crate) fn number_of(uri: &sip_stack::message::Uri) -> String {
-    uri.number()
-}
-
-fn text_of(bytes: &[u8]) -> String {
-    String::from_utf8_lossy(bytes).into_owned()
+    uri.dialled().map(|number| text(&number)).unwrap_or_default()
 }

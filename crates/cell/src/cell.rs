@@ -277,7 +277,7 @@ impl Cell {
             extension: binding.aor.clone(),
             contact: String::from_utf8_lossy(&binding.contact).into_owned(),
             remote: binding.flow.remote.to_string(),
-            transport: binding.flow.transport.via().to_ascii_lowercase(),
+            transport: binding.flow.transport.as_str().to_ascii_lowercase(),
             user_agent: binding.user_agent.clone(),
             expires_at: wall.at(binding.expires_at),
         };

@@ -29,6 +29,8 @@ pub(crate) struct Conversation {
     pub(crate) warning: Option<String>,
     /// It is refused for this before anybody is looked for.
     pub(crate) refuse: Option<Outcome>,
+    /// Who keeps failing to prove itself waits longer for each refusal.
+    pub(crate) reject_after: Duration,
     /// What the dialled number led to.
     pub(crate) ring: Duration,
     pub(crate) record: bool,
@@ -74,6 +76,7 @@ impl Conversation {
             early_answer: false,
             warning: None,
             refuse: None,
+            reject_after: Duration::ZERO,
             ring: Duration::ZERO,
             record: false,
             destination: None,

@@ -98,7 +98,8 @@ mod tests {
     #[test]
     fn the_longest_route_wins_and_a_trunk_needs_a_route_of_its_own() {
         let mut config = Config::new("test", Wall::new(stdx::testing::start(), 0));
-        config.routes = vec![route("0*", None, "a"), route("00*", None, "b"), route("0012", None, "c"), route("9", Some("a"), "b")];
+        config.routes =
+            vec![route("0*", None, "a"), route("00*", None, "b"), route("0012", None, "c"), route("9", Some("a"), "b")];
         let address = "192.0.2.1:5060".parse().unwrap();
         for name in ["a", "b", "c"] {
             config.trunk_flows.insert(name.into(), Flow::udp(address, address));

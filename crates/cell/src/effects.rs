@@ -64,7 +64,8 @@ impl Cell {
                 conversation.record = record || self.config.policy.record_all;
                 let uri = format!("sip:{number}@{}", flow.remote).into_bytes();
                 conversation.contacts = vec![Contact { uri, flow, user_agent: String::new() }];
-                let party = Party { number: number.to_owned(), name: String::new(), kind: PartyKind::Trunk(trunk.to_owned()) };
+                let party =
+                    Party { number: number.to_owned(), name: String::new(), kind: PartyKind::Trunk(trunk.to_owned()) };
                 let target = Target { party, ring: TRUNK_RING, record: conversation.record };
                 self.facts.push_back((id, Input::Located(vec![target])));
             }
@@ -111,7 +112,8 @@ impl Cell {
         self.media.hint_source(port, flow.remote.ip());
         let body = self.media.make_offer(port, conversation.port(LegId::CALLER), now);
         let caller = conversation.call.caller();
-        let from = address(&caller.number, flow.local).ok_or(Outcome::SwitchFailure)?.with_display(caller.name.as_bytes());
+        let from =
+            address(&caller.number, flow.local).ok_or(Outcome::SwitchFailure)?.with_display(caller.name.as_bytes());
         let to = NameAddr::new(request_uri.without_headers());
         let invite = Invite {
             flow,
@@ -151,7 +153,8 @@ impl Cell {
 
     fn ring(&mut self, id: CallId, early_media: Option<LegNo>, now: Instant) {
         let Some(conversation) = self.conversations.get_mut(&id) else { return };
-        let (Some(session), Some(port)) = (conversation.session(LegId::CALLER), conversation.port(LegId::CALLER)) else {
+        let (Some(session), Some(port)) = (conversation.session(LegId::CALLER), conversation.port(LegId::CALLER))
+        else {
             return;
         };
         let (status, body) = match early_media.and_then(|leg| conversation.port(leg)) {
@@ -181,7 +184,8 @@ impl Cell {
 
     fn try_announce(&mut self, id: CallId, outcome: Outcome, now: Instant) -> bool {
         let Some(conversation) = self.conversations.get_mut(&id).filter(|c| c.refuse.is_none()) else { return false };
-        let (Some(session), Some(port)) = (conversation.session(LegId::CALLER), conversation.port(LegId::CALLER)) else {
+        let (Some(session), Some(port)) = (conversation.session(LegId::CALLER), conversation.port(LegId::CALLER))
+        else {
             return false;
         };
         self.media.unbridge(port, now);
@@ -242,6 +246,7 @@ impl Cell {
 
     fn reject(&mut self, id: CallId, cause: Cause, now: Instant) {
         let Some(conversation) = self.conversations.get_mut(&id) else { return };
+        let delay = conversation.reject_after;
         let mut headers = vec![("Reason".to_owned(), reason_value(cause))];
         if let Some(warning) = &conversation.warning {
             headers.push(("Warning".to_owned(), warning.clone().into_bytes()));
@@ -249,9 +254,11 @@ impl Cell {
         if cause.sip == 503 {
             headers.push(("Retry-After".to_owned(), b"5".to_vec()));
         }
-        let Some(session) = conversation.legs.get_mut(&LegId::CALLER).and_then(|end| end.session.take()) else { return };
+        let Some(session) = conversation.legs.get_mut(&LegId::CALLER).and_then(|end| end.session.take()) else {
+            return;
+        };
         self.sessions.remove(session);
-        self.sip.reject(session, Status(cause.sip.clamp(400, 699)), headers, now);
+        self.sip.reject_after(session, Status(cause.sip.clamp(400, 699)), headers, delay, now);
     }
 
     /// Ends a leg's signalling. Its port stays until the call is over if it may be in a recording.
@@ -296,7 +303,8 @@ impl Cell {
             self.media.stop_recording(recording.id, now);
             self.hear_media(now);
         }
-        let legs: Vec<LegNo> = self.conversations.get(&id).map(|c| c.legs.keys().copied().collect()).unwrap_or_default();
+        let legs: Vec<LegNo> =
+            self.conversations.get(&id).map(|c| c.legs.keys().copied().collect()).unwrap_or_default();
         for leg in legs {
             self.close_port(id, leg, now);
         }
@@ -327,7 +335,7 @@ impl Cell {
 
 /// `<sip:number@our-address>` for a From header.
 fn address(number: &str, local: std::net::SocketAddr) -> Option<NameAddr> {
-    let user = (!number.is_empty()).then_some(number).unwrap_or("anonymous");
+    let user = if number.is_empty() { "anonymous" } else { number };
     Uri::sip(Some(user), &host(local), Some(local.port())).ok().map(NameAddr::new)
 }
 

@@ -86,6 +86,9 @@ impl Cell {
                 }
             }
         }
+        if refuse == Some(Outcome::Forbidden) {
+            conversation.reject_after = self.auth.delay(flow.remote.ip());
+        }
         conversation.refuse = refuse;
         conversation.sessions.push(session);
         conversation.legs.insert(LegId::CALLER, leg);
@@ -212,14 +215,7 @@ impl Cell {
         self.facts.push_back((id, fact));
     }
 
-    fn on_request(
-        &mut self,
-        id: RequestId,
-        request: &Message,
-        flow: Flow,
-        session: Option<SessionId>,
-        now: Instant,
-    ) {
+    fn on_request(&mut self, id: RequestId, request: &Message, flow: Flow, session: Option<SessionId>, now: Instant) {
         match request.method() {
             Some(Method::Options) => self.sip.answer_options(id, now),
             Some(Method::Register) if session.is_none() => self.on_register(id, request, flow, now),
@@ -238,7 +234,11 @@ impl Cell {
                 }
             }
             Admission::Challenged { status, headers } => self.sip.respond(id, status, headers, None, now),
-            Admission::Denied { .. } => self.sip.respond(id, Status(403), Vec::new(), None, now),
+            Admission::Denied { .. } => {
+                // Who keeps failing waits longer for each answer.
+                let delay = self.auth.delay(flow.remote.ip());
+                self.sip.respond_after(id, Status(403), Vec::new(), delay, now);
+            }
             Admission::Ignored => self.sip.discard_request(id),
         }
     }

@@ -76,8 +76,17 @@ impl Cell {
     }
 }
 
-/// The engine's figures in the record's form; none where no sound came.
+/// The engine's figures in the record's form; none where no sound came and none was sent.
 pub(crate) fn quality(heard: &media::engine::Quality) -> Option<model::Quality> {
-    let _ = heard;
-    None
+    (heard.received > 0 || heard.sent > 0).then(|| model::Quality {
+        received: heard.received,
+        lost: heard.lost,
+        loss_percent: heard.loss_percent(),
+        jitter_ms: heard.jitter_ms,
+        max_jitter_ms: heard.max_jitter_ms,
+        rtt_ms: heard.rtt_ms,
+        mos: heard.mos,
+        sent: heard.sent,
+        remote_loss_percent: heard.remote.map(|remote| remote.loss_percent),
+    })
 }

@@ -11,7 +11,7 @@ const MAX_DROPOUT: i16 = 3000;
 pub(super) struct Inbound {
     pub(super) source: Source,
     stream: Option<Stream>,
-    /// Counts streams: a new SSRC, or a sequence that began anew.
+    /// Counts streams: a new SSRC, or a sequence or timestamps that began anew.
     pub(super) epoch: u32,
     lost_before: u64,
     pub(super) received: u64,
@@ -34,7 +34,8 @@ struct Stream {
     seen: u64,
     /// Where a sequence that began anew would continue.
     doubtful: Option<u16>,
-    transit: Option<u32>,
+    /// Arrival less timestamp, and the timestamp, of the last packet of sound.
+    last: Option<(u32, u32)>,
     /// In sixteenths of a timestamp tick.
     jitter: u32,
     /// Timestamp ticks in 10 ms.
@@ -111,7 +112,7 @@ impl Inbound {
             received: 1,
             seen: 1,
             doubtful: None,
-            transit: None,
+            last: None,
             jitter: 0,
             clock: 80,
             prior: Counts::default(),
@@ -124,19 +125,22 @@ impl Inbound {
         let Some(stream) = &mut self.stream else { return };
         let arrival = (micros * u64::from(clock) / 10_000) as u32;
         let transit = arrival.wrapping_sub(timestamp);
-        let last = stream.transit.replace(transit);
+        let last = stream.last.replace((transit, timestamp));
         if stream.clock != clock {
             stream.clock = clock;
             stream.jitter = 0;
             return;
         }
-        let Some(last) = last else { return };
-        let step = transit.wrapping_sub(last).cast_signed().unsigned_abs();
-        // More than a second is a timestamp that began anew, not jitter.
-        if step <= u32::from(clock) * 100 {
+        let Some((last_transit, last_timestamp)) = last else { return };
+        let second = u32::from(clock) * 100;
+        let step = transit.wrapping_sub(last_transit).cast_signed().unsigned_abs();
+        if step <= second {
             stream.jitter = (stream.jitter + step).saturating_sub((stream.jitter + 8) >> 4);
             self.jitter_ms = (stream.jitter >> 4) as f32 * 10.0 / f32::from(clock);
             self.max_jitter_ms = self.max_jitter_ms.max(self.jitter_ms);
+        } else if timestamp.wrapping_sub(last_timestamp).cast_signed().unsigned_abs() > second {
+            // The timestamps began anew (and it is not the network that held packets back): as good as a new stream.
+            self.epoch = self.epoch.wrapping_add(1);
         }
     }
 
@@ -225,5 +229,9 @@ mod tests {
         // A timestamp that begins anew is not jitter.
         inbound.measure(0xf000_0000, 80, 40_000_000);
         assert!(inbound.max_jitter_ms < 11.0);
+        assert_eq!(inbound.epoch, 2);
+        // A network that held a packet back for three seconds is not a new stream.
+        inbound.measure(0xf000_00a0, 80, 43_000_000);
+        assert_eq!(inbound.epoch, 2);
     }
 }

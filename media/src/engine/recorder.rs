@@ -129,10 +129,14 @@ impl Recorder {
     ) {
         self.advance(now, out);
         let here = self.frame_at(now);
-        let at = self.tracks[side as usize].place(header, epoch, payload.len() as i64, here);
-        if !self.taken[side as usize] {
-            self.write(side, at, payload.len(), |i| law.decode(payload[i]));
+        let place = self.tracks[side as usize].place(header, epoch, payload.len() as i64, here);
+        if self.taken[side as usize] {
+            return;
         }
+        if let Some((from, by)) = place.pulled {
+            self.pull(side, from, by);
+        }
+        self.write(side, place.at, payload.len(), |i| law.decode(payload[i]));
     }
 
     /// The switch begins or ends to speak on this channel.
@@ -188,15 +192,30 @@ impl Recorder {
         self.back.clear(next);
     }
 
+    /// Moves what is written on a channel from frame `from` on so many frames earlier; silence follows.
+    fn pull(&mut self, side: Side, from: i64, by: i64) {
+        let base = self.front.at as i64;
+        for frame in (from - base).max(0)..(PAGE as i64 * 2) {
+            let sample = self.slot(frame, side).map_or(0, std::mem::take);
+            if let Some(slot) = self.slot(frame - by, side) {
+                *slot = sample;
+            }
+        }
+    }
+
+    /// The sample of a frame counted from the front page's first.
+    fn slot(&mut self, frame: i64, side: Side) -> Option<&mut i16> {
+        let frame = usize::try_from(frame).ok()?;
+        let (page, frame) = if frame < PAGE { (&mut self.front, frame) } else { (&mut self.back, frame - PAGE) };
+        page.samples.get_mut(frame * 2 + side as usize)
+    }
+
     /// Writes what lies within the two pages; what is older has been handed out.
     fn write(&mut self, side: Side, at: i64, len: usize, sample: impl Fn(usize) -> i16) {
-        let from = (at - self.front.at as i64).max(0) as usize;
-        let skipped = (self.front.at as i64 - at).max(0) as usize;
-        let until = (from + len.saturating_sub(skipped)).min(PAGE * 2);
-        for (i, frame) in (from..until).enumerate() {
-            let (page, frame) = if frame < PAGE { (&mut self.front, frame) } else { (&mut self.back, frame - PAGE) };
-            if let Some(slot) = page.samples.get_mut(frame * 2 + side as usize) {
-                *slot = sample(skipped + i);
+        let from = at - self.front.at as i64;
+        for i in 0..len {
+            if let Some(slot) = self.slot(from + i as i64, side) {
+                *slot = sample(i);
             }
         }
     }

@@ -1,7 +1,7 @@
 //! Where a voice's packets belong on a recording's clock.
 //!
-//! A voice is placed by the arrival of its first packets, taking the least delay among them, and from then on by its RTP
-//! timestamps, so that jitter, loss and reordering move nothing. The least delay of the last seconds is watched: a
+//! A voice is placed by the arrival of its first packets, taking the least delay among them (what was written of it by
+//! then moves along), and from then on by its RTP timestamps, so that jitter, loss and reordering move nothing. The least delay of the last seconds is watched: a
 //! sender's clock that runs fast or slow is followed one sample per packet, which nobody hears. What cannot be followed
 //! (another source, a timestamp that jumps, [`WINDOW`] of difference) is placed by arrival anew.
 
@@ -18,6 +18,15 @@ const SLACK: i64 = 16;
 /// When for so long (100 ms) every packet has come too late, the path has become longer. A burst comes at one moment.
 const PATIENCE: i64 = 800;
 
+/// Where a packet belongs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Place {
+    /// The frame at which it begins.
+    pub(super) at: i64,
+    /// What was written from this frame on belongs so many frames earlier.
+    pub(super) pulled: Option<(i64, i64)>,
+}
+
 /// One voice of a recording.
 #[derive(Debug, Default)]
 pub(super) struct Track(Option<Anchor>);
@@ -31,6 +40,8 @@ struct Anchor {
     place: i64,
     frames: i64,
     began: i64,
+    /// The place of the first packet.
+    first: i64,
     /// The least lateness in the present stretch and in the one before.
     least: [i64; 2],
     stretch_ends: i64,
@@ -39,8 +50,8 @@ struct Anchor {
 }
 
 impl Track {
-    /// The frame at which a packet of so many `frames` that arrived at frame `here` begins.
-    pub(super) fn place(&mut self, header: &Header, epoch: u32, frames: i64, here: i64) -> i64 {
+    /// Where a packet of so many `frames` that arrived at frame `here` belongs.
+    pub(super) fn place(&mut self, header: &Header, epoch: u32, frames: i64, here: i64) -> Place {
         let Some(anchor) = self.0.as_mut().filter(|a| a.epoch == epoch) else {
             return self.anchor(header, epoch, frames, here);
         };
@@ -55,18 +66,19 @@ impl Track {
         if anchor.late_since.is_some_and(|since| here - since >= PATIENCE) {
             return self.anchor(header, epoch, frames, here);
         }
-        let place = anchor.place + ticks + anchor.correct(lateness, here);
+        let pulled = anchor.pull(lateness, here);
+        let at = anchor.place + ticks + if pulled.is_none() { anchor.follow(lateness, here) } else { 0 };
         if step > 0 {
             anchor.sequence = header.sequence;
             anchor.timestamp = header.timestamp;
-            anchor.place = place;
+            anchor.place = at;
             anchor.frames = frames;
         }
-        place
+        Place { at, pulled }
     }
 
     #[cold]
-    fn anchor(&mut self, header: &Header, epoch: u32, frames: i64, here: i64) -> i64 {
+    fn anchor(&mut self, header: &Header, epoch: u32, frames: i64, here: i64) -> Place {
         self.0 = Some(Anchor {
             epoch,
             sequence: header.sequence,
@@ -74,21 +86,30 @@ impl Track {
             place: here,
             frames,
             began: here,
+            first: here,
             least: [0, i64::MAX],
             stretch_ends: here + WATCH,
             late_since: None,
         });
-        here
+        Place { at: here, pulled: None }
     }
 }
 
 impl Anchor {
-    /// By how much the voice is moved for a packet that is so late.
-    fn correct(&mut self, lateness: i64, here: i64) -> i64 {
-        if here - self.began < YOUNG && lateness < 0 {
-            self.least = [0, i64::MAX];
-            return lateness;
+    /// A young voice moves to a packet that came earlier than its place.
+    fn pull(&mut self, lateness: i64, here: i64) -> Option<(i64, i64)> {
+        if lateness >= 0 || here - self.began >= YOUNG {
+            return None;
         }
+        let from = self.first;
+        self.first += lateness;
+        self.place += lateness;
+        self.least = [0, i64::MAX];
+        Some((from, -lateness))
+    }
+
+    /// By how much the voice moves now to follow its least delay.
+    fn follow(&mut self, lateness: i64, here: i64) -> i64 {
         if here >= self.stretch_ends {
             self.least = [lateness, self.least[0]];
             self.stretch_ends = here + WATCH;
@@ -116,13 +137,28 @@ mod tests {
         Header { marker: false, payload_type: 0, sequence, timestamp, ssrc: 1, payload_at: 12, payload_len: 160 }
     }
 
+    fn place(track: &mut Track, header: &Header, epoch: u32, frames: i64, here: i64) -> i64 {
+        track.place(header, epoch, frames, here).at
+    }
+
+    #[test]
+    fn a_first_packet_that_came_late_is_pulled_to_where_it_belongs() {
+        let mut track = Track::default();
+        assert_eq!(place(&mut track, &header(1, 0), 1, 160, 1_000), 1_000);
+        let second = track.place(&header(2, 160), 1, 160, 1_000);
+        assert_eq!(second, Place { at: 1_000, pulled: Some((1_000, 160)) });
+        let third = track.place(&header(3, 320), 1, 160, 1_120);
+        assert_eq!(third, Place { at: 1_120, pulled: Some((840, 40)) });
+        assert_eq!(track.place(&header(4, 480), 1, 160, 1_300), Place { at: 1_280, pulled: None });
+    }
+
     #[test]
     fn jitter_of_sixty_milliseconds_leaves_the_voice_within_a_few_milliseconds_of_its_least_delay() {
         let mut entropy = Entropy::seeded(3);
         let mut track = Track::default();
         for i in 0..15_000i64 {
             let here = 400 + i * 160 + entropy.below(480) as i64;
-            let place = track.place(&header(i as u16, (i * 160) as u32), 1, 160, here);
+            let place = place(&mut track, &header(i as u16, (i * 160) as u32), 1, 160, here);
             if i > 10 {
                 assert!((place - (400 + i * 160)).abs() < 120, "packet {i}: {}", place - 400 - i * 160);
             }
@@ -135,7 +171,7 @@ mod tests {
             let mut track = Track::default();
             for i in 0..45_000i64 {
                 let here = (i as f64 * 160.0 * (1.0 + ppm / 1e6)) as i64;
-                let place = track.place(&header(i as u16, (i * 160) as u32), 1, 160, here);
+                let place = place(&mut track, &header(i as u16, (i * 160) as u32), 1, 160, here);
                 assert!((place - here).abs() < 40, "packet {i}, {ppm} ppm: {}", place - here);
             }
         }
@@ -145,11 +181,11 @@ mod tests {
     fn a_timestamp_jump_and_another_source_are_placed_by_arrival_at_once() {
         let mut track = Track::default();
         for i in 0..100i64 {
-            track.place(&header(i as u16, (i * 160) as u32), 1, 160, i * 160);
+            place(&mut track, &header(i as u16, (i * 160) as u32), 1, 160, i * 160);
         }
-        assert_eq!(track.place(&header(100, 0x9000_0000), 1, 160, 16_000), 16_000);
-        assert_eq!(track.place(&header(101, 0x9000_00a0), 1, 160, 16_200), 16_160);
-        assert_eq!(track.place(&header(5, 7), 2, 160, 16_320), 16_320);
+        assert_eq!(place(&mut track, &header(100, 0x9000_0000), 1, 160, 16_000), 16_000);
+        assert_eq!(place(&mut track, &header(101, 0x9000_00a0), 1, 160, 16_200), 16_160);
+        assert_eq!(place(&mut track, &header(5, 7), 2, 160, 16_320), 16_320);
     }
 
     #[test]
@@ -157,7 +193,7 @@ mod tests {
         let mut track = Track::default();
         for i in 0..200i64 {
             let here = i * 160 + if i < 100 { 0 } else { 4_000 };
-            let place = track.place(&header(i as u16, (i * 160) as u32), 1, 160, here);
+            let place = place(&mut track, &header(i as u16, (i * 160) as u32), 1, 160, here);
             assert!(place == here || (100..105).contains(&i), "packet {i}");
         }
     }
@@ -165,12 +201,12 @@ mod tests {
     #[test]
     fn silence_suppression_keeps_the_clock_and_a_late_burst_its_places() {
         let mut track = Track::default();
-        track.place(&header(1, 0), 1, 160, 0);
+        place(&mut track, &header(1, 0), 1, 160, 0);
         // Ten seconds without packets; the timestamp says so.
-        assert_eq!(track.place(&header(2, 80_000), 1, 160, 80_040), 80_000);
+        assert_eq!(place(&mut track, &header(2, 80_000), 1, 160, 80_040), 80_000);
         // A network that held packets back for 300 ms.
         for i in 0..15i64 {
-            let place = track.place(&header(3 + i as u16, (80_160 + i * 160) as u32), 1, 160, 82_560);
+            let place = place(&mut track, &header(3 + i as u16, (80_160 + i * 160) as u32), 1, 160, 82_560);
             assert_eq!(place, 80_160 + i * 160);
         }
     }

@@ -2,7 +2,9 @@
 //!
 //! It moves bytes and time between the world and the cells, and decides nothing that a test would want to check.
 
+pub mod cli;
 pub mod config;
+pub mod demo;
 pub mod first_run;
 pub mod http;
 pub mod logging;
@@ -10,5 +12,7 @@ pub mod metrics;
 pub mod net;
 pub mod prompts;
 pub mod recorder;
+pub mod run_file;
+pub mod server;
 pub mod switch;
 pub mod worker;

@@ -1,2 +1,7 @@
 //! The program `patchbay`.
-fn main() {}
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    patchbay_node::cli::main()
+}

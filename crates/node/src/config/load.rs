@@ -44,9 +44,9 @@ impl fmt::Display for ConfigError {
                 write!(f, ":{line}")?;
             }
             if problem.key.is_empty() {
-                write!(f, ": {}", problem.text)?
+                write!(f, ": {}", problem.text)?;
             } else {
-                write!(f, ": {}: {}", problem.key, problem.text)?
+                write!(f, ": {}: {}", problem.key, problem.text)?;
             }
         }
         Ok(())

@@ -100,7 +100,7 @@ fn routes(config: &Config, say: &mut impl FnMut(&str, String)) {
         }
         match (&route.trunk, &route.extension) {
             (Some(_), Some(_)) => {
-                say(&format!("route.{i}"), "leads to a trunk and to an extension; keep one".to_owned())
+                say(&format!("route.{i}"), "leads to a trunk and to an extension; keep one".to_owned());
             }
             (None, None) => {
                 say(&format!("route.{i}"), "leads nowhere; add trunk = \"…\" or extension = \"…\"".to_owned());

@@ -7,7 +7,7 @@ use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 /// How long a released number rests.
-pub const QUARANTINE: Duration = Duration::from_millis(1500);
+pub(super) const QUARANTINE: Duration = Duration::from_millis(1500);
 
 /// How long a number that another program holds is left alone.
 const TAKEN: Duration = Duration::from_secs(60);
@@ -42,7 +42,7 @@ pub struct Stock {
 impl Stock {
     /// The even numbers of `first..=last` whose odd neighbour also lies in the range.
     pub fn new(first: u16, last: u16) -> Self {
-        let even = first.checked_add(first % 2).unwrap_or(u16::MAX);
+        let even = first.saturating_add(first % 2);
         let unbound = (even..last).step_by(2).collect();
         Self { unbound, taken: VecDeque::new(), resting: VecDeque::new(), given: 0 }
     }
@@ -64,7 +64,7 @@ impl Stock {
     }
 
     /// A number to bind. Say next [`Stock::bound`] or [`Stock::in_use`].
-    pub fn next(&mut self) -> Option<u16> {
+    pub fn take(&mut self) -> Option<u16> {
         self.unbound.pop_front()
     }
 
@@ -122,7 +122,7 @@ mod tests {
     fn fill(stock: &mut Stock, open: usize) -> Vec<u16> {
         (0..stock.wanted(open))
             .map(|_| {
-                let number = stock.next().unwrap();
+                let number = stock.take().unwrap();
                 stock.bound();
                 number
             })
@@ -150,7 +150,7 @@ mod tests {
         assert_eq!(stock.wanted(FILL - LOW), 0);
         assert_eq!(stock.wanted(FILL - LOW + 1), LOW + 1);
         assert_eq!(fill(&mut stock, FILL).len(), 200 - FILL);
-        assert_eq!((stock.wanted(200), stock.next()), (0, None));
+        assert_eq!((stock.wanted(200), stock.take()), (0, None));
     }
 
     #[test]
@@ -193,10 +193,10 @@ mod tests {
     fn a_number_another_program_holds_is_tried_again_after_a_minute() {
         let now = Instant::now();
         let mut stock = Stock::new(20_000, 20_003);
-        let number = stock.next().unwrap();
+        let number = stock.take().unwrap();
         stock.in_use(number, now);
-        assert_eq!((stock.next(), stock.next()), (Some(20_002), None));
+        assert_eq!((stock.take(), stock.take()), (Some(20_002), None));
         assert_eq!(stock.rested(0, now + TAKEN), None);
-        assert_eq!(stock.next(), Some(20_000));
+        assert_eq!(stock.take(), Some(20_000));
     }
 }

@@ -2,7 +2,7 @@
 
 use super::seams::{KeepError, Keeper};
 use model::{CallId, CallRecord};
-use store::{Batch, FinishedCall, Hot, Kept, RecordWriter};
+use store::{Batch, FinishedCall, Hot, RecordWriter};
 use tracing::warn;
 
 /// Hot state and the record writer of one worker.
@@ -11,6 +11,9 @@ pub struct StoreKeeper {
     hot: Hot,
     writer: RecordWriter,
 }
+
+/// Keys and values, in the order of the keys.
+pub type Kept = Vec<(Vec<u8>, Vec<u8>)>;
 
 /// Finished calls: the writer keeps them in hot state in its own form until SQL has them.
 const RECORDS: &[u8] = b"record/";
@@ -22,7 +25,7 @@ impl StoreKeeper {
     }
 
     /// What an earlier run kept for the cells: everything but finished calls, which the writer takes itself.
-    pub fn kept(hot: &Hot) -> Result<Vec<(Vec<u8>, Vec<u8>)>, KeepError> {
+    pub fn kept(hot: &Hot) -> Result<Kept, KeepError> {
         Ok(hot.scan(b"")?.into_iter().filter(|(key, _)| !key.starts_with(RECORDS)).collect())
     }
 }
@@ -43,7 +46,7 @@ impl Keeper for StoreKeeper {
     fn record(&mut self, record: CallRecord) {
         match self.writer.write(FinishedCall { record, trace: Vec::new() }, Batch::default()) {
             // It warns by itself while records wait, and says an error if one is lost.
-            Kept::Hot | Kept::Memory | Kept::Lost => {}
+            store::Kept::Hot | store::Kept::Memory | store::Kept::Lost => {}
         }
     }
 

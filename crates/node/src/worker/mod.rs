@@ -9,7 +9,7 @@ mod seams;
 
 pub use figures::{Figures, ShellFigures};
 pub use inbox::{ASKS, Ask, ENVELOPES, Inbox, Order};
-pub use keeper::StoreKeeper;
+pub use keeper::{Kept, StoreKeeper};
 pub use round::{Events, Parts, Shell};
 pub use seams::{Core, KeepError, Keeper};
 

@@ -344,7 +344,7 @@ impl<C: Core, K: Keeper> Shell<C, K> {
             }
         }
         for _ in 0..self.parts.stock.wanted(open) {
-            let Some(number) = self.parts.stock.next() else { break };
+            let Some(number) = self.parts.stock.take() else { break };
             match self.parts.sockets.bind(number, self.poll.as_fd()) {
                 Bound::Yes => {
                     self.parts.stock.bound();

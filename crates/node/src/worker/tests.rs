@@ -12,12 +12,14 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::{broadcast, oneshot};
 
+type Make = fn(Flow, &[u8]) -> Vec<Output>;
+
 /// A core that does what the test tells it, and remembers what it was told.
 #[derive(Default)]
 struct Fake {
     outputs: VecDeque<Output>,
     inputs: Vec<Input>,
-    on_datagram: Option<fn(Flow, &[u8]) -> Vec<Output>>,
+    on_datagram: Option<Make>,
     forward: Option<Forward>,
     deadline: Option<Instant>,
     timeouts: usize,

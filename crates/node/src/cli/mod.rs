@@ -1,0 +1,203 @@
+//! The command line.
+
+mod admin;
+mod client;
+mod ladder;
+mod run;
+mod table;
+
+pub use ladder::{TraceLine, ladder};
+
+pub(crate) use admin::{describe, escape, trace_lines};
+
+use crate::config::{self, Config};
+use clap::{Args, Parser, Subcommand};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+pub(crate) use client::Client;
+pub use client::Trouble;
+
+/// A telephone switch in one program: without a command it runs.
+#[derive(Debug, Parser)]
+#[command(name = "patchbay", version, about, disable_help_subcommand = true)]
+pub struct Cli {
+    /// The configuration [default: $PATCHBAY_CONFIG, ./patchbay.toml or /etc/patchbay/patchbay.toml, whichever is there first]
+    #[arg(short, long, value_name = "FILE", global = true)]
+    config: Option<PathBuf>,
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run the switch (what happens without a command)
+    Run,
+    /// Say whether a configuration is right, without starting anything
+    Check {
+        /// The file [default: the one that would be used]
+        file: Option<PathBuf>,
+    },
+    /// Let two built-in phones talk for five seconds, and show how it went
+    Demo(crate::demo::Options),
+    /// Show the SIP messages of a call as a ladder
+    Trace {
+        /// The call's id, or the beginning of it; "last" is the newest
+        call: String,
+        /// Show whole messages
+        #[arg(long)]
+        full: bool,
+        /// JSON instead of a drawing
+        #[arg(long)]
+        json: bool,
+    },
+    /// Extensions: numbers with SIP passwords
+    Extension {
+        #[command(subcommand)]
+        action: admin::Extension,
+    },
+    /// Users: people and programs that log in to the API
+    User {
+        #[command(subcommand)]
+        action: admin::User,
+    },
+    /// Calls that exist now
+    Call {
+        #[command(subcommand)]
+        action: admin::Call,
+    },
+    /// Records of finished calls
+    Cdr {
+        #[command(subcommand)]
+        action: admin::Cdr,
+    },
+}
+
+/// How results are shown.
+#[derive(Clone, Copy, Debug, Args)]
+struct Shape {
+    /// JSON instead of a table
+    #[arg(long)]
+    json: bool,
+}
+
+/// Reads the command line and does what it says.
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    match act(cli) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(trouble) => {
+            complain(&trouble);
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn act(cli: Cli) -> Result<(), Trouble> {
+    let file = find_config(cli.config.as_deref())?;
+    match cli.command.unwrap_or(Command::Run) {
+        Command::Run => run::run(load(file.as_deref())?),
+        Command::Check { file: named } => check(named.or(file).as_deref()),
+        Command::Demo(options) => crate::demo::run(&options, || load(file.as_deref())),
+        Command::Trace { call, full, json } => {
+            admin::trace(&Client::connect(&load(file.as_deref())?)?, &call, full, json)
+        }
+        Command::Extension { action } => admin::extension(&load(file.as_deref())?, action),
+        Command::User { action } => admin::user(&Client::connect(&load(file.as_deref())?)?, action),
+        Command::Call { action } => admin::call(&Client::connect(&load(file.as_deref())?)?, action),
+        Command::Cdr { action } => admin::cdr(&Client::connect(&load(file.as_deref())?)?, action),
+    }
+}
+
+fn find_config(named: Option<&Path>) -> Result<Option<PathBuf>, Trouble> {
+    if let Some(named) = named {
+        return Ok(Some(named.to_owned()));
+    }
+    if let Some(named) = std::env::var_os("PATCHBAY_CONFIG") {
+        return Ok(Some(named.into()));
+    }
+    Ok(["patchbay.toml", "/etc/patchbay/patchbay.toml"].into_iter().map(PathBuf::from).find(|p| p.exists()))
+}
+
+fn load(file: Option<&Path>) -> Result<Config, Trouble> {
+    config::load(file, std::env::vars()).map_err(|e| Trouble(e.to_string()))
+}
+
+fn check(file: Option<&Path>) -> Result<(), Trouble> {
+    let config = load(file)?;
+    let name = file.map_or_else(|| "no file: the defaults".to_owned(), |f| f.display().to_string());
+    say(&format!(
+        "{name}: right\n  data in {}, {} workers\n  SIP on {}, sound on {}, API on {}\n  {} trunks, {} routes",
+        config.data_dir.display(),
+        config.worker_count(),
+        config.sip.listen.iter().map(ToString::to_string).collect::<Vec<_>>().join(" "),
+        config.media.ports,
+        config.http.listen,
+        config.trunks.len(),
+        config.routes.len(),
+    ));
+    Ok(())
+}
+
+/// One result on stdout.
+#[expect(clippy::print_stdout, reason = "results of a command line go to stdout")]
+pub(crate) fn say(text: &str) {
+    println!("{text}");
+}
+
+#[expect(clippy::print_stderr, reason = "the end of a command line's patience")]
+fn complain(trouble: &Trouble) {
+    eprintln!("patchbay: {trouble}");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory as _;
+
+    fn parse(words: &str) -> Result<Cli, clap::Error> {
+        Cli::try_parse_from(std::iter::once("patchbay").chain(words.split_whitespace()))
+    }
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn commands_are_understood_with_the_configuration_before_or_after() {
+        for words in [
+            "",
+            "run",
+            "--config a.toml",
+            "check",
+            "check a.toml",
+            "demo --throwaway",
+            "trace last --full",
+            "extension list --json",
+            "extension add 1001 --name Ana --password secret-word --record",
+            "extension set 1001 --record false --max-calls 3",
+            "extension remove 1001",
+            "extension import users.csv --allow-weak-passwords",
+            "user add ana --role supervisor --password secret-word --extension 1001",
+            "user set ana --enabled false",
+            "user list",
+            "call list",
+            "call hangup 0123",
+            "cdr list --limit 5 --caller 1001",
+            "cdr show last -c a.toml",
+        ] {
+            parse(words).unwrap_or_else(|e| panic!("{words}: {e}"));
+        }
+        assert_eq!(parse("cdr list -c a.toml").unwrap().config.as_deref(), Some(Path::new("a.toml")));
+        assert_eq!(parse("-c a.toml cdr list").unwrap().config.as_deref(), Some(Path::new("a.toml")));
+    }
+
+    #[test]
+    fn mistakes_are_told() {
+        for words in ["dance", "extension", "extension add", "trace", "user add ana --role king", "cdr list --limit x"]
+        {
+            assert!(parse(words).is_err(), "{words}");
+        }
+    }
+}

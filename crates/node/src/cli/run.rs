@@ -1,0 +1,50 @@
+//! `patchbay run`.
+
+use super::Trouble;
+use crate::config::Config;
+use crate::server::Server;
+use tokio::signal::unix::{SignalKind, signal};
+use tracing::info;
+
+/// Runs the switch until it is told to stop.
+pub(super) fn run(config: Config) -> Result<(), Trouble> {
+    crate::logging::start(&config.log);
+    tell_panics();
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .thread_name("edge")
+        .enable_all()
+        .build()
+        .map_err(|e| Trouble(format!("starting: {e}")))?;
+    let result = runtime.block_on(until_told(config));
+    runtime.shutdown_timeout(std::time::Duration::from_secs(1));
+    result
+}
+
+async fn until_told(config: Config) -> Result<(), Trouble> {
+    let mut terminate = signal(SignalKind::terminate()).map_err(|e| Trouble(e.to_string()))?;
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(|e| Trouble(e.to_string()))?;
+    let server = Server::start(config).await.map_err(|e| Trouble(e.to_string()))?;
+    tokio::select! {
+        _ = terminate.recv() => info!("told to stop"),
+        _ = interrupt.recv() => info!("told to stop"),
+    }
+    let again = async {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+    };
+    server.stop(again).await;
+    Ok(())
+}
+
+/// A panic is an error in the log, with its place, also where it is caught.
+fn tell_panics() {
+    std::panic::set_hook(Box::new(|panic| {
+        let place = panic.location().map(ToString::to_string).unwrap_or_default();
+        let text = panic.payload_as_str().unwrap_or("?");
+        let thread = std::thread::current().name().unwrap_or("?").to_owned();
+        tracing::error!(place, thread, backtrace = %std::backtrace::Backtrace::capture(), "panic: {text}");
+    }));
+}

@@ -1,0 +1,301 @@
+//! The running switch: everything put together, and taken apart again in order.
+
+use crate::config::{Config, Country};
+use crate::first_run;
+use crate::http::{VERSION, Watch, watch_routes};
+use crate::net::sound::{Sockets, bind_address};
+use crate::net::{Listeners, Resolved, Stock, flow_to, resolve};
+use crate::recorder::{self, Recorder};
+use crate::run_file::{RunFile, lock};
+use crate::switch::{self, NodeSwitch};
+use crate::worker::{self, Inbox, Order, Parts, Shell, StoreKeeper};
+use cell::Input;
+use model::{Command, Extension};
+use std::error::Error;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use stdx::{Entropy, Wall};
+use store::{Hot, HotSync, RecordWriter, Store};
+use tokio::net::TcpListener;
+use tracing::{info, warn};
+
+/// Why the switch did not start: one line for the operator, which says what to do.
+pub type StartError = Box<dyn Error + Send + Sync>;
+
+/// After the last call was hung up: how long phones may take to say good-bye.
+const FAREWELL: Duration = Duration::from_secs(2);
+
+/// How long the records of the last calls may take to get into the database. What does not get there is found at the next start.
+const LAST_RECORDS: Duration = Duration::from_secs(10);
+
+/// A running switch.
+pub struct Server {
+    config: Config,
+    switch: NodeSwitch,
+    inboxes: Arc<[Inbox]>,
+    workers: Vec<JoinHandle<()>>,
+    recorder: Recorder,
+    recorder_thread: JoinHandle<()>,
+    records: RecordWriter,
+    store: Store,
+    ready: Arc<AtomicBool>,
+    http: tokio::task::JoinHandle<()>,
+    run_file: RunFile,
+    _lock: std::fs::File,
+}
+
+impl Server {
+    /// Starts everything. Accounts of the first start are printed to stdout.
+    pub async fn start(config: Config) -> Result<Self, StartError> {
+        let since = Instant::now();
+        raise_file_limit();
+        let mut entropy = Entropy::from_seed(seed()?);
+        let store =
+            Store::open(store::Config { keep_traces: config.store.traces, ..store::Config::new(&config.data_dir) })
+                .await
+                .map_err(|e| format!("opening the data in {}: {e}", config.data_dir.display()))?;
+        let lock = lock(&config.data_dir)?;
+        let sync = if config.store.sync_every_write { HotSync::EveryCommit } else { HotSync::default() };
+        let hot = Hot::open(&config.data_dir.join("hot"), sync)?;
+        // Before any socket of a worker: they share addresses, and would share them with another program of ours.
+        let addresses = resolve(&config.sip.listen)?;
+        let listener = bind_http(config.http.listen).await?;
+        let http_address = listener.local_addr()?;
+        let kept = StoreKeeper::kept(&hot)?;
+        let (events, _) = tokio::sync::broadcast::channel(switch::EVENTS);
+        let workers = config.worker_count();
+        let inboxes: Arc<[Inbox]> = (0..workers).map(|_| Inbox::new()).collect::<Result<Vec<_>, _>>()?.into();
+        let settings =
+            recorder::Settings { dir: config.recordings_dir(), min_free: config.recording.min_free_mb << 20 };
+        let (recorder, recorder_thread) = recorder::start(settings, Arc::clone(&inboxes))?;
+        let records = RecordWriter::start(store.clone(), hot.clone(), |_| {});
+
+        let accounts = first_run::accounts(&store, &mut entropy).await?;
+        let extensions = store.extensions().await?;
+        let now = Instant::now();
+        let unix = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |t| t.as_millis() as u64);
+        let wall = Wall::new(now, unix);
+        // All sockets are bound before the first thread reads any: the kernel spreads peers over those that exist.
+        let listeners =
+            (0..workers).map(|_| Listeners::bind(&addresses, config.sip.advertised)).collect::<Result<Vec<_>, _>>()?;
+        let mut shells = Vec::new();
+        for (number, listeners) in (0..workers).zip(listeners) {
+            let cell = cell_config(&config, &addresses, store.realm(), number, wall);
+            let mut core = cell::Worker::new(cell, entropy.fork(), now);
+            restore(&mut core, &kept, &extensions, now);
+            let (first, last) = Stock::share(config.media.ports.first, config.media.ports.last, number, workers);
+            shells.push(Shell::new(Parts {
+                number,
+                core,
+                keeper: StoreKeeper::new(hot.clone(), records.clone()),
+                inboxes: Arc::clone(&inboxes),
+                listeners,
+                sockets: Sockets::new(first, last, bind_address(&addresses.0)),
+                stock: Stock::new(first, last),
+                recorder: recorder.clone(),
+                events: events.clone(),
+            })?);
+        }
+        let workers = shells.into_iter().map(worker::spawn).collect::<Result<Vec<_>, _>>()?;
+
+        let switch = NodeSwitch::new(Arc::clone(&inboxes), events);
+        let ready = Arc::new(AtomicBool::new(true));
+        let watch = Watch {
+            switch: switch.clone(),
+            store: store.clone(),
+            records: records.clone(),
+            recorder: recorder.clone(),
+            ready: Arc::clone(&ready),
+            since,
+        };
+        let http = serve(listener, &config, &switch, &store, watch);
+        let run_file = RunFile::write(&config.data_dir, http_address, &addresses.0)?;
+        if let Some(accounts) = accounts {
+            show_accounts(&accounts, &addresses, http_address);
+        }
+        let sip: Vec<String> = addresses.0.iter().map(ToString::to_string).collect();
+        info!(version = VERSION, sip = sip.join(" "), http = %http_address, workers = workers.len(), extensions = extensions.len(), "ready");
+        Ok(Self {
+            config,
+            switch,
+            inboxes,
+            workers,
+            recorder,
+            recorder_thread,
+            records,
+            store,
+            ready,
+            http,
+            run_file,
+            _lock: lock,
+        })
+    }
+
+    /// Ends in order: no new calls, wait for those that run, good-bye to the rest, everything written. `hurry` ends the waiting.
+    pub async fn stop(self, hurry: impl Future<Output = ()>) {
+        let drain = self.config.call.drain;
+        self.ready.store(false, Ordering::Release);
+        self.order(Order::Drain);
+        if self.live().await.0 > 0 {
+            info!(calls = self.live().await.0, seconds = drain.as_secs(), "no new calls; waiting for those that run");
+            tokio::select! {
+                () = self.until_quiet(drain, |calls, _| calls == 0) => {}
+                () = hurry => warn!("asked again: ending all calls now"),
+            }
+        }
+        let left = self.live().await.0;
+        if left > 0 {
+            info!(calls = left, "ending the calls that still run");
+        }
+        self.order(Order::HangUpAll);
+        self.until_quiet(FAREWELL, |calls, sessions| calls == 0 && sessions == 0).await;
+        self.order(Order::Stop);
+        let (workers, recorder, recorder_thread) = (self.workers, self.recorder, self.recorder_thread);
+        let ended = tokio::task::spawn_blocking(move || {
+            let workers_ended = workers.into_iter().all(|w| w.join().is_ok());
+            recorder.stop();
+            recorder_thread.join().is_ok() && workers_ended
+        });
+        if !ended.await.unwrap_or(false) {
+            tracing::error!("a thread panicked");
+        }
+        if !self.records.flush(LAST_RECORDS).await {
+            warn!("not all call records are in the database yet; the next start brings them there");
+        }
+        self.http.abort();
+        self.run_file.remove();
+        self.store.close().await;
+        info!("stopped");
+    }
+
+    fn order(&self, order: Order) {
+        for inbox in self.inboxes.iter() {
+            inbox.order(order);
+        }
+    }
+
+    /// Calls and SIP sessions that exist now.
+    async fn live(&self) -> (usize, usize) {
+        let figures = self.switch.figures(Duration::from_secs(1)).await;
+        let counts = || figures.iter().flatten().map(|f| f.counts);
+        (counts().map(|c| c.calls).sum(), counts().map(|c| c.sessions).sum())
+    }
+
+    async fn until_quiet(&self, within: Duration, quiet: impl Fn(usize, usize) -> bool) {
+        let until = tokio::time::Instant::now() + within;
+        while tokio::time::Instant::now() < until {
+            let (calls, sessions) = self.live().await;
+            if quiet(calls, sessions) {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    }
+}
+
+/// What a cell is told at its start.
+fn cell_config(config: &Config, addresses: &Resolved, realm: &str, number: u16, wall: Wall) -> cell::Config {
+    let cells = config.worker_count();
+    let calls = (config.limits.calls as usize).div_ceil(cells.into());
+    let mut cell = cell::Config::new(realm, wall);
+    cell.cell = number;
+    cell.cells = cells;
+    cell.server = format!("Patchbay/{VERSION}");
+    cell.trunks = config.model_trunks();
+    cell.routes = config.model_routes();
+    for trunk in &cell.trunks {
+        if let Some(flow) = trunk.target.and_then(|target| flow_to(addresses, config.sip.advertised, target)) {
+            cell.trunk_flows.insert(trunk.name.clone(), flow);
+        } else if trunk.target.is_some() {
+            warn!(
+                trunk = trunk.name,
+                "there is no way to the trunk's target now: its address family is not listened on, or has no route"
+            );
+        }
+    }
+    cell.policy.announce = config.call.announce;
+    cell.policy.record_all = config.call.record;
+    cell.policy.media_timeout = config.media.timeout;
+    cell.policy.max_calls = calls;
+    cell.sounds.country = match config.call.country {
+        Country::Cn => media::tones::Country::Cn,
+        Country::Us => media::tones::Country::Us,
+        Country::Eu => media::tones::Country::Eu,
+    };
+    cell.sounds.prompts = crate::prompts::reasons(config.call.language);
+    cell
+}
+
+/// What an earlier run kept, and who may call: before the first datagram.
+fn restore(core: &mut cell::Worker, kept: &[(Vec<u8>, Vec<u8>)], extensions: &[Extension], now: Instant) {
+    for (key, value) in kept {
+        core.restore(key, value, now);
+    }
+    for extension in extensions {
+        // Nobody waits for this ticket; the shell's own begin at 1.
+        let command = Command::PutExtension(Box::new(extension.clone()));
+        core.handle_input(Input::Command { ticket: 0, command }, now);
+    }
+}
+
+async fn bind_http(address: SocketAddr) -> Result<TcpListener, StartError> {
+    TcpListener::bind(address).await.map_err(|e| {
+        let hint = match e.kind() {
+            std::io::ErrorKind::AddrInUse => {
+                "is in use by another program; stop that, or choose another port in [http] listen"
+            }
+            std::io::ErrorKind::AddrNotAvailable => "is no address of this host; correct [http] listen",
+            _ => return format!("binding HTTP address {address}: {e}").into(),
+        };
+        format!("HTTP address {address} {hint}").into()
+    })
+}
+
+fn serve(
+    listener: TcpListener,
+    config: &Config,
+    switch: &NodeSwitch,
+    store: &Store,
+    watch: Watch,
+) -> tokio::task::JoinHandle<()> {
+    let state = api::ApiState {
+        switch: switch.clone(),
+        store: store.clone(),
+        recordings_dir: config.recordings_dir(),
+        login: api::LoginSettings::default(),
+        version: VERSION,
+    };
+    let app = api::router(state).merge(watch_routes(watch)).into_make_service_with_connect_info::<SocketAddr>();
+    tokio::spawn(async move {
+        if let Err(e) = axum::serve(listener, app).await {
+            tracing::error!("the HTTP server ended: {e}");
+        }
+    })
+}
+
+#[expect(clippy::print_stdout, reason = "passwords belong on the operator's terminal, not into a log")]
+fn show_accounts(accounts: &first_run::Accounts, addresses: &Resolved, http: SocketAddr) {
+    let sip = addresses.0.first().map(|a| crate::run_file::reachable(*a).to_string()).unwrap_or_default();
+    let http = format!("http://{}", crate::run_file::reachable(http));
+    print!("{}", first_run::boxed(accounts, &sip, &http));
+}
+
+fn seed() -> Result<[u8; 32], StartError> {
+    let mut seed = [0; 32];
+    getrandom::fill(&mut seed).map_err(|e| format!("the system gives no randomness: {e}"))?;
+    Ok(seed)
+}
+
+/// Each leg needs two descriptors: take what the system allows.
+fn raise_file_limit() {
+    use nix::sys::resource::{Resource, getrlimit, setrlimit};
+    if let Ok((soft, hard)) = getrlimit(Resource::RLIMIT_NOFILE)
+        && soft < hard
+        && setrlimit(Resource::RLIMIT_NOFILE, hard, hard).is_err()
+    {
+        warn!(limit = soft, "the limit of open files could not be raised; each call needs four");
+    }
+}

@@ -63,6 +63,11 @@ impl Setup {
         self
     }
 
+    /// Nothing goes wrong on any line unless a test makes it.
+    pub fn is_clean(&self) -> bool {
+        self.link == Link::clean()
+    }
+
     /// A trunk whose far end is [`crate::World::trunk`]; numbers that match `number` go out by it.
     pub fn trunk(mut self, name: &str, number: &str) -> Self {
         let ip = IpAddr::V4(Ipv4Addr::new(198, 51, 100, 100 + self.trunks.len() as u8));

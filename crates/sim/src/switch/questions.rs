@@ -176,8 +176,9 @@ impl World {
         self.switch(|switch, _| switch.sql.records.clone())
     }
 
-    /// The only record; fails the test if there is another number of them.
+    /// The only record, once it is written; fails the test if there is another number of them.
     pub fn record(&self) -> CallRecord {
+        self.run_until(Duration::from_millis(200), || !self.records().is_empty());
         let mut records = self.records();
         assert_eq!(records.len(), 1, "seed {}: one call, one record: {records:#?}", self.seed());
         records.remove(0)

@@ -184,6 +184,13 @@ impl Ua {
         if authorized && !challenge.stale {
             return false;
         }
+        if let Purpose::Invite(line) = client.purpose {
+            // Who has put the receiver down meanwhile does not call again.
+            if self.lines[line].media.hung_up {
+                return false;
+            }
+            self.lines[line].statuses.push(response.status_code.code());
+        }
         let (mut request, to, purpose) = (client.request.clone(), client.to, client.purpose);
         let (new_branch, cnonce) = (self.branch(), self.entropy.token(8));
         let authorization = challenge.answer(&self.number, &password, request.method, &request.uri, &cnonce);

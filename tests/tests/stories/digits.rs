@@ -1,0 +1,64 @@
+//! Digits that are pressed in a call (RFC 4733).
+
+use expect_test::expect_file;
+use patchbay_tests::{connect, converse, everywhere, part};
+use sim::{Conduct, World, millis, secs};
+
+#[test]
+fn digits_reach_the_other_side_once_each() {
+    everywhere(|setup| setup, &expect_file!["../../ladders/digits.txt"], |world| {
+        let (phone, other) = (world.phone("100"), world.phone("101"));
+        other.set_conduct(Conduct::Answer(secs(1)));
+        phone.dial("101");
+        connect(world, &phone, &other);
+        converse(world, &phone, &other);
+        phone.press("147*");
+        world.run_for(secs(2));
+        other.press("0#");
+        world.run_for(secs(2));
+        // Each digit is told in eight packets: not even two rough lines lose them all.
+        assert_eq!((other.digits().as_str(), phone.digits().as_str()), ("147*", "0#"), "seed {}", world.seed());
+        converse(world, &phone, &other);
+        phone.hang_up();
+        part(world, &phone, &other);
+    });
+}
+
+#[test]
+fn digits_pass_between_phones_that_number_them_differently() {
+    for (from, to) in [(101, 96), (96, 101), (110, 127)] {
+        let world = World::seeded(7);
+        let (phone, other) = (world.phone("100"), world.phone("101"));
+        phone.set_event_type(from);
+        other.set_event_type(to);
+        other.set_conduct(Conduct::AnswerAtOnce);
+        phone.dial("101");
+        connect(&world, &phone, &other);
+        converse(&world, &phone, &other);
+        phone.press("12");
+        other.press("34");
+        world.run_for(secs(1));
+        assert_eq!((other.digits().as_str(), phone.digits().as_str()), ("12", "34"));
+        phone.hang_up();
+        part(&world, &phone, &other);
+        world.assert_settled();
+    }
+}
+
+#[test]
+fn a_digit_leaves_no_lasting_hole_in_the_voice() {
+    let world = World::seeded(7);
+    let (phone, other) = (world.phone("100"), world.phone("101"));
+    other.set_conduct(Conduct::AnswerAtOnce);
+    phone.dial("101");
+    connect(&world, &phone, &other);
+    converse(&world, &phone, &other);
+    phone.press("5");
+    world.run_for(secs(2));
+    // Eight packets of the digit take the place of the voice, and nothing more.
+    assert!(other.longest_gap() <= millis(160), "{:?}", other.longest_gap());
+    assert!(other.hears(phone.voice()));
+    phone.hang_up();
+    part(&world, &phone, &other);
+    world.assert_settled();
+}

@@ -1,0 +1,17 @@
+//! The stories of calls in virtual time.
+
+mod answering;
+mod contacts;
+mod digits;
+mod draining;
+mod dying;
+mod failing;
+mod holding;
+mod leaving;
+mod nat;
+mod races;
+mod random;
+mod registering;
+mod strangers;
+mod trunks;
+mod workers;

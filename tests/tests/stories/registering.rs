@@ -1,0 +1,154 @@
+//! Registrations: new, again, away, lapsed, refused.
+
+use expect_test::expect_file;
+use model::{EventBody, RegistrationChange};
+use patchbay_tests::{connect, everywhere, once, part, refusal};
+use sim::{Conduct, Hash, Setup, World, secs};
+
+#[test]
+fn a_phone_registers_with_either_hash() {
+    once(Setup::new(7), &expect_file!["../../ladders/register.txt"], |world| {
+        let old = world.unregistered("100");
+        old.set_hash(Hash::Md5);
+        old.register();
+        world.run_for(secs(1));
+        let new = world.unregistered("101");
+        new.set_hash(Hash::Sha256);
+        new.register();
+        world.run_for(secs(1));
+        for phone in [&old, &new] {
+            assert!(phone.is_registered());
+            let registrations = world.registrations(&phone.number());
+            assert_eq!(registrations.len(), 1);
+            assert_eq!(registrations[0].remote, phone.address().to_string());
+            assert_eq!((registrations[0].transport.as_str(), registrations[0].user_agent.as_str()), ("udp", "SimPhone/1.0"));
+        }
+        assert_eq!(world.counts().bindings, 2);
+    });
+}
+
+#[test]
+fn a_registration_is_renewed_taken_back_and_lapses() {
+    everywhere(|setup| setup, &expect_file!["../../ladders/register_cycle.txt"], |world| {
+        let phone = world.unregistered("100");
+        phone.set_expires(300);
+        phone.register();
+        assert!(world.run_until(secs(40), || phone.is_registered()));
+        world.run_for(secs(700));
+        assert_eq!(world.registrations("100").len(), 1, "it renews itself");
+        phone.unregister();
+        assert!(world.run_until(secs(40), || !phone.is_registered()));
+        assert_eq!(world.registrations("100").len(), 0);
+
+        phone.forget_to_renew();
+        phone.register();
+        assert!(world.run_until(secs(40), || phone.is_registered()));
+        phone.vanish();
+        world.run_for(secs(250));
+        assert_eq!(world.registrations("100").len(), 1);
+        world.run_for(secs(60));
+        assert_eq!((world.registrations("100").len(), world.counts().bindings), (0, 0));
+        let changes: Vec<RegistrationChange> = world
+            .events()
+            .iter()
+            .filter_map(|event| match &event.body {
+                EventBody::RegistrationChanged { change, .. } => Some(*change),
+                _ => None,
+            })
+            .collect();
+        use RegistrationChange::{Added, Expired, Removed};
+        assert_eq!(changes, [Added, Removed, Added, Expired]);
+    });
+}
+
+#[test]
+fn too_short_a_time_is_refused_with_the_shortest_that_will_do() {
+    once(Setup::new(7), &expect_file!["../../ladders/register_brief.txt"], |world| {
+        let phone = world.unregistered("100");
+        phone.set_expires(5);
+        phone.register();
+        world.run_for(secs(2));
+        assert!(phone.is_registered(), "the phone takes Min-Expires");
+        phone.unregister();
+        world.run_for(secs(2));
+    });
+}
+
+#[test]
+fn a_wrong_password_gets_403_and_no_binding() {
+    once(Setup::new(7), &expect_file!["../../ladders/register_wrong_password.txt"], |world| {
+        let phone = world.unregistered("100");
+        phone.set_password("wrong");
+        phone.register();
+        world.run_for(secs(2));
+        assert_eq!(phone.register_status(), Some(403));
+        assert_eq!(world.registrations("100").len(), 0);
+        phone.set_password("correct horse");
+        phone.register();
+        world.run_for(secs(2));
+        assert!(phone.is_registered());
+    });
+}
+
+#[test]
+fn who_guesses_passwords_is_ignored_for_a_while_and_nobody_else() {
+    let world = World::seeded(7);
+    let (honest, other) = (world.phone("100"), world.phone("101"));
+    let guesser = world.unregistered("102");
+    guesser.set_password("wrong");
+    guesser.forget_to_renew();
+    let mut answered = 0;
+    for _ in 0..40 {
+        guesser.register();
+        world.run_for(secs(3));
+        answered += u32::from(guesser.register_status() == Some(403));
+    }
+    assert!((3..30).contains(&answered), "{answered} of 40 guesses were answered");
+    other.set_conduct(Conduct::AnswerAtOnce);
+    honest.dial("101");
+    connect(&world, &honest, &other);
+    honest.hang_up();
+    part(&world, &honest, &other);
+    world.run_for(secs(3600));
+    guesser.set_password("correct horse");
+    guesser.register();
+    world.run_for(secs(40));
+    assert!(guesser.is_registered(), "the time of being ignored ends");
+    world.assert_settled();
+}
+
+#[test]
+fn a_phone_that_took_its_registration_back_is_not_rung() {
+    everywhere(|setup| setup, &expect_file!["../../ladders/unregistered.txt"], |world| {
+        let (phone, other) = (world.phone("100"), world.phone("101"));
+        other.unregister();
+        assert!(world.run_until(secs(40), || !other.is_registered()));
+        phone.dial("101");
+        assert_eq!(refusal(world, &phone), 480);
+        assert_eq!(other.calls_received(), 0);
+    });
+}
+
+#[test]
+fn a_phone_asks_whether_the_switch_is_there() {
+    let world = World::seeded(7);
+    let phone = world.phone("100");
+    phone.ping();
+    world.run_for(secs(1));
+    assert_eq!(phone.ping_status(), Some(200));
+    world.assert_settled();
+}
+
+#[test]
+fn more_contacts_than_an_extension_may_have_are_refused() {
+    let world = World::seeded(7);
+    let phones: Vec<_> = (0..12).map(|_| world.unregistered("100")).collect();
+    for phone in &phones {
+        phone.forget_to_renew();
+        phone.register();
+        world.run_for(secs(1));
+    }
+    let registered = phones.iter().filter(|phone| phone.is_registered()).count();
+    assert_eq!((registered, world.registrations("100").len()), (10, 10));
+    world.assert_settled();
+}

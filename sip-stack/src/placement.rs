@@ -4,6 +4,7 @@
 //! Our tags and branches carry the cell that made them. What carries neither is placed by its address of record
 //! (REGISTER, SUBSCRIBE, PUBLISH) or its Call-ID.
 
+use std::borrow::Cow;
 use std::hash::Hasher;
 
 use siphasher::sip::SipHasher13;
@@ -99,8 +100,8 @@ fn of_request(line: &[u8], headers: &[u8]) -> Hint {
         }
     }
     match method {
-        b"REGISTER" => Hint::Aor(hash(user(address(to.unwrap_or(uri))))),
-        b"SUBSCRIBE" | b"PUBLISH" => Hint::Aor(hash(user(uri))),
+        b"REGISTER" => Hint::Aor(hash(&unescaped(user(address(to.unwrap_or(uri)))))),
+        b"SUBSCRIBE" | b"PUBLISH" => Hint::Aor(hash(&unescaped(user(uri)))),
         _ => of_call_id(headers),
     }
 }
@@ -207,6 +208,22 @@ fn user(uri: &[u8]) -> &[u8] {
     user.split(|b| matches!(b, b':' | b';')).next().unwrap_or_default()
 }
 
+/// Undoes escapes: `%31%30%30` is 100.
+fn unescaped(user: &[u8]) -> Cow<'_, [u8]> {
+    if !user.contains(&b'%') {
+        return Cow::Borrowed(user);
+    }
+    let mut out = Vec::with_capacity(user.len());
+    let mut rest = user;
+    while let Some((&first, tail)) = rest.split_first() {
+        let digits = tail.get(..2).filter(|d| first == b'%' && d.iter().all(u8::is_ascii_hexdigit));
+        let byte = digits.and_then(|d| u8::from_str_radix(std::str::from_utf8(d).ok()?, 16).ok());
+        out.push(byte.unwrap_or(first));
+        rest = if byte.is_some() { &tail[2..] } else { tail };
+    }
+    Cow::Owned(out)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -256,6 +273,7 @@ mod tests {
             "sip:100@10.0.0.1:5060;x=y",
             "\"<\\\"\" <sips:100:pw@pbx;x>;tag=1",
             "<tel:100;phone-context=x>",
+            "<sip:1%300@pbx>",
         ] {
             assert_eq!(owner_hint(&request("REGISTER", to, "")), home, "{to}");
         }

@@ -89,8 +89,15 @@ struct Claim {
     uri: Vec<u8>,
     response: Vec<u8>,
     algorithm: Algorithm,
-    /// qop as written, count as written and as a number, client nonce.
-    qop: Option<(Vec<u8>, Vec<u8>, u32, Vec<u8>)>,
+    qop: Option<Count>,
+}
+
+/// What a digest with `qop=auth` has besides, as written.
+struct Count {
+    qop: Vec<u8>,
+    nc: Vec<u8>,
+    count: u32,
+    cnonce: Vec<u8>,
 }
 
 impl Authenticator {
@@ -143,7 +150,7 @@ impl Authenticator {
             };
         }
         self.replay.expire(&self.mint, self.config.nonce_lifetime, now);
-        let count = claim.qop.as_ref().map_or(u32::MAX, |(_, _, count, _)| *count);
+        let count = claim.qop.as_ref().map_or(u32::MAX, |qop| qop.count);
         match self.replay.use_once(nonce, count) {
             Use::First => Verdict::Ok { user: claim.user },
             Use::Again => self.challenge(realm, source, true, now),
@@ -190,7 +197,8 @@ impl Claim {
             Some(qop) if qop.eq_ignore_ascii_case(b"auth") => {
                 let nc = get("nc")?;
                 let count = std::str::from_utf8(&nc).ok().filter(|nc| nc.len() == 8)?;
-                Some((qop, nc.clone(), u32::from_str_radix(count, 16).ok()?, get("cnonce")?))
+                let count = u32::from_str_radix(count, 16).ok()?;
+                Some(Count { qop, nc, count, cnonce: get("cnonce")? })
             }
             Some(_) => return None,
             None => None,
@@ -206,7 +214,7 @@ impl Claim {
     }
 
     fn is_answered_by(&self, secret: &Ha1, method: &[u8]) -> bool {
-        let qop = self.qop.as_ref().map(|(qop, nc, _, cnonce)| Qop { nc, cnonce, qop });
+        let qop = self.qop.as_ref().map(|Count { qop, nc, cnonce, .. }| Qop { nc, cnonce, qop });
         let expected = digest::response(self.algorithm, secret, method, &self.uri, &self.nonce, qop);
         digest::same(expected.as_bytes(), &self.response)
     }

@@ -37,6 +37,10 @@ pub enum Input {
 
 /// What the endpoint wants done or known, in order.
 #[derive(Clone, Debug)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "an output lives for one poll; a box would cost every event an allocation"
+)]
 pub enum Output {
     /// Send these bytes.
     Transmit {

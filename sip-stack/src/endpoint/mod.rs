@@ -25,7 +25,7 @@ use std::net::SocketAddr;
 use std::time::Instant;
 
 use bytes::Bytes;
-use slotmap::SlotMap;
+use slotmap::{KeyData, SlotMap};
 use stdx::{Entropy, Timers};
 use tracing::debug;
 
@@ -277,7 +277,8 @@ impl Endpoint {
     }
 
     fn send_failed(&mut self, flow: Flow, now: Instant) {
-        let range = (flow.remote, TxId::default())..;
+        // The least key there is; the default one is the greatest.
+        let range = (flow.remote, TxId::from(KeyData::from_ffi(0)))..;
         let failed = self.by_remote.range(range).take_while(|(remote, _)| *remote == flow.remote).map(|(_, id)| *id);
         let failed: Vec<_> = failed.filter(|id| self.txs.get(*id).is_some_and(|tx| tx.flow == flow)).collect();
         for id in failed {

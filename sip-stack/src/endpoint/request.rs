@@ -42,6 +42,7 @@ pub struct Outgoing {
 
 impl Endpoint {
     /// Answers a request.
+    #[expect(clippy::needless_pass_by_value, reason = "callers give away what they wrote for this response alone")]
     pub fn respond(
         &mut self,
         id: RequestId,
@@ -50,6 +51,7 @@ impl Endpoint {
         body: Option<(&str, Bytes)>,
         now: Instant,
     ) {
+        let body = body.as_ref().map(|(content_type, body)| (*content_type, &body[..]));
         if let Some(data) = self.response_of(id.0, status, &headers, body) {
             self.respond_with(id.0, Class::of(status.code()), data, now);
         }
@@ -145,7 +147,7 @@ impl Endpoint {
         id: TxId,
         status: Status,
         headers: &[(String, Vec<u8>)],
-        body: Option<(&str, Bytes)>,
+        body: Option<(&str, &[u8])>,
     ) -> Option<Bytes> {
         let tx = self.txs.get(id)?;
         let (Kind::InviteServer { open: Some(open), .. } | Kind::Server { open: Some(open), .. }) = &tx.kind else {
@@ -157,7 +159,7 @@ impl Endpoint {
         let builder = ResponseBuilder::new(&open.request, status).source(tx.flow.remote).to_tag(&open.tag);
         let builder = builder.header(Name::Server, self.config.server.as_bytes());
         let builder = headers.iter().fold(builder, |builder, (name, value)| builder.named(name, value));
-        Some(match &body {
+        Some(match body {
             Some((content_type, body)) => builder.finish_with_body(content_type, body),
             None => builder.finish(),
         })
@@ -212,11 +214,13 @@ impl Endpoint {
         }
     }
 
-    /// A request that was to be ignored, or that our owner never answered; its client has given up by now. An INVITE may wait.
+    /// A request that was to be ignored, or that our owner never answered: its client has given up by now. Or a re-INVITE of ours
+    /// whose session is gone. An INVITE of the peer may wait.
     pub(super) fn forget(&mut self, id: TxId) {
         match self.txs.get(id).map(|tx| &tx.kind) {
             Some(Kind::Ignored) => {}
             Some(Kind::Server { .. }) => warn!("a request was never answered"),
+            Some(Kind::InviteClient { machine, .. }) if machine.is_proceeding() => {}
             Some(Kind::InviteServer { .. } | Kind::InviteClient { .. } | Kind::Client { .. }) | None => return,
         }
         self.remove_tx(id);

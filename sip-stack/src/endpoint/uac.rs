@@ -92,6 +92,7 @@ impl Endpoint {
 
     /// Offers a new session description inside the dialog; [`Event::Reanswered`] tells the answer. False if another INVITE is
     /// under way there, or if there is no dialog.
+    #[expect(clippy::needless_pass_by_value, reason = "callers give away what they wrote for this response alone")]
     pub fn reinvite(&mut self, id: SessionId, body: Bytes, now: Instant) -> bool {
         let branch = self.branch();
         let full = self.is_full();
@@ -316,9 +317,17 @@ impl Endpoint {
         self.timers.set(Deadline::Session(id, SessionTimer::Patience), now + self.config.t1 * 64);
     }
 
+    /// A re-INVITE of ours may never get its final response once the dialog is over.
+    pub(super) fn abandon_offer(&mut self, id: SessionId, now: Instant) {
+        if let Some(State::Open { offer: Offer::Ours { tx } }) = self.sessions.get(id).map(|session| &session.state) {
+            self.timers.set(Deadline::Forget(*tx), now + self.config.t1 * 64);
+        }
+    }
+
     /// Ends a dialog by BYE. The session stays, silent, until that is answered or given up.
     pub(super) fn say_bye(&mut self, id: SessionId, reason: Option<Vec<u8>>, now: Instant) {
         self.cancel_session_timers(id);
+        self.abandon_offer(id, now);
         let branch = self.branch();
         let Some(session) = self.sessions.get_mut(id) else { return };
         session.state = State::Closing;

@@ -22,6 +22,7 @@ pub(super) const SDP: &str = "application/sdp";
 
 impl Endpoint {
     /// Gives an incoming session a provisional response, 101–199, perhaps with early media. It is repeated each minute.
+    #[expect(clippy::needless_pass_by_value, reason = "callers give away what they wrote for this response alone")]
     pub fn provisional(&mut self, id: SessionId, status: Status, body: Option<Bytes>, now: Instant) {
         let Some(State::Incoming { tx }) = self.sessions.get(id).map(|session| &session.state) else { return };
         let tx = *tx;
@@ -29,16 +30,17 @@ impl Endpoint {
             return;
         }
         let headers = self.session_headers(id, false);
-        if let Some(data) = self.response_of(tx, status, &headers, body.map(|body| (SDP, body))) {
+        if let Some(data) = self.response_of(tx, status, &headers, body.as_ref().map(|body| (SDP, &body[..]))) {
             self.timers.set(Deadline::Session(id, SessionTimer::Ringing), now + RINGING_AGAIN);
             self.respond_with(tx, Class::Provisional, data, now);
         }
     }
 
     /// Answers an incoming session: 200 with a session description, repeated until the ACK comes.
+    #[expect(clippy::needless_pass_by_value, reason = "callers give away what they wrote for this response alone")]
     pub fn accept(&mut self, id: SessionId, body: Bytes, now: Instant) {
         let Some(State::Incoming { tx }) = self.sessions.get(id).map(|session| &session.state) else { return };
-        self.accept_invite(id, *tx, body, now);
+        self.accept_invite(id, *tx, &body, now);
     }
 
     /// Refuses an incoming session, 300–699. The session is gone, no event follows.
@@ -47,6 +49,7 @@ impl Endpoint {
     }
 
     /// The same after a while, at most 30 s; the session is gone at once.
+    #[expect(clippy::needless_pass_by_value, reason = "callers give away what they wrote for this response alone")]
     pub fn reject_after(&mut self, id: SessionId, status: Status, headers: Headers, delay: Duration, now: Instant) {
         let Some(State::Incoming { tx }) = self.sessions.get(id).map(|session| &session.state) else { return };
         let tx = *tx;
@@ -77,7 +80,7 @@ impl Endpoint {
         let Some(session) = self.sessions.get_mut(id) else { return };
         let State::Open { offer: Offer::Theirs { tx } } = session.state else { return };
         match answer {
-            Ok(body) => self.accept_invite(id, tx, body, now),
+            Ok(body) => self.accept_invite(id, tx, &body, now),
             Err(status) => {
                 session.state = State::Open { offer: Offer::None };
                 self.reject_invite(tx, status, &[], now);
@@ -217,6 +220,7 @@ impl Endpoint {
         if let Some(data) = self.response_of(tx, Status::OK, &[], None) {
             self.respond_with(tx, Class::Success, data, now);
         }
+        self.abandon_offer(id, now);
         let Some(session) = self.sessions.get_mut(id) else { return };
         let silent = session.is_silent();
         let how = match &mut session.state {
@@ -281,7 +285,7 @@ impl Endpoint {
     }
 
     /// 200 to an INVITE, repeated until the ACK comes (RFC 3261 §13.3.1.4).
-    fn accept_invite(&mut self, id: SessionId, tx: TxId, body: Bytes, now: Instant) {
+    fn accept_invite(&mut self, id: SessionId, tx: TxId, body: &[u8], now: Instant) {
         let headers = self.session_headers(id, true);
         let Some(response) = self.response_of(tx, Status::OK, &headers, Some((SDP, body))) else { return };
         let seq = match self.txs.get(tx).map(|tx| &tx.kind) {

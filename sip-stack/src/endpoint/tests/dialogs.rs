@@ -1,0 +1,161 @@
+//! What happens inside a dialog besides its end.
+
+use super::*;
+
+#[test]
+fn a_reinvite_is_answered_and_acknowledged() {
+    let mut b = Bench::new();
+    let (session, invite, tag) = b.answered();
+    let reinvite = in_dialog(&invite, &tag, "INVITE", 2).replace("sip:100@10.0.0.9:5062", "sip:100@10.0.0.77");
+    b.receive(reinvite.clone());
+    assert!(matches!(b.event(), Event::Reoffered { .. }));
+    b.act(|sip, now| sip.answer_reinvite(session, Ok(Bytes::from_static(b"answer")), now));
+    assert_eq!(b.sent[1].to().unwrap().tag(), Some(tag.as_bytes()));
+    b.receive(reinvite);
+    b.pass(ms(600));
+    assert_eq!(b.sent(), ["100", "200", "200"]);
+    b.receive(in_dialog(&invite, &tag, "ACK", 2));
+    assert!(matches!(b.event(), Event::Confirmed { .. }));
+    b.act(|sip, now| sip.hangup(session, None, now));
+    assert_eq!(b.sent[0].request_uri(), b"sip:100@10.0.0.77", "the re-INVITE moved the target");
+}
+
+#[test]
+fn a_refused_or_cancelled_reinvite_leaves_the_call() {
+    let mut b = Bench::new();
+    let (session, invite, tag) = b.answered();
+    let reinvite = in_dialog(&invite, &tag, "INVITE", 2);
+    b.receive(reinvite.clone());
+    b.events();
+    b.act(|sip, now| sip.answer_reinvite(session, Err(Status::NOT_ACCEPTABLE_HERE), now));
+    b.receive(reinvite.replacen("INVITE", "ACK", 1).replace("2 INVITE", "2 ACK"));
+    assert_eq!(b.sent(), ["100", "488"]);
+    let reinvite = in_dialog(&invite, &tag, "INVITE", 3);
+    b.receive(reinvite.clone());
+    b.events();
+    b.receive(reinvite.replacen("INVITE", "CANCEL", 1).replace("3 INVITE", "3 CANCEL"));
+    assert_eq!(b.sent(), ["100", "200", "487"]);
+    b.act(|sip, now| sip.answer_reinvite(session, Ok(Bytes::new()), now));
+    assert!(b.sent().is_empty() && b.events().is_empty() && b.sip.flow(session).is_some());
+    assert!(b.act(|sip, now| sip.reinvite(session, Bytes::from_static(b"offer"), now)));
+}
+
+#[test]
+fn a_reinvite_that_is_never_acknowledged_ends_the_call() {
+    let mut b = Bench::new();
+    let (session, invite, tag) = b.answered();
+    b.receive(in_dialog(&invite, &tag, "INVITE", 2));
+    b.events();
+    b.act(|sip, now| sip.answer_reinvite(session, Ok(Bytes::from_static(b"answer")), now));
+    b.pass(secs(33));
+    assert!(matches!(b.event(), Event::Ended { how: Ended::NoAck, .. }));
+    assert!(b.sent().contains(&"BYE".to_owned()));
+}
+
+#[test]
+fn offers_from_both_sides_at_once_are_refused() {
+    let mut b = Bench::new();
+    let (session, invite, tag) = b.answered();
+    assert!(b.act(|sip, now| sip.reinvite(session, Bytes::from_static(b"offer"), now)));
+    assert!(!b.act(|sip, now| sip.reinvite(session, Bytes::from_static(b"offer"), now)));
+    let ours = b.sent.remove(0);
+    b.receive(in_dialog(&invite, &tag, "INVITE", 2));
+    assert_eq!(b.sent(), ["491"]);
+    b.receive(response(&ours, 491, "", b""));
+    assert!(matches!(b.event(), Event::Reanswered { status: Status(491), .. }));
+    assert_eq!(b.sent(), ["ACK"]);
+    b.receive(in_dialog(&invite, &tag, "INVITE", 3));
+    b.receive(in_dialog(&invite, &tag, "INVITE", 4));
+    assert_eq!(b.sent.last().unwrap().header(Name::RetryAfter).map(<[u8]>::is_empty), Some(false));
+    assert_eq!(b.sent(), ["100", "500"]);
+}
+
+#[test]
+fn our_reinvite_is_answered_and_acknowledged() {
+    let mut b = Bench::new();
+    let (session, _, _) = b.answered();
+    b.act(|sip, now| sip.reinvite(session, Bytes::from_static(b"offer"), now));
+    let invite = b.sent.remove(0);
+    assert_eq!((invite.body(), invite.cseq().unwrap().0), (&b"offer"[..], 1));
+    b.receive(response(&invite, 200, "", b"answer"));
+    let Event::Reanswered { status: Status::OK, message: Some(message), .. } = b.event() else { panic!() };
+    assert_eq!(message.body(), b"answer");
+    assert_eq!(b.sent(), ["ACK"]);
+    b.receive(response(&invite, 200, "", b"answer"));
+    assert_eq!(b.sent(), ["ACK"]);
+    assert!(b.events().is_empty());
+}
+
+#[test]
+fn a_peer_that_knows_nothing_of_the_dialog_ends_it() {
+    let mut b = Bench::new();
+    let (session, _, _) = b.answered();
+    b.act(|sip, now| sip.reinvite(session, Bytes::from_static(b"offer"), now));
+    let invite = b.sent.remove(0);
+    b.receive(response(&invite, 481, "", b""));
+    let events = b.events();
+    assert!(matches!(events[0], Event::Reanswered { status: Status(481), .. }));
+    assert!(matches!(events[1], Event::Ended { how: Ended::Gone, .. }));
+    assert_eq!(b.sent(), ["ACK", "BYE"]);
+    b.pass(secs(40));
+    b.assert_clean();
+}
+
+#[test]
+fn other_requests_reach_the_owner_with_their_session() {
+    let mut b = Bench::new();
+    let (session, invite, tag) = b.answered();
+    b.receive(in_dialog(&invite, &tag, "OPTIONS", 2));
+    let Event::Request { id, session: found, .. } = b.event() else { panic!() };
+    assert_eq!(found, Some(session));
+    b.act(|sip, now| sip.answer_options(id, now));
+    assert_eq!(b.sent[0].header(Name::Accept), Some(&b"application/sdp"[..]));
+    assert_eq!(b.sent(), ["200"]);
+}
+
+#[test]
+fn numbers_that_do_not_grow_are_500_and_strange_tags_481() {
+    let mut b = Bench::new();
+    let (session, invite, tag) = b.answered();
+    b.receive(in_dialog(&invite, &tag, "OPTIONS", 7));
+    b.events();
+    b.receive(in_dialog(&invite, &tag, "BYE", 3));
+    assert_eq!(b.sent(), ["500"]);
+    b.receive(in_dialog(&invite, "strange", "BYE", 8));
+    b.receive(in_dialog(&invite, &tag, "BYE", 8).replace("tag=peer1", "tag=other"));
+    b.receive(in_dialog(&invite, &tag, "BYE", 8).replace("call1", "call7"));
+    b.receive(in_dialog(&invite, "strange", "INVITE", 8));
+    assert_eq!(b.sent(), ["481", "481", "481", "481"]);
+    assert!(b.sip.flow(session).is_some());
+}
+
+#[test]
+fn every_message_of_a_session_is_traced_and_marked_if_repeated() {
+    let mut b = Bench::new();
+    let (session, invite, tag) = b.answered();
+    b.receive(invite.clone());
+    b.receive(in_dialog(&invite, &tag, "BYE", 2));
+    b.receive(in_dialog(&invite, &tag, "BYE", 2));
+    let lines: Vec<_> = b
+        .traces
+        .iter()
+        .map(|t| {
+            assert_eq!(t.session, session);
+            let start = String::from_utf8_lossy(&t.data[..11.min(t.data.len())]).into_owned();
+            let word = start.strip_prefix("SIP/2.0 ").unwrap_or(&start).split(' ').next().unwrap().to_owned();
+            format!("{}{word}{}", if t.sent { ">" } else { "<" }, if t.repeated { "*" } else { "" })
+        })
+        .collect();
+    assert_eq!(lines, ["<INVITE", ">100", ">200", "<ACK", "<INVITE*", "<BYE", ">200", "<BYE*", ">200*"]);
+}
+
+#[test]
+fn a_held_session_is_small() {
+    let mut b = Bench::new();
+    b.answered();
+    b.pass(secs(40));
+    assert_eq!(b.sip.counts(), Counts { transactions: 0, sessions: 1, timers: 0, index_entries: 1 });
+    assert!(size_of::<Session>() <= 400, "{}", size_of::<Session>());
+    // What hangs on it are the strings of the dialog, none of them a whole message.
+    assert!(size_of::<Tx>() <= 400, "{}", size_of::<Tx>());
+}

@@ -30,6 +30,7 @@ mod wire;
 
 pub use state::{ApiState, LoginSettings};
 pub use switch::Switch;
+pub use token::{MintError, mint_token};
 
 use axum::extract::DefaultBodyLimit;
 use axum::http::StatusCode;

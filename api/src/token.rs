@@ -58,6 +58,24 @@ pub(crate) fn issue(key: &[u8; 32], settings: &LoginSettings, user: &User) -> Re
     Ok(Token { text, expires_at: claims.exp })
 }
 
+/// A token for a user, without a login: for programs that own the data folder, and so the key that signs.
+pub fn mint_token(store: &store::Store, user: &User, life: std::time::Duration) -> Result<String, MintError> {
+    let settings = LoginSettings { token_life: life, ..LoginSettings::default() };
+    issue(store.jwt_key(), &settings, user).map(|token| token.text).map_err(|_| MintError)
+}
+
+/// No token could be signed; why is in the log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MintError;
+
+impl std::fmt::Display for MintError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("no token could be signed")
+    }
+}
+
+impl std::error::Error for MintError {}
+
 /// Who a token stands for, if it counts now.
 pub(crate) async fn check(app: &App, token: &str) -> Result<User, Invalid> {
     let mut validation = Validation::new(Algorithm::HS256);

@@ -37,6 +37,8 @@ const ENTRY: usize = 128;
 const TICK: Duration = Duration::from_millis(100);
 /// A broken store is reopened this often, and warned about not more often than [`WARN_EVERY`].
 const REOPEN_EVERY: Duration = Duration::from_secs(1);
+/// A store that is behind for so long is opened anew.
+const CATCH_UP: Duration = Duration::from_secs(30);
 const WARN_EVERY: Duration = Duration::from_secs(60);
 
 /// How soon hot state is on the disk itself, safe from a power cut. It is safe from `kill -9` with every commit.
@@ -229,6 +231,8 @@ struct State {
     pending_bytes: usize,
     /// Written, but perhaps not on the disk itself.
     unsynced: bool,
+    /// Since when the disk does not keep up.
+    behind_since: Option<Instant>,
 }
 
 impl State {
@@ -241,6 +245,7 @@ impl State {
             pending: BTreeMap::new(),
             pending_bytes: 0,
             unsynced: false,
+            behind_since: None,
         }
     }
 
@@ -275,15 +280,24 @@ impl State {
             return Ok(());
         }
         let Some(engine) = &self.engine else { return Err(HotError::Waiting(self.trouble.clone())) };
-        if engine.is_behind() {
-            return Err(HotError::Waiting("the disk is too slow".into()));
-        }
-        match engine.write(&self.pending, sync == HotSync::EveryCommit) {
-            Ok(()) => {
+        let written = engine.is_behind().and_then(|behind| match behind {
+            true => Ok(false),
+            false => engine.write(&self.pending, sync == HotSync::EveryCommit).map(|()| true),
+        });
+        match written {
+            Ok(true) => {
+                self.behind_since = None;
                 self.pending.clear();
                 self.pending_bytes = 0;
                 self.unsynced = sync != HotSync::EveryCommit;
                 Ok(())
+            }
+            Ok(false) => {
+                let since = *self.behind_since.get_or_insert_with(Instant::now);
+                if since.elapsed() > CATCH_UP {
+                    self.fail("the disk does not catch up".into());
+                }
+                Err(HotError::Waiting("the disk is too slow".into()))
             }
             Err(trouble) => {
                 self.fail(trouble.clone());
@@ -293,6 +307,7 @@ impl State {
     }
 
     fn fail(&mut self, trouble: String) {
+        self.behind_since = None;
         self.trouble = trouble;
         self.broken = self.engine.take();
     }

@@ -53,6 +53,8 @@ impl Store {
             // A call is forgotten by hot state once it is here, so it must be on the disk then.
             .synchronous(SqliteSynchronous::Full)
             .foreign_keys(true)
+            // kB per connection: there are five, and the system caches the file anyway.
+            .pragma("cache_size", "-1024")
             .busy_timeout(config.busy_timeout);
         let writer =
             SqlitePoolOptions::new().max_connections(1).acquire_timeout(ACQUIRE).connect_with(options.clone()).await?;

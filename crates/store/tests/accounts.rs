@@ -1,4 +1,5 @@
 //! Extensions and users: kept, changed, refused, and who may log in.
+#![allow(clippy::unwrap_used, reason = "helpers of tests may")]
 
 use model::{Extension, Role, User};
 use patchbay_store::{Config, LoginRefusal, NewExtension, NewUser, Put, Store, StoreError, ha1, md5_hex, valid_number};

@@ -1,6 +1,7 @@
 //! What is left after `kill -9` in the middle of writing, and after the disk was full for a while.
 //!
 //! The victim is this program itself, started again with its task in the environment; so there is no test harness.
+#![allow(clippy::unwrap_used, reason = "helpers of tests may")]
 
 mod common;
 

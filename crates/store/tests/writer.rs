@@ -1,4 +1,5 @@
 //! Finished calls reach SQL exactly once, though the database is locked, memory full or a run ended early.
+#![allow(clippy::unwrap_used, reason = "helpers of tests may")]
 
 mod common;
 

@@ -7,8 +7,10 @@ use std::path::Path;
 
 /// One memtable. Each is written out when it reaches this.
 const MEMTABLE: u64 = 4 << 20;
-/// From here on writers would be made to sleep by the engine; we answer "waiting" instead.
-const TOO_FAR_BEHIND: u64 = 3 * MEMTABLE;
+/// With as many full memtables unwritten, or so many small files not merged, the engine is about to put writers to
+/// sleep (at 4 and 30); we answer "waiting" instead.
+const UNWRITTEN: usize = 3;
+const UNMERGED: usize = 25;
 /// Blocks of files that were read.
 const CACHE: u64 = 1 << 20;
 /// Logs that may lie on the disk. Each is allocated with 64 MB.
@@ -36,9 +38,15 @@ impl Engine {
         Ok(Self { database, keys })
     }
 
-    /// True while the disk does not keep up with what is written.
-    pub(super) fn is_behind(&self) -> bool {
-        self.database.write_buffer_size() > TOO_FAR_BEHIND
+    /// True while the disk does not keep up with what is written; an error if it never will.
+    pub(super) fn is_behind(&self) -> Result<bool, String> {
+        // Not `write_buffer_size()`: it counts values that were overwritten, and never forgets them.
+        let behind = self.database.outstanding_flushes() >= UNWRITTEN || self.keys.l0_table_count() >= UNMERGED;
+        if behind {
+            // It catches up in threads of its own. If one of them failed, this says so.
+            self.database.persist(PersistMode::Buffer).map_err(|e| describe(&e))?;
+        }
+        Ok(behind)
     }
 
     /// Writes all changes or none, to the kernel or to the disk itself.

@@ -144,3 +144,22 @@ fn many_threads_keep_at_once_and_overwritten_values_do_not_pile_up() {
     assert_eq!(all.iter().map(|(key, _)| key.clone()).collect::<BTreeSet<_>>().len(), 80);
     assert!(all.iter().all(|(_, value)| value.starts_with(&199u32.to_be_bytes())));
 }
+
+#[test]
+fn it_goes_on_however_much_is_written_over() {
+    let dir = tempfile::tempdir().unwrap();
+    let hot = Hot::open(dir.path(), every(20)).unwrap();
+    for round in 0..40u32 {
+        for key in 0..1000u32 {
+            let value = [round.to_be_bytes().as_slice(), &[0; 2000]].concat();
+            hot.keep(&key.to_be_bytes(), &value).unwrap();
+            if key % 10 == 0 {
+                until("the disk keeps up", || hot.commit().is_ok());
+            }
+        }
+    }
+    until("the disk keeps up", || hot.commit().is_ok());
+    let all = hot.scan(b"").unwrap();
+    assert_eq!(all.len(), 1000);
+    assert!(all.iter().all(|(_, value)| value.starts_with(&39u32.to_be_bytes())));
+}

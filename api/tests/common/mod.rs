@@ -1,0 +1,264 @@
+//! A switch that is a list, and an API in front of it.
+#![allow(dead_code, reason = "each test file uses its part")]
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::ConnectInfo;
+use axum::http::{HeaderMap, Method, Request, StatusCode, header};
+use http_body_util::BodyExt;
+use model::{
+    Answer, CallId, CallRecord, Cause, Command, Direction, Event, LegRecord, LegState, LiveCall, LiveLeg, Outcome,
+    Quality, Query, RecordingFile, Refusal, Registration, Reply, Role, Side,
+};
+use patchbay_api::{ApiState, LoginSettings, Switch, router};
+use serde_json::{Value, json};
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+use stdx::Entropy;
+use store::{Batch, Config, FinishedCall, Hot, HotSync, Kept, NewExtension, NewUser, RecordWriter, Store, md5_hex};
+use tempfile::TempDir;
+use tokio::sync::broadcast;
+use tower::ServiceExt;
+
+/// Every test user's password.
+pub(crate) const PASSWORD: &str = "correct horse";
+
+#[derive(Clone, Default)]
+pub(crate) struct FakeSwitch(pub(crate) Arc<Mutex<Inside>>);
+
+#[derive(Default)]
+pub(crate) struct Inside {
+    pub(crate) calls: Vec<LiveCall>,
+    pub(crate) registrations: Vec<Registration>,
+    pub(crate) commands: Vec<Command>,
+    pub(crate) refuses: Option<Refusal>,
+    pub(crate) panics: bool,
+}
+
+impl Switch for FakeSwitch {
+    async fn command(&self, command: Command) -> Result<Reply, Refusal> {
+        let mut inside = self.0.lock().unwrap();
+        if let Some(refusal) = inside.refuses {
+            return Err(refusal);
+        }
+        if let Command::Hangup { call } = command {
+            let before = inside.calls.len();
+            inside.calls.retain(|live| live.id != call);
+            if inside.calls.len() == before {
+                return Err(Refusal::NoSuchCall);
+            }
+        }
+        inside.commands.push(command);
+        Ok(Reply::Done)
+    }
+
+    async fn query(&self, query: Query) -> Result<Answer, Refusal> {
+        let inside = self.0.lock().unwrap();
+        match (inside.refuses, query) {
+            _ if inside.panics => {
+                drop(inside);
+                panic!("a fault of the switch");
+            }
+            (Some(refusal), _) => Err(refusal),
+            (None, Query::Calls) => Ok(Answer::Calls(inside.calls.clone())),
+            (None, Query::Registrations { extension }) => {
+                let wanted = |r: &&Registration| extension.as_ref().is_none_or(|wanted| *wanted == r.extension);
+                Ok(Answer::Registrations(inside.registrations.iter().filter(wanted).cloned().collect()))
+            }
+        }
+    }
+
+    fn subscribe(&self) -> broadcast::Receiver<Event> {
+        broadcast::channel(1).1
+    }
+}
+
+/// An answer, read to its end.
+#[derive(Debug)]
+pub(crate) struct Got {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Vec<u8>,
+}
+
+impl Got {
+    pub(crate) fn json(&self) -> Value {
+        serde_json::from_slice(&self.body)
+            .unwrap_or_else(|e| panic!("{e}: {} {:?}", self.status, String::from_utf8_lossy(&self.body)))
+    }
+
+    pub(crate) fn header(&self, name: &str) -> &str {
+        self.headers.get(name).map_or("", |value| value.to_str().unwrap())
+    }
+
+    /// The code of a problem, after a look at the whole of it.
+    #[track_caller]
+    pub(crate) fn problem(&self, status: u16) -> String {
+        assert_eq!(self.status, status, "{}", String::from_utf8_lossy(&self.body));
+        assert_eq!(self.header("content-type"), "application/problem+json");
+        let body = self.json();
+        assert_eq!(body["status"], status);
+        let code = body["code"].as_str().unwrap().to_owned();
+        assert_eq!(body["type"], format!("urn:patchbay:problem:{code}"));
+        assert!(body["title"].as_str().unwrap().len() > 5 && body["detail"].as_str().unwrap().len() > 5);
+        code
+    }
+}
+
+pub(crate) struct World {
+    pub(crate) dir: TempDir,
+    pub(crate) store: Store,
+    pub(crate) hot: Hot,
+    pub(crate) switch: FakeSwitch,
+    pub(crate) router: Router,
+    pub(crate) entropy: Mutex<Entropy>,
+}
+
+impl World {
+    /// Extensions 100 and 101; users admin, boss, ana (100), loner, robot.
+    pub(crate) async fn new() -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let store = Store::open(Config::new(dir.path().join("data"))).await.unwrap();
+        let hot = Hot::open(&dir.path().join("data/hot"), HotSync::default()).unwrap();
+        std::fs::create_dir(dir.path().join("recordings")).unwrap();
+        let list = ["100", "101"].map(|number| NewExtension {
+            number: number.into(),
+            name: format!("Phone {number}"),
+            password: "sip secret".into(),
+        });
+        store.import_extensions(list.into()).await.unwrap();
+        let users = [
+            ("admin", Role::Admin, None),
+            ("boss", Role::Supervisor, None),
+            ("ana", Role::Agent, Some("100")),
+            ("loner", Role::Agent, None),
+            ("robot", Role::Integrator, None),
+        ];
+        for (username, role, extension) in users {
+            let new = NewUser {
+                username: username.into(),
+                nickname: format!("The {username}"),
+                role,
+                extension: extension.map(str::to_owned),
+                enabled: true,
+                password_md5: md5_hex(PASSWORD),
+            };
+            store.add_user(new).await.unwrap();
+        }
+        let switch = FakeSwitch::default();
+        let router = router(ApiState {
+            switch: switch.clone(),
+            store: store.clone(),
+            recordings_dir: dir.path().join("recordings"),
+            login: LoginSettings::default(),
+            version: "9.8.7",
+        });
+        Self { dir, store, hot, switch, router, entropy: Mutex::new(Entropy::seeded(1)) }
+    }
+
+    pub(crate) fn recordings(&self) -> PathBuf {
+        self.dir.path().join("recordings")
+    }
+
+    pub(crate) async fn send(&self, mut request: Request<Body>) -> Got {
+        if request.extensions().get::<ConnectInfo<SocketAddr>>().is_none() {
+            request.extensions_mut().insert(ConnectInfo(SocketAddr::from(([192, 0, 2, 1], 5000))));
+        }
+        let response = self.router.clone().oneshot(request).await.unwrap();
+        let (parts, body) = response.into_parts();
+        let body = body.collect().await.unwrap().to_bytes().to_vec();
+        Got { status: parts.status, headers: parts.headers, body }
+    }
+
+    /// A request of a user, by its token (empty: none), with a JSON body unless that is null.
+    pub(crate) async fn call(&self, method: &str, path: &str, token: &str, body: Value) -> Got {
+        let mut request = Request::builder().method(Method::from_bytes(method.as_bytes()).unwrap()).uri(path);
+        if !token.is_empty() {
+            request = request.header(header::AUTHORIZATION, format!("Bearer {token}"));
+        }
+        let body = if body.is_null() {
+            Body::empty()
+        } else {
+            request = request.header(header::CONTENT_TYPE, "application/json");
+            Body::from(body.to_string())
+        };
+        self.send(request.body(body).unwrap()).await
+    }
+
+    pub(crate) async fn get(&self, path: &str, token: &str) -> Got {
+        self.call("GET", path, token, Value::Null).await
+    }
+
+    pub(crate) async fn log_in(&self, username: &str) -> String {
+        let body = json!({ "username": username, "password": PASSWORD });
+        let got = self.call("POST", "/patchbay/v1/session", "", body).await;
+        assert_eq!(got.status, 200, "{got:?}");
+        got.json()["token"].as_str().unwrap().to_owned()
+    }
+
+    /// A call between two numbers that exists now.
+    pub(crate) fn live_call(&self, caller: &str, callee: &str) -> CallId {
+        let id = CallId::new(0, &mut self.entropy.lock().unwrap());
+        let leg = |no, number: &str| LiveLeg { no, number: number.into(), state: LegState::Talking };
+        self.switch.0.lock().unwrap().calls.push(LiveCall {
+            id,
+            caller: caller.into(),
+            callee: callee.into(),
+            direction: Direction::Internal,
+            started_at: 1_700_000_000_000,
+            answered_at: None,
+            recording: true,
+            legs: vec![leg(0, caller), leg(1, callee)],
+        });
+        id
+    }
+
+    /// A finished call between two numbers, recorded at `recording` if that is given.
+    pub(crate) async fn record(&self, at: u64, caller: &str, callee: &str, recording: Option<&str>) -> CallId {
+        let id = CallId::new(0, &mut self.entropy.lock().unwrap());
+        let record = CallRecord {
+            id,
+            caller: caller.into(),
+            caller_name: "Ana".into(),
+            callee: callee.into(),
+            direction: Direction::Internal,
+            trunk: None,
+            started_at: at,
+            ringing_at: Some(at + 50),
+            answered_at: Some(at + 1000),
+            ended_at: at + 5000,
+            outcome: Outcome::Answered,
+            ended_by: Side::Caller,
+            cause: Cause { sip: 200, q850: 16 },
+            note: String::new(),
+            legs: [(0, caller), (1, callee)].map(|(no, number)| leg(no, number)).into(),
+            recording: recording.map(|path| RecordingFile {
+                path: path.into(),
+                length_ms: 4000,
+                complete: true,
+                note: String::new(),
+            }),
+        };
+        let writer = RecordWriter::start(self.store.clone(), self.hot.clone(), |_| ());
+        let trace = br#"[{"at":0,"line":"INVITE"}]"#.to_vec();
+        assert_eq!(writer.write(FinishedCall { record, trace }, Batch::default()), Kept::Hot);
+        assert!(writer.flush(Duration::from_secs(10)).await);
+        id
+    }
+}
+
+fn leg(no: u16, number: &str) -> LegRecord {
+    LegRecord {
+        no,
+        number: number.into(),
+        remote: "192.0.2.7:5060".into(),
+        user_agent: "phone/1".into(),
+        sip_call_id: "x@y".into(),
+        outcome: Outcome::Answered,
+        cause: Cause { sip: 200, q850: 16 },
+        codec: "PCMA".into(),
+        quality: Some(Quality { received: 200, mos: Some(4.4), rtt_ms: None, ..Quality::default() }),
+    }
+}

@@ -1,0 +1,208 @@
+//! The API's description is complete and true: every operation in it is called, and every answer is what it says.
+#![allow(clippy::unwrap_used, reason = "helpers of tests may")]
+
+mod common;
+
+use common::World;
+use serde_json::{Map, Value, json};
+use std::collections::BTreeSet;
+
+const V1: &str = "/patchbay/v1";
+
+/// Does a value fit a schema? Says where it does not. Properties that the schema does not name are a misfit too.
+fn misfit(root: &Value, schema: &Value, value: &Value, at: &str) -> Option<String> {
+    if let Some(reference) = schema["$ref"].as_str() {
+        let target = root.pointer(reference.trim_start_matches('#')).unwrap_or_else(|| panic!("{reference}"));
+        return misfit(root, target, value, at);
+    }
+    for key in ["oneOf", "anyOf"] {
+        if let Some(any) = schema[key].as_array() {
+            let misfits: Vec<_> = any.iter().filter_map(|schema| misfit(root, schema, value, at)).collect();
+            return (misfits.len() == any.len()).then(|| misfits.join(" or "));
+        }
+    }
+    if let Some(names) = schema["enum"].as_array() {
+        return (!names.contains(value)).then(|| format!("{at}: {value} is none of {names:?}"));
+    }
+    let types: Vec<_> = match &schema["type"] {
+        Value::String(one) => vec![one.as_str()],
+        Value::Array(some) => some.iter().filter_map(Value::as_str).collect(),
+        _ => return None,
+    };
+    let fits = types.iter().any(|kind| match *kind {
+        "null" => value.is_null(),
+        "boolean" => value.is_boolean(),
+        "integer" => value.is_i64() || value.is_u64(),
+        "number" => value.is_number(),
+        "string" => value.is_string(),
+        "array" => value.is_array(),
+        "object" => value.is_object(),
+        other => panic!("{other}"),
+    });
+    if !fits {
+        return Some(format!("{at}: {value} is no {types:?}"));
+    }
+    match value {
+        Value::Array(items) => items.iter().find_map(|item| misfit(root, &schema["items"], item, &format!("{at}[]"))),
+        Value::Object(fields) => {
+            let empty = Map::new();
+            let known = schema["properties"].as_object().unwrap_or(&empty);
+            let required = schema["required"].as_array().cloned().unwrap_or_default();
+            let missing = required.iter().filter_map(Value::as_str).find(|name| !fields.contains_key(*name));
+            if let Some(name) = missing {
+                return Some(format!("{at}.{name} is missing"));
+            }
+            fields.iter().find_map(|(name, field)| match known.get(name) {
+                Some(schema) => misfit(root, schema, field, &format!("{at}.{name}")),
+                None => Some(format!("{at}.{name} is not described")),
+            })
+        }
+        _ => None,
+    }
+}
+
+#[test]
+fn the_check_of_answers_finds_what_does_not_fit() {
+    let root = json!({ "a": { "type": "object", "required": ["n"], "properties": {
+        "n": { "type": ["integer", "null"] }, "s": { "type": "string", "enum": ["x"] },
+        "l": { "type": "array", "items": { "$ref": "#/a" } },
+    }}});
+    let fits = |value: Value| misfit(&root, &json!({ "$ref": "#/a" }), &value, "").is_none();
+    assert!(fits(json!({ "n": null, "s": "x", "l": [{ "n": 1 }] })));
+    for bad in [
+        json!({}),
+        json!({ "n": "1" }),
+        json!({ "n": 1.5 }),
+        json!({ "n": 1, "s": "y" }),
+        json!({ "n": 1, "l": [{}] }),
+        json!({ "n": 1, "more": 1 }),
+        json!([]),
+    ] {
+        assert!(!fits(bad.clone()), "{bad}");
+    }
+}
+
+#[tokio::test]
+async fn every_operation_of_the_description_does_what_it_says() {
+    let world = World::new().await;
+    let admin = world.log_in("admin").await;
+    let api = world.get("/patchbay/v1/openapi.json", "").await.json();
+    assert_eq!(api["info"]["version"], "9.8.7");
+    assert!(api["openapi"].as_str().unwrap().starts_with("3.1"));
+
+    std::fs::write(world.recordings().join("x.wav"), b"RIFF").unwrap();
+    let record = world.record(10, "100", "101", Some("x.wav")).await;
+    let call = world.live_call("100", "101");
+    let ana = world.store.user_named("ana").await.unwrap().unwrap().user.id;
+    let credentials = json!({ "username": "ana", "password": common::PASSWORD });
+    let bar = json!({ "username": "ana", "password": store::md5_hex(common::PASSWORD) });
+    let user = json!({ "username": "eve", "password": "good enough", "role": "agent" });
+    let change = json!({ "username": "eva", "nickname": "", "role": "agent", "extension": null, "enabled": true });
+    let extension = json!({ "number": "900", "password": "good enough", "record": true });
+    let import = json!({ "extensions": [{ "number": "901", "password": "good enough" }] });
+    let nothing = Value::Null;
+
+    // Operation, path as called, body, status.
+    let calls = [
+        ("post /api/v1/base/auth", "/api/v1/base/auth".to_owned(), bar, 200),
+        ("post /session", format!("{V1}/session"), credentials, 200),
+        ("get /session", format!("{V1}/session"), nothing.clone(), 200),
+        ("get /users", format!("{V1}/users"), nothing.clone(), 200),
+        ("post /users", format!("{V1}/users"), user, 201),
+        ("get /users/{id}", format!("{V1}/users/{ana}"), nothing.clone(), 200),
+        ("put /users/{id}", format!("{V1}/users/{ana}"), change, 200),
+        ("delete /users/{id}", format!("{V1}/users/{ana}"), nothing.clone(), 204),
+        ("get /extensions", format!("{V1}/extensions"), nothing.clone(), 200),
+        ("post /extensions", format!("{V1}/extensions"), extension, 201),
+        ("post /extensions/import", format!("{V1}/extensions/import"), import, 200),
+        ("get /extensions/{number}", format!("{V1}/extensions/900"), nothing.clone(), 200),
+        ("put /extensions/{number}", format!("{V1}/extensions/900"), json!({ "name": "x" }), 200),
+        ("delete /extensions/{number}", format!("{V1}/extensions/900"), nothing.clone(), 204),
+        ("get /registrations", format!("{V1}/registrations"), nothing.clone(), 200),
+        ("get /calls", format!("{V1}/calls"), nothing.clone(), 200),
+        ("get /calls/{id}", format!("{V1}/calls/{call}"), nothing.clone(), 200),
+        ("delete /calls/{id}", format!("{V1}/calls/{call}"), nothing.clone(), 204),
+        ("get /records", format!("{V1}/records"), nothing.clone(), 200),
+        ("get /records/{id}", format!("{V1}/records/{record}"), nothing.clone(), 200),
+        ("get /records/{id}/recording", format!("{V1}/records/{record}/recording"), nothing.clone(), 200),
+        ("get /records/{id}/trace", format!("{V1}/records/{record}/trace"), nothing.clone(), 200),
+    ];
+    let mut described: BTreeSet<String> = BTreeSet::new();
+    for (path, operations) in api["paths"].as_object().unwrap() {
+        let path = path.strip_prefix(V1).unwrap_or(path);
+        for method in operations.as_object().unwrap().keys() {
+            described.insert(format!("{method} {path}"));
+        }
+    }
+    let called: BTreeSet<String> = calls.iter().map(|(operation, ..)| (*operation).to_owned()).collect();
+    assert_eq!(described, called, "described and called");
+
+    let answer = |operation: &str, status: u16, kind: &str| {
+        let (method, path) = operation.split_once(' ').unwrap();
+        let path = if path.starts_with("/api") { path.to_owned() } else { format!("{V1}{path}") };
+        let described = &api["paths"][&path][method];
+        assert!(described["summary"].is_string(), "{operation} has no summary");
+        let response = &described["responses"][status.to_string()];
+        assert!(response.is_object(), "{operation} answers {status}, which is not described");
+        response["content"][kind]["schema"].clone()
+    };
+    for (operation, path, body, status) in calls {
+        // Without a login where one is needed, first: that answer is described too.
+        if !matches!(operation, "post /session" | "post /api/v1/base/auth") {
+            let method = operation.split_once(' ').unwrap().0.to_uppercase();
+            let refused = world.call(&method, &path, "", body.clone()).await;
+            refused.problem(401);
+            let schema = answer(operation, 401, "application/problem+json");
+            assert!(schema.is_object(), "{operation}");
+            assert_eq!(misfit(&api, &schema, &refused.json(), operation), None);
+        }
+        let method = operation.split_once(' ').unwrap().0.to_uppercase();
+        let got = world.call(&method, &path, &admin, body).await;
+        assert_eq!(got.status, status, "{operation}: {}", String::from_utf8_lossy(&got.body));
+        let kind = got.header("content-type");
+        let schema = answer(operation, status, kind);
+        if status == 204 {
+            assert!(got.body.is_empty());
+            continue;
+        }
+        assert!(schema.is_object(), "{operation} answers {kind}, which is not described");
+        if kind == "application/json" {
+            assert_eq!(misfit(&api, &schema, &got.json(), operation), None);
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_description_hides_no_secret_and_names_both_ways_to_send_a_token() {
+    let world = World::new().await;
+    let got = world.get("/patchbay/v1/openapi.json", "").await;
+    let api = got.json();
+    assert_eq!(api["security"], json!([{ "bearer": [] }, { "x-token": [] }]));
+    assert_eq!(api["components"]["securitySchemes"]["x-token"]["name"], "x-token");
+    assert!(api["components"]["schemas"]["ExtensionOut"]["properties"]["ha1"].is_null());
+    let extensions = world.get("/patchbay/v1/extensions", &world.log_in("admin").await).await;
+    assert!(!String::from_utf8_lossy(&extensions.body).contains("ha1"));
+}
+
+#[tokio::test]
+async fn the_page_to_try_it_is_served_with_everything_it_needs() {
+    let world = World::new().await;
+    let start = world.get("/patchbay/v1/docs", "").await;
+    assert!(start.status.is_redirection(), "{start:?}");
+    assert_eq!(start.header("location"), "/patchbay/v1/docs/");
+    let page = world.get("/patchbay/v1/docs/", "").await;
+    assert_eq!(page.status, 200);
+    let html = String::from_utf8(page.body).unwrap();
+    assert!(!html.contains("://"), "nothing from elsewhere");
+    let wanted: Vec<_> =
+        html.split(['"', '\'']).filter(|text| text.ends_with(".js") || text.ends_with(".css")).collect();
+    assert!(wanted.len() >= 3, "{html}");
+    for file in wanted {
+        let got = world.get(&format!("/patchbay/v1/docs/{}", file.trim_start_matches("./")), "").await;
+        assert_eq!(got.status, 200, "{file}");
+        assert!(!got.body.is_empty());
+    }
+    let config = world.get("/patchbay/v1/docs/swagger-initializer.js", "").await;
+    assert!(String::from_utf8_lossy(&config.body).contains("/patchbay/v1/openapi.json"));
+    assert_eq!(world.get("/patchbay/v1/docs/..%2F..%2Fetc%2Fpasswd", "").await.status, 404);
+}

@@ -1,5 +1,7 @@
 //! Offer and answer: RFC 3264, in the engine's mouth.
 
+#![allow(clippy::unwrap_used)] // helpers of tests
+
 mod common;
 
 use common::{CALLER, Pair, sdp, text};

@@ -8,7 +8,8 @@
 //! - *Locked.* Only the locked address is heard. The address of the SDP outranks one that was merely latched.
 //! - *Moved.* When the locked source has been silent for [`SILENCE`], the same IP or the same SSRC may take over with
 //!   [`FEW`] consecutive packets. After a new description with another address the rules of the beginning hold again,
-//!   and the old source is heard until the new one has arrived.
+//!   and the old source is heard until the new one has arrived. If it goes on for [`MANY`] packets, it did not move:
+//!   the description names an address behind NAT.
 
 use crate::rtp::Header;
 use std::net::{IpAddr, SocketAddr};
@@ -27,6 +28,7 @@ pub(super) struct Source {
     signalling: Option<IpAddr>,
     locked: Option<Lock>,
     rival: Option<Rival>,
+    /// The description names another address than before, and nothing has come from there yet.
     moving: bool,
 }
 
@@ -35,6 +37,8 @@ struct Lock {
     address: SocketAddr,
     ssrc: u32,
     heard: Instant,
+    /// Packets since the description changed.
+    stayed: u8,
 }
 
 #[derive(Debug)]
@@ -50,6 +54,7 @@ impl Source {
     pub(super) fn expect(&mut self, address: Option<SocketAddr>) {
         if self.expected != address {
             self.moving = self.locked.is_some();
+            self.locked.iter_mut().for_each(|lock| lock.stayed = 0);
             self.expected = address;
             self.rival = None;
         }
@@ -68,6 +73,10 @@ impl Source {
         {
             lock.ssrc = header.ssrc;
             lock.heard = now;
+            if self.moving {
+                lock.stayed += 1;
+                self.moving = lock.stayed < MANY;
+            }
             return true;
         }
         self.consider(from, header, now)
@@ -91,7 +100,7 @@ impl Source {
             return false;
         }
         tracing::debug!(%from, moved = self.locked.is_some(), "media source locked");
-        self.locked = Some(Lock { address: from, ssrc: header.ssrc, heard: now });
+        self.locked = Some(Lock { address: from, ssrc: header.ssrc, heard: now, stayed: 0 });
         self.rival = None;
         self.moving = false;
         true
@@ -235,5 +244,12 @@ mod tests {
         }
         assert!(source.admit(moved, &header(2, 3), now));
         assert!(!source.admit(at(PHONE), &header(1, 3), now));
+        // Another description, but the phone stays where it was.
+        source.expect(Some(at("10.0.0.9:1234")));
+        for sequence in 4..4 + u16::from(MANY) {
+            assert_eq!(source.target(), Some(at("10.0.0.9:1234")));
+            assert!(source.admit(moved, &header(2, sequence), now));
+        }
+        assert_eq!(source.target(), Some(moved));
     }
 }

@@ -1,6 +1,6 @@
 //! Two phones, a network and an engine, in virtual time.
 
-#![allow(dead_code)] // each test file uses its part
+#![allow(dead_code, clippy::unwrap_used)] // each test file uses its part
 
 use media::engine::{Answer, Channel, Config, Engine, Event, Output, Packet, PortId, RecordingId};
 use media::g711::Law;

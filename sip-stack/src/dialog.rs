@@ -135,6 +135,38 @@ impl Dialog {
         Some(out)
     }
 
+    /// The dialog as lines without line ends in them: header values have none.
+    pub(crate) fn save(&self) -> Vec<Vec<u8>> {
+        let seq = |seq: Option<u32>| seq.map_or_else(Vec::new, |seq| seq.to_string().into_bytes());
+        let parts =
+            [&self.call_id, &self.local_tag, &self.remote_tag, &self.local, &self.remote, &self.target, &self.contact];
+        let mut lines: Vec<Vec<u8>> = parts.into_iter().chain(&self.routes).map(|part| part.to_vec()).collect();
+        lines.splice(parts.len()..parts.len(), [seq(Some(self.local_seq)), seq(self.remote_seq)]);
+        lines
+    }
+
+    /// The dialog from its lines.
+    pub(crate) fn load<'a>(mut lines: impl Iterator<Item = &'a [u8]>) -> Option<Self> {
+        let mut parts: [&[u8]; 9] = [b""; 9];
+        for part in &mut parts {
+            *part = lines.next()?;
+        }
+        let [call_id, local_tag, remote_tag, local, remote, target, contact, local_seq, remote_seq] = parts;
+        let seq = |text: &[u8]| std::str::from_utf8(text).ok()?.parse::<u32>().ok();
+        Some(Self {
+            call_id: call_id.into(),
+            local_tag: local_tag.into(),
+            remote_tag: remote_tag.into(),
+            local: local.into(),
+            remote: remote.into(),
+            target: target.into(),
+            routes: lines.map(Into::into).collect(),
+            local_seq: seq(local_seq)?,
+            remote_seq: seq(remote_seq),
+            contact: contact.into(),
+        })
+    }
+
     /// Where requests go: to the first proxy of the route if its address is one that we can expect to reach, otherwise the way
     /// that messages of this dialog came. A Contact is never followed: behind NAT it leads nowhere, and a proxy that left itself
     /// out of the route still passes requests on.

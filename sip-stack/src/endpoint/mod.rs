@@ -16,6 +16,7 @@ mod muffler;
 mod receive;
 mod request;
 mod session;
+mod snapshot;
 mod table;
 mod uac;
 mod uas;

@@ -54,20 +54,18 @@ impl Endpoint {
     }
 
     fn receive_request(&mut self, flow: Flow, request: Message, now: Instant) {
-        let (Some(method), Ok(via)) = (request.method(), request.via()) else {
-            // Without a Via there is no way back (RFC 3261 §18.2.2), and no transaction to answer in.
-            self.stats.malformed_dropped += 1;
-            return self.warn_malformed(flow, "Missing Or Malformed Via", now);
-        };
+        let Some(method) = request.method() else { return };
         if let Err((status, phrase)) = validate(&request) {
             self.warn_malformed(flow, phrase, now);
-            if method == Method::Ack {
+            // A response without any Via tells its receiver nothing (RFC 3261 §18.1.2).
+            if method == Method::Ack || request.header(Name::Via).is_none() {
                 self.stats.malformed_dropped += 1;
             } else {
                 self.answer_malformed(flow, &request, status, phrase);
             }
             return;
         }
+        let Ok(via) = request.via() else { return };
         let asked = if matches!(method, Method::Ack | Method::Cancel) { &Method::Invite } else { &method };
         let key = self.hasher.server(&request, &via, asked);
         let to_tag = request.to().ok().and_then(|to| to.tag().map(<[u8]>::to_vec));

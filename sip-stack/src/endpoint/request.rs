@@ -159,10 +159,12 @@ impl Endpoint {
         let builder = ResponseBuilder::new(&open.request, status).source(tx.flow.remote).to_tag(&open.tag);
         let builder = builder.header(Name::Server, self.config.server.as_bytes());
         let builder = headers.iter().fold(builder, |builder, (name, value)| builder.named(name, value));
-        Some(match body {
+        let data = match body {
             Some((content_type, body)) => builder.finish_with_body(content_type, body),
             None => builder.finish(),
-        })
+        };
+        // Kept for half a minute in case the request comes again: without the room that the builder left.
+        Some(Bytes::copy_from_slice(&data))
     }
 
     /// Gives a response to a server transaction.

@@ -34,7 +34,7 @@ impl Binding {
         let head = format!(
             "1\n{}\n{} {} {}\n{}\n{}\n{}\n",
             self.aor,
-            flow.transport.via(),
+            flow.transport.as_str(),
             flow.local,
             flow.remote,
             self.cseq,
@@ -42,8 +42,12 @@ impl Binding {
             self.q
         );
         let mut out = head.into_bytes();
-        for text in [&self.contact[..], &self.call_id, self.instance.as_deref().unwrap_or("").as_bytes(), self.user_agent.as_bytes()]
-        {
+        for text in [
+            &self.contact[..],
+            &self.call_id,
+            self.instance.as_deref().unwrap_or("").as_bytes(),
+            self.user_agent.as_bytes(),
+        ] {
             // Header values hold no line breaks; if one ever did, the rest would be misread.
             out.extend(text.iter().filter(|b| **b != b'\n'));
             out.push(b'\n');

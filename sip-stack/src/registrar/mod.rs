@@ -266,7 +266,8 @@ impl Wish {
         if self.instance.is_some() && self.instance == binding.instance {
             return true;
         }
-        self.contact == binding.contact || Uri::from_slice(&binding.contact).is_ok_and(|known| known.equivalent(&self.uri))
+        self.contact == binding.contact
+            || Uri::from_slice(&binding.contact).is_ok_and(|known| known.equivalent(&self.uri))
     }
 }
 
@@ -284,7 +285,8 @@ fn change(
         let gone = |binding: &Binding| Change { kind: ChangeKind::Removed, binding: binding.clone() };
         return old.map(gone).into_iter().collect();
     }
-    let user_agent = request.header(Name::UserAgent).map(|text| String::from_utf8_lossy(text).chars().take(128).collect());
+    let user_agent =
+        request.header(Name::UserAgent).map(|text| String::from_utf8_lossy(text).chars().take(128).collect());
     let new = Binding {
         aor: aor.to_owned(),
         contact: wish.contact,

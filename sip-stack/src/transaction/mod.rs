@@ -20,7 +20,6 @@ pub(crate) use server::Server;
 
 /// The timers of RFC 3261 table 4 and RFC 6026, by their letters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-#[allow(missing_docs)]
 pub(crate) enum Timer {
     A,
     B,

@@ -7,6 +7,7 @@
 )]
 
 mod clauses;
+mod endpoint;
 mod ipv6;
 mod rfc4475;
 mod streams;

@@ -150,6 +150,69 @@ fn every_message_of_a_session_is_traced_and_marked_if_repeated() {
 }
 
 #[test]
+fn an_answered_session_goes_on_in_another_process() {
+    let mut b = Bench::new();
+    let request = b.request("INVITE", "Record-Route: <sip:p1;lr>\r\nRecord-Route: <sip:p2;lr>\r\n", "");
+    b.receive(request.clone());
+    let Event::Incoming { session, .. } = b.event() else { panic!() };
+    assert_eq!(b.sip.snapshot(session), None);
+    b.act(|sip, now| sip.accept(session, Bytes::from_static(b"sdp"), now));
+    let tag = String::from_utf8(crate::dialog::tag_of(b.sent.last().unwrap())).unwrap();
+    b.receive(in_dialog(&request, &tag, "ACK", 1));
+    let saved = b.sip.snapshot(session).unwrap();
+    b.act(|sip, now| sip.hangup(session, None, now));
+    let expected = b.sent.pop().unwrap();
+
+    let mut after = Bench::with(Config { cell: CellTag(0), ..Config::default() });
+    let session = after.sip.restore(&saved).unwrap();
+    assert_eq!((after.sip.restore(&saved), after.sip.flow(session)), (None, Some(b.flow)));
+    after.receive(in_dialog(&request, &tag, "OPTIONS", 1));
+    assert_eq!(after.sent(), ["500"], "it knows how far the peer has counted");
+    after.act(|sip, now| sip.hangup(session, None, now));
+    let bye = after.sent.remove(0);
+    let but_branch =
+        |m: &Message| m.lines().filter(|(name, ..)| *name != Name::Via).map(|(_, _, v)| v.to_vec()).collect::<Vec<_>>();
+    assert_eq!((bye.request_uri(), but_branch(&bye)), (expected.request_uri(), but_branch(&expected)));
+    after.receive(response(&bye, 200, "", b""));
+    after.pass(secs(33));
+    after.assert_clean();
+    for cut in 0..saved.len() {
+        let _ = after.sip.restore(&saved[..cut]);
+    }
+}
+
+#[test]
+fn every_message_of_a_session_names_its_cell() {
+    use crate::placement::{Hint, owner_hint};
+    let cell = CellTag(0x2a);
+    let mut b = Bench::with(Config { cell, ..Config::default() });
+    let hint = |data: &[u8]| owner_hint(data);
+    // The peer calls: what has no tag yet goes by Call-ID, all else names us.
+    let (session, invite) = b.incoming();
+    let first = hint(invite.as_bytes());
+    assert!(matches!(first, Hint::CallId(_)));
+    assert_eq!(hint(invite.replace("INVITE", "CANCEL").as_bytes()), first);
+    b.act(|sip, now| sip.accept(session, Bytes::new(), now));
+    let tag = String::from_utf8(crate::dialog::tag_of(b.sent.last().unwrap())).unwrap();
+    for method in ["ACK", "BYE", "INVITE", "OPTIONS"] {
+        assert_eq!(hint(in_dialog(&invite, &tag, method, 2).as_bytes()), Hint::Cell(cell), "{method}");
+    }
+    // A refusal without memory has a tag of ours as well, so its ACK comes back here.
+    let invite = b.request("INVITE", "Require: x\r\n", "");
+    b.receive(invite.clone());
+    let tag = String::from_utf8(crate::dialog::tag_of(b.sent.last().unwrap())).unwrap();
+    assert_eq!(hint(in_dialog(&invite, &tag, "ACK", 1).as_bytes()), Hint::Cell(cell));
+    b.sent();
+    // We call: responses name us by the branch, the peer's requests by our tag.
+    let (_, invite) = b.outgoing();
+    for status in [100, 180, 200, 486] {
+        assert_eq!(hint(&response(&invite, status, "x", b"")), Hint::Cell(cell), "{status}");
+    }
+    let ours = String::from_utf8(invite.from().unwrap().tag().unwrap().to_vec()).unwrap();
+    assert_eq!(hint(in_dialog(&b.request("INVITE", "", ""), &ours, "BYE", 1).as_bytes()), Hint::Cell(cell));
+}
+
+#[test]
 fn a_held_session_is_small() {
     let mut b = Bench::new();
     b.answered();

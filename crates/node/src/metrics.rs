@@ -14,6 +14,8 @@ pub struct Gathered {
     pub recorder: RecorderFigures,
     /// The writer of call records.
     pub records: WriterFigures,
+    /// Ladders that the database was too slow for.
+    pub ladders_dropped: u64,
     /// The process.
     pub process: Process,
 }
@@ -226,6 +228,7 @@ fn kept(page: &mut Page, sum: &Sum<'_>, gathered: &Gathered) {
     );
     page.one("records_waiting", "gauge", "Call records that wait for the database.", waiting);
     page.one("records_lost_total", "counter", "Call records that found nowhere to stay.", lost);
+    page.one("ladders_dropped_total", "counter", "SIP ladders that were not kept.", gathered.ladders_dropped);
     page.one("records_behind", "gauge", "1 while call records wait on the disk for the database.", u8::from(behind));
 }
 

@@ -3,6 +3,7 @@
 use crate::config::{Config, Country};
 use crate::first_run;
 use crate::http::{VERSION, Watch, watch_routes};
+use crate::ladders::Ladders;
 use crate::net::sound::{Sockets, bind_address};
 use crate::net::{Listeners, Resolved, Stock, flow_to, resolve};
 use crate::recorder::{self, Recorder};
@@ -40,6 +41,7 @@ pub struct Server {
     recorder: Recorder,
     recorder_thread: JoinHandle<()>,
     records: RecordWriter,
+    ladders: Ladders,
     store: Store,
     ready: Arc<AtomicBool>,
     http: tokio::task::JoinHandle<()>,
@@ -72,6 +74,7 @@ impl Server {
             recorder::Settings { dir: config.recordings_dir(), min_free: config.recording.min_free_mb << 20 };
         let (recorder, recorder_thread) = recorder::start(settings, Arc::clone(&inboxes))?;
         let records = RecordWriter::start(store.clone(), hot.clone(), |_| {});
+        let ladders = Ladders::start(store.clone());
 
         let accounts = first_run::accounts(&store, &mut entropy).await?;
         let extensions = store.extensions().await?;
@@ -90,7 +93,7 @@ impl Server {
             shells.push(Shell::new(Parts {
                 number,
                 core,
-                keeper: StoreKeeper::new(hot.clone(), records.clone()),
+                keeper: StoreKeeper::new(hot.clone(), records.clone(), ladders.clone()),
                 inboxes: Arc::clone(&inboxes),
                 listeners,
                 sockets: Sockets::new(first, last, bind_address(&addresses.0)),
@@ -107,6 +110,7 @@ impl Server {
             switch: switch.clone(),
             store: store.clone(),
             records: records.clone(),
+            ladders: ladders.clone(),
             recorder: recorder.clone(),
             ready: Arc::clone(&ready),
             since,
@@ -126,6 +130,7 @@ impl Server {
             recorder,
             recorder_thread,
             records,
+            ladders,
             store,
             ready,
             http,
@@ -165,6 +170,7 @@ impl Server {
         if !self.records.flush(LAST_RECORDS).await {
             warn!("not all call records are in the database yet; the next start brings them there");
         }
+        self.ladders.flush(LAST_RECORDS).await;
         self.http.abort();
         self.run_file.remove();
         self.store.close().await;

@@ -69,9 +69,9 @@ fn arrow(lanes: &[&str], peer: usize, line: &TraceLine) -> String {
     row[from + 1..to].fill('─');
     // Away from the switch if it sent the message.
     if line.sent == (peer > switch) {
-        row[to - 1] = '▶'
+        row[to - 1] = '▶';
     } else {
-        row[from + 1] = '◀'
+        row[from + 1] = '◀';
     }
     let label: Vec<char> = format!(" {} ", label(line)).chars().take(to - from - 4).collect();
     let begin = from + 2 + (to - from - 3 - label.len()) / 2;

@@ -1,15 +1,16 @@
 //! The keeper that the program uses: hot state, and the writer of call records.
 
 use super::seams::{KeepError, Keeper};
+use crate::ladders::Ladders;
 use model::{CallId, CallRecord};
 use store::{Batch, FinishedCall, Hot, RecordWriter};
-use tracing::warn;
 
-/// Hot state and the record writer of one worker.
+/// Hot state, the writer of records and that of ladders.
 #[derive(Clone)]
 pub struct StoreKeeper {
     hot: Hot,
     writer: RecordWriter,
+    ladders: Ladders,
 }
 
 /// Keys and values, in the order of the keys.
@@ -19,9 +20,9 @@ pub type Kept = Vec<(Vec<u8>, Vec<u8>)>;
 const RECORDS: &[u8] = b"record/";
 
 impl StoreKeeper {
-    /// Both are shared with the other workers.
-    pub fn new(hot: Hot, writer: RecordWriter) -> Self {
-        Self { hot, writer }
+    /// All are shared with the other workers.
+    pub fn new(hot: Hot, writer: RecordWriter, ladders: Ladders) -> Self {
+        Self { hot, writer, ladders }
     }
 
     /// What an earlier run kept for the cells: everything but finished calls, which the writer takes itself.
@@ -51,8 +52,6 @@ impl Keeper for StoreKeeper {
     }
 
     fn ladder(&mut self, call: CallId, trace: Vec<u8>) {
-        if !self.writer.trace(call, trace) {
-            warn!("the SIP messages of a call were not kept: the database is too slow");
-        }
+        self.ladders.keep(call, trace);
     }
 }

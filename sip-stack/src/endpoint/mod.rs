@@ -148,17 +148,26 @@ impl Endpoint {
         self.sessions.get(id).map(|session| String::from_utf8_lossy(&session.dialog.call_id).into_owned())
     }
 
-    /// What we can do, for the 200 to an OPTIONS (RFC 3261 §11.2): Allow, Accept, Accept-Encoding, Accept-Language, Supported.
+    /// What we can do, for the 200 to an OPTIONS (RFC 3261 §11.2): Allow, Supported if there is any extension, Accept,
+    /// Accept-Encoding, Accept-Language.
     pub fn capabilities(&self) -> Headers {
-        [
-            ("Allow", self.abilities.allow()),
+        let mut headers = self.session_abilities();
+        let also = [
             ("Accept", self.abilities.accept()),
-            ("Accept-Encoding", "identity".to_owned()),
-            ("Accept-Language", "en".to_owned()),
-            ("Supported", self.config.supported.join(", ")),
-        ]
-        .map(|(name, value)| (name.to_owned(), value.into_bytes()))
-        .into()
+            ("Accept-Encoding", "identity".into()),
+            ("Accept-Language", "en".into()),
+        ];
+        headers.extend(also.map(|(name, value)| (name.to_owned(), value.into_bytes())));
+        headers
+    }
+
+    /// What an INVITE and its 2xx tell of us (RFC 3261 §13.2.1, §13.3.1.4).
+    fn session_abilities(&self) -> Headers {
+        let mut headers = vec![("Allow".to_owned(), self.abilities.allow().into_bytes())];
+        if !self.config.supported.is_empty() {
+            headers.push(("Supported".to_owned(), self.config.supported.join(", ").into_bytes()));
+        }
+        headers
     }
 
     fn timing(&self, flow: Flow) -> Timing {

@@ -96,7 +96,7 @@ impl Endpoint {
     pub fn reinvite(&mut self, id: SessionId, body: Bytes, now: Instant) -> bool {
         let branch = self.branch();
         let full = self.is_full();
-        let (allow, supported) = (self.abilities.allow(), self.config.supported.join(", "));
+        let abilities = self.session_abilities();
         let Some(session) = self.sessions.get_mut(id) else { return false };
         if full || !matches!(session.state, State::Open { offer: Offer::None }) {
             return false;
@@ -105,7 +105,9 @@ impl Endpoint {
         let flow = session.dialog.next_hop(session.flow);
         let Some(mut out) = session.dialog.request(&Method::Invite, seq, &branch, &flow) else { return false };
         out.header(Name::Contact, &session.dialog.contact);
-        out.header(Name::Allow, allow).header(Name::Supported, supported);
+        for (name, value) in &abilities {
+            out.named(name, value);
+        }
         out.header(Name::UserAgent, &self.config.server);
         let data = if body.is_empty() { out.finish() } else { out.finish_with_body(SDP, &body) };
         let tx = self.send_invite(data, flow, &branch, id, now);
@@ -130,9 +132,8 @@ impl Endpoint {
         out.addr(Name::From, &invite.from.with_tag(&tag)).addr(Name::To, &invite.to).header(Name::CallId, call_id);
         out.cseq(seq, &Method::Invite);
         out.header(Name::Contact, contact(&invite.contact_user, &invite.flow));
-        out.header(Name::Allow, self.abilities.allow()).header(Name::Supported, self.config.supported.join(", "));
         out.header(Name::UserAgent, &self.config.server);
-        for (name, value) in &invite.headers {
+        for (name, value) in self.session_abilities().iter().chain(&invite.headers) {
             out.named(name, value);
         }
         if invite.body.is_empty() { out.finish() } else { out.finish_with_body(SDP, &invite.body) }

@@ -312,8 +312,7 @@ impl Endpoint {
         let Some(session) = self.sessions.get(id) else { return Headers::new() };
         let mut headers = vec![("Contact".to_owned(), session.dialog.contact.to_vec())];
         if accepts {
-            headers.push(("Allow".to_owned(), self.abilities.allow().into_bytes()));
-            headers.push(("Supported".to_owned(), self.config.supported.join(", ").into_bytes()));
+            headers.extend(self.session_abilities());
         }
         headers
     }

@@ -72,6 +72,7 @@ impl Cell {
             max_sessions: config.policy.max_sessions,
             ..Default::default()
         };
+        let auth = sip_stack::auth::Config { algorithms: config.digest.clone(), ..Default::default() };
         let mut sound = media::engine::Config::new(config.wall);
         sound.media_timeout = config.policy.media_timeout;
         sound.country = config.sounds.country;
@@ -83,7 +84,7 @@ impl Cell {
         Self {
             directory: Directory::new(&config),
             sip: Endpoint::new(sip, entropy.fork()),
-            auth: Authenticator::new(CellTag(config.cell), entropy.fork(), now),
+            auth: Authenticator::with_config(auth, CellTag(config.cell), entropy.fork(), now),
             registrar: Registrar::new(registrar),
             media: Engine::new(sound, entropy.fork()),
             conversations: BTreeMap::new(),

@@ -20,6 +20,8 @@ pub struct Config {
     pub realm: String,
     /// Our name in Server and User-Agent.
     pub server: String,
+    /// Digest algorithms that challenges offer, a header each, in this order. Answers are accepted in any of them.
+    pub digest: Vec<sip_stack::auth::Algorithm>,
     /// Connections known by address.
     pub trunks: Vec<Trunk>,
     /// For each trunk that can be called: from which of our addresses to which of its.
@@ -41,6 +43,7 @@ impl Config {
             wall,
             realm: realm.to_owned(),
             server: "Patchbay".to_owned(),
+            digest: vec![sip_stack::auth::Algorithm::Md5],
             trunks: Vec::new(),
             trunk_flows: BTreeMap::new(),
             routes: Vec::new(),

@@ -29,6 +29,8 @@ pub(crate) struct Conversation {
     pub(crate) warning: Option<String>,
     /// It is refused for this before anybody is looked for.
     pub(crate) refuse: Option<Outcome>,
+    /// How far the call may still travel (RFC 3261 §16.6 step 3): what the caller allowed, less this hop.
+    pub(crate) max_forwards: u8,
     /// Who keeps failing to prove itself waits longer for each refusal.
     pub(crate) reject_after: Duration,
     /// What the dialled number led to.
@@ -75,6 +77,7 @@ impl Conversation {
             accepted: false,
             early_answer: false,
             warning: None,
+            max_forwards: 70,
             refuse: None,
             reject_after: Duration::ZERO,
             ring: Duration::ZERO,

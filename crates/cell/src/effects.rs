@@ -122,7 +122,7 @@ impl Cell {
             from,
             to,
             contact_user: caller.number.clone(),
-            headers: Vec::new(),
+            headers: vec![("Max-Forwards".to_owned(), conversation.max_forwards.to_string().into_bytes())],
             body,
             call_id: None,
         };

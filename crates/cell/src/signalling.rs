@@ -89,6 +89,8 @@ impl Cell {
         if refuse == Some(Outcome::Forbidden) {
             conversation.reject_after = self.auth.delay(flow.remote.ip());
         }
+        let hops = request.max_forwards().ok().flatten().unwrap_or(70);
+        conversation.max_forwards = hops.saturating_sub(1);
         conversation.refuse = refuse;
         conversation.sessions.push(session);
         conversation.legs.insert(LegId::CALLER, leg);

@@ -150,7 +150,7 @@ fn spells(steps: &[bool], length: usize, bridge: usize) -> Hearing {
 
 /// Which steps belong to a piece that follows the cadence.
 ///
-/// A lost packet makes a hole in a tone, but nothing puts a tone into a pause: the tone may be there to 65 %, the pause must be there to 94 %.
+/// A lost packet makes a hole in a tone, but nothing puts a tone into a pause: the tone may be there to 55 %, the pause must be there to 94 %.
 fn in_cadence(steps: &[bool], cadence: &[usize]) -> Vec<bool> {
     let wanted: Vec<bool> =
         cadence.iter().enumerate().flat_map(|(n, ms)| std::iter::repeat_n(n % 2 == 0, ms / 10)).collect();
@@ -160,7 +160,7 @@ fn in_cadence(steps: &[bool], cadence: &[usize]) -> Vec<bool> {
         let piece = &steps[start..start + wanted.len()];
         let tone = piece.iter().zip(&wanted).filter(|(is, want)| **is && **want).count();
         let pause = piece.iter().zip(&wanted).filter(|(is, want)| !**is && !**want).count();
-        if tone * 100 >= on * 65 && pause * 100 >= (wanted.len() - on) * 94 {
+        if tone * 100 >= on * 55 && pause * 100 >= (wanted.len() - on) * 94 {
             inside[start..start + wanted.len()].fill(true);
         }
     }

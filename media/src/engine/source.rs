@@ -53,7 +53,8 @@ impl Source {
     /// The peer's description names this address; `None` if it names a host or nothing.
     pub(super) fn expect(&mut self, address: Option<SocketAddr>) {
         if self.expected != address {
-            self.moving = self.locked.is_some();
+            // A phone behind NAT may be heard before its first description comes: nothing has moved then.
+            self.moving = self.locked.is_some() && self.expected.is_some();
             self.locked.iter_mut().for_each(|lock| lock.stayed = 0);
             self.expected = address;
             self.rival = None;
@@ -227,6 +228,18 @@ mod tests {
         assert!(!source.admit(roamed, &header(7, 5), later + SILENCE));
         assert!(!source.admit(roamed, &header(7, 6), later + SILENCE));
         assert!(source.admit(roamed, &header(7, 7), later + SILENCE));
+    }
+
+    #[test]
+    fn a_first_description_after_the_latch_moves_nothing() {
+        let now = stdx::testing::start();
+        let mut source = Source::default();
+        source.hint(at(PHONE).ip());
+        for sequence in 1..=3 {
+            source.admit(at(PHONE), &header(1, sequence), now);
+        }
+        source.expect(Some(at("10.0.0.5:5004")));
+        assert_eq!(source.target(), Some(at(PHONE)));
     }
 
     #[test]

@@ -12,54 +12,66 @@ fn three(world: &World) -> (Phone, Phone, Phone) {
 
 #[test]
 fn all_phones_ring_and_the_one_that_answers_has_the_call() {
-    everywhere(|setup| setup, &expect_file!["../../ladders/forked.txt"], |world| {
-        let (phone, desk, kitchen) = three(world);
-        assert_eq!(world.registrations("101").len(), 2);
-        phone.dial("101");
-        assert!(world.run_until(secs(19), || desk.is_ringing() && kitchen.is_ringing()));
-        world.run_for(millis(500));
-        kitchen.answer();
-        connect(world, &phone, &kitchen);
-        converse(world, &phone, &kitchen);
-        assert_eq!(desk.end(), Some(End::NotTaken(487)));
-        assert!(!phone.has_heard(desk.voice()));
-        phone.hang_up();
-        part(world, &phone, &kitchen);
-        let record = world.record();
-        assert_recorded(world, &record, &phone, &kitchen);
-        assert_eq!(record.legs.len(), 3);
-        let outcomes: Vec<Outcome> = record.legs.iter().map(|leg| leg.outcome).collect();
-        assert_eq!(outcomes.iter().filter(|outcome| **outcome == Outcome::Cancelled).count(), 1, "{outcomes:?}");
-    });
+    everywhere(
+        |setup| setup,
+        &expect_file!["../../ladders/forked.txt"],
+        |world| {
+            let (phone, desk, kitchen) = three(world);
+            assert_eq!(world.registrations("101").len(), 2);
+            phone.dial("101");
+            assert!(world.run_until(secs(19), || desk.is_ringing() && kitchen.is_ringing()));
+            world.run_for(millis(500));
+            kitchen.answer();
+            connect(world, &phone, &kitchen);
+            converse(world, &phone, &kitchen);
+            assert_eq!(desk.end(), Some(End::NotTaken(487)));
+            assert!(!phone.has_heard(desk.voice()));
+            phone.hang_up();
+            part(world, &phone, &kitchen);
+            let record = world.record();
+            assert_recorded(world, &record, &phone, &kitchen);
+            assert_eq!(record.legs.len(), 3);
+            let outcomes: Vec<Outcome> = record.legs.iter().map(|leg| leg.outcome).collect();
+            assert_eq!(outcomes.iter().filter(|outcome| **outcome == Outcome::Cancelled).count(), 1, "{outcomes:?}");
+        },
+    );
 }
 
 #[test]
 fn one_is_busy_and_the_other_answers() {
-    everywhere(|setup| setup, &expect_file!["../../ladders/forked_one_busy.txt"], |world| {
-        let (phone, desk, kitchen) = three(world);
-        desk.set_conduct(Conduct::Busy);
-        kitchen.set_conduct(Conduct::Answer(secs(3)));
-        phone.dial("101");
-        connect(world, &phone, &kitchen);
-        converse(world, &phone, &kitchen);
-        kitchen.hang_up();
-        part(world, &phone, &kitchen);
-        assert_recorded(world, &world.record(), &phone, &kitchen);
-    });
+    everywhere(
+        |setup| setup,
+        &expect_file!["../../ladders/forked_one_busy.txt"],
+        |world| {
+            let (phone, desk, kitchen) = three(world);
+            desk.set_conduct(Conduct::Busy);
+            kitchen.set_conduct(Conduct::Answer(secs(3)));
+            phone.dial("101");
+            connect(world, &phone, &kitchen);
+            converse(world, &phone, &kitchen);
+            kitchen.hang_up();
+            part(world, &phone, &kitchen);
+            assert_recorded(world, &world.record(), &phone, &kitchen);
+        },
+    );
 }
 
 #[test]
 fn all_refuse_and_the_caller_hears_the_best_reason() {
-    everywhere(|setup| setup, &expect_file!["../../ladders/forked_all_refuse.txt"], |world| {
-        let (phone, desk, kitchen) = three(world);
-        desk.set_conduct(Conduct::Refuse(480));
-        kitchen.set_conduct(Conduct::Busy);
-        phone.dial("101");
-        let status = refusal(world, &phone);
-        heard_if_told(world, &phone, Sound::Busy);
-        let record = world.record();
-        assert_eq!((record.outcome, record.ended_by, status), (Outcome::Busy, Side::Callee, 486));
-    });
+    everywhere(
+        |setup| setup,
+        &expect_file!["../../ladders/forked_all_refuse.txt"],
+        |world| {
+            let (phone, desk, kitchen) = three(world);
+            desk.set_conduct(Conduct::Refuse(480));
+            kitchen.set_conduct(Conduct::Busy);
+            phone.dial("101");
+            let status = refusal(world, &phone);
+            heard_if_told(world, &phone, Sound::Busy);
+            let record = world.record();
+            assert_eq!((record.outcome, record.ended_by, status), (Outcome::Busy, Side::Callee, 486));
+        },
+    );
 }
 
 #[test]

@@ -6,22 +6,26 @@ use sim::{Conduct, World, millis, secs};
 
 #[test]
 fn digits_reach_the_other_side_once_each() {
-    everywhere(|setup| setup, &expect_file!["../../ladders/digits.txt"], |world| {
-        let (phone, other) = (world.phone("100"), world.phone("101"));
-        other.set_conduct(Conduct::Answer(secs(1)));
-        phone.dial("101");
-        connect(world, &phone, &other);
-        converse(world, &phone, &other);
-        phone.press("147*");
-        world.run_for(secs(2));
-        other.press("0#");
-        world.run_for(secs(2));
-        // Each digit is told in eight packets: not even two rough lines lose them all.
-        assert_eq!((other.digits().as_str(), phone.digits().as_str()), ("147*", "0#"), "seed {}", world.seed());
-        converse(world, &phone, &other);
-        phone.hang_up();
-        part(world, &phone, &other);
-    });
+    everywhere(
+        |setup| setup,
+        &expect_file!["../../ladders/digits.txt"],
+        |world| {
+            let (phone, other) = (world.phone("100"), world.phone("101"));
+            other.set_conduct(Conduct::Answer(secs(1)));
+            phone.dial("101");
+            connect(world, &phone, &other);
+            converse(world, &phone, &other);
+            phone.press("147*");
+            world.run_for(secs(2));
+            other.press("0#");
+            world.run_for(secs(2));
+            // Each digit is told in eight packets: not even two rough lines lose them all.
+            assert_eq!((other.digits().as_str(), phone.digits().as_str()), ("147*", "0#"), "seed {}", world.seed());
+            converse(world, &phone, &other);
+            phone.hang_up();
+            part(world, &phone, &other);
+        },
+    );
 }
 
 #[test]

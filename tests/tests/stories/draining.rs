@@ -7,35 +7,44 @@ use sim::{Conduct, End, secs};
 
 #[test]
 fn a_draining_switch_takes_no_new_call_and_keeps_the_old_ones() {
-    everywhere(|setup| setup, &expect_file!["../../ladders/draining.txt"], |world| {
-        let (phone, other, third) = (world.phone("100"), world.phone("101"), world.phone("102"));
-        other.set_conduct(Conduct::AnswerAtOnce);
-        phone.dial("101");
-        connect(world, &phone, &other);
-        converse(world, &phone, &other);
-        world.drain();
-        third.dial("101");
-        assert_eq!(refusal(world, &third), 503);
-        converse(world, &phone, &other);
+    everywhere(
+        |setup| setup,
+        &expect_file!["../../ladders/draining.txt"],
+        |world| {
+            let (phone, other, third) = (world.phone("100"), world.phone("101"), world.phone("102"));
+            other.set_conduct(Conduct::AnswerAtOnce);
+            phone.dial("101");
+            connect(world, &phone, &other);
+            converse(world, &phone, &other);
+            world.drain();
+            third.dial("101");
+            assert_eq!(refusal(world, &third), 503);
+            converse(world, &phone, &other);
 
-        world.hang_up_all();
-        part(world, &phone, &other);
-        assert_eq!([phone.end(), other.end()], [Some(End::LeftByThem); 2]);
-        let record = world.records().into_iter().find(|record| record.caller == "100").expect("the first call has a record");
-        assert_eq!((record.outcome, record.ended_by), (Outcome::Answered, Side::System));
-        assert_recorded(world, &record, &phone, &other);
-    });
+            world.hang_up_all();
+            part(world, &phone, &other);
+            assert_eq!([phone.end(), other.end()], [Some(End::LeftByThem); 2]);
+            let record =
+                world.records().into_iter().find(|record| record.caller == "100").expect("the first call has a record");
+            assert_eq!((record.outcome, record.ended_by), (Outcome::Answered, Side::System));
+            assert_recorded(world, &record, &phone, &other);
+        },
+    );
 }
 
 #[test]
 fn calls_that_ring_are_ended_too() {
-    everywhere(|setup| setup, &expect_file!["../../ladders/hung_up_ringing.txt"], |world| {
-        let (phone, other) = (world.phone("100"), world.phone("101"));
-        phone.dial("101");
-        assert!(world.run_until(secs(19), || other.is_ringing()));
-        world.hang_up_all();
-        part(world, &phone, &other);
-        assert_eq!(other.end(), Some(End::NotTaken(487)));
-        assert_eq!(world.record().ended_by, Side::System);
-    });
+    everywhere(
+        |setup| setup,
+        &expect_file!["../../ladders/hung_up_ringing.txt"],
+        |world| {
+            let (phone, other) = (world.phone("100"), world.phone("101"));
+            phone.dial("101");
+            assert!(world.run_until(secs(19), || other.is_ringing()));
+            world.hang_up_all();
+            part(world, &phone, &other);
+            assert_eq!(other.end(), Some(End::NotTaken(487)));
+            assert_eq!(world.record().ended_by, Side::System);
+        },
+    );
 }

@@ -21,87 +21,107 @@ fn assert_record(world: &World, outcome: Outcome, by: Side, causes: (u16, u8)) {
 
 #[test]
 fn a_busy_phone_is_heard_to_be_busy() {
-    everywhere(|setup| setup, &expect_file!["../../ladders/busy.txt"], |world| {
-        let (phone, other) = two(world);
-        other.set_conduct(Conduct::Busy);
-        phone.dial("101");
-        assert_eq!(refusal(world, &phone), 486);
-        heard_if_told(world, &phone, Sound::Busy);
-        assert_record(world, Outcome::Busy, Side::Callee, (486, 17));
-    });
+    everywhere(
+        |setup| setup,
+        &expect_file!["../../ladders/busy.txt"],
+        |world| {
+            let (phone, other) = two(world);
+            other.set_conduct(Conduct::Busy);
+            phone.dial("101");
+            assert_eq!(refusal(world, &phone), 486);
+            heard_if_told(world, &phone, Sound::Busy);
+            assert_record(world, Outcome::Busy, Side::Callee, (486, 17));
+        },
+    );
 }
 
 #[test]
 fn an_extension_in_as_many_calls_as_it_may_have_is_busy_without_being_rung() {
-    everywhere(|setup| setup.max_calls(1), &expect_file!["../../ladders/limit_of_calls.txt"], |world| {
-        let (phone, other) = two(world);
-        let third = world.phone("102");
-        other.set_conduct(Conduct::AnswerAtOnce);
-        phone.dial("101");
-        patchbay_tests::connect(world, &phone, &other);
-        let rung = other.calls_received();
-        third.dial("101");
-        assert_eq!(refusal(world, &third), 486);
-        heard_if_told(world, &third, Sound::Busy);
-        assert_eq!(other.calls_received(), rung);
-        phone.hang_up();
-        patchbay_tests::part(world, &phone, &other);
-        world.run_for(secs(2));
-        third.dial("101");
-        patchbay_tests::connect(world, &third, &other);
-        third.hang_up();
-        patchbay_tests::part(world, &third, &other);
-        let outcomes: Vec<Outcome> = world.records().iter().map(|record| record.outcome).collect();
-        assert_eq!(outcomes, [Outcome::Busy, Outcome::Answered, Outcome::Answered]);
-    });
+    everywhere(
+        |setup| setup.max_calls(1),
+        &expect_file!["../../ladders/limit_of_calls.txt"],
+        |world| {
+            let (phone, other) = two(world);
+            let third = world.phone("102");
+            other.set_conduct(Conduct::AnswerAtOnce);
+            phone.dial("101");
+            patchbay_tests::connect(world, &phone, &other);
+            let rung = other.calls_received();
+            third.dial("101");
+            assert_eq!(refusal(world, &third), 486);
+            heard_if_told(world, &third, Sound::Busy);
+            assert_eq!(other.calls_received(), rung);
+            phone.hang_up();
+            patchbay_tests::part(world, &phone, &other);
+            world.run_for(secs(2));
+            third.dial("101");
+            patchbay_tests::connect(world, &third, &other);
+            third.hang_up();
+            patchbay_tests::part(world, &third, &other);
+            let outcomes: Vec<Outcome> = world.records().iter().map(|record| record.outcome).collect();
+            assert_eq!(outcomes, [Outcome::Busy, Outcome::Answered, Outcome::Answered]);
+        },
+    );
 }
 
 #[test]
 fn nobody_answers() {
-    everywhere(|setup| setup.ring_seconds(10), &expect_file!["../../ladders/no_answer.txt"], |world| {
-        let (phone, other) = two(world);
-        phone.dial("101");
-        assert!(world.run_until(secs(9), || other.is_ringing()) || !world.setup().is_clean());
-        let status = refusal(world, &phone);
-        let record = world.record();
-        // Who lost the only 180 cannot tell a phone that rings from one that is dead.
-        let known = record.ringing_at.is_some();
-        assert!(known || !world.setup().is_clean());
-        let expected = if known { (Outcome::NoAnswer, 480, 19) } else { (Outcome::Unreachable, 480, 20) };
-        assert_eq!((record.outcome, status, record.cause.q850), expected);
-        if world.setup().is_clean() {
-            assert!(phone.has_heard(Sound::Ringback) && phone.has_heard(Sound::Congestion));
-            assert_eq!(other.end(), Some(sim::End::NotTaken(487)));
-        }
-    });
+    everywhere(
+        |setup| setup.ring_seconds(10),
+        &expect_file!["../../ladders/no_answer.txt"],
+        |world| {
+            let (phone, other) = two(world);
+            phone.dial("101");
+            assert!(world.run_until(secs(9), || other.is_ringing()) || !world.setup().is_clean());
+            let status = refusal(world, &phone);
+            let record = world.record();
+            // Who lost the only 180 cannot tell a phone that rings from one that is dead.
+            let known = record.ringing_at.is_some();
+            assert!(known || !world.setup().is_clean());
+            let expected = if known { (Outcome::NoAnswer, 480, 19) } else { (Outcome::Unreachable, 480, 20) };
+            assert_eq!((record.outcome, status, record.cause.q850), expected);
+            if world.setup().is_clean() {
+                assert!(phone.has_heard(Sound::Ringback) && phone.has_heard(Sound::Congestion));
+                assert_eq!(other.end(), Some(sim::End::NotTaken(487)));
+            }
+        },
+    );
 }
 
 #[test]
 fn the_called_party_refuses() {
-    everywhere(|setup| setup, &expect_file!["../../ladders/refused.txt"], |world| {
-        let (phone, other) = two(world);
-        phone.dial("101");
-        assert!(world.run_until(secs(19), || other.is_ringing()));
-        world.run_for(secs(2));
-        if other.end().is_none() {
-            other.refuse(603);
-        }
-        assert_eq!(refusal(world, &phone), 603);
-        heard_if_told(world, &phone, Sound::Busy);
-        assert_record(world, Outcome::Rejected, Side::Callee, (603, 21));
-    });
+    everywhere(
+        |setup| setup,
+        &expect_file!["../../ladders/refused.txt"],
+        |world| {
+            let (phone, other) = two(world);
+            phone.dial("101");
+            assert!(world.run_until(secs(19), || other.is_ringing()));
+            world.run_for(secs(2));
+            if other.end().is_none() {
+                other.refuse(603);
+            }
+            assert_eq!(refusal(world, &phone), 603);
+            heard_if_told(world, &phone, Sound::Busy);
+            assert_record(world, Outcome::Rejected, Side::Callee, (603, 21));
+        },
+    );
 }
 
 #[test]
 fn a_number_that_does_not_exist_is_told_with_a_tone_and_404() {
-    everywhere(|setup| setup, &expect_file!["../../ladders/unallocated.txt"], |world| {
-        let phone = world.phone("100");
-        phone.dial("999");
-        assert_eq!(refusal(world, &phone), 404);
-        heard_if_told(world, &phone, Sound::Congestion);
-        assert!(phone.reason().is_some_and(|reason| reason.contains("Q.850;cause=1")), "{:?}", phone.reason());
-        assert_record(world, Outcome::Unallocated, Side::System, (404, 1));
-    });
+    everywhere(
+        |setup| setup,
+        &expect_file!["../../ladders/unallocated.txt"],
+        |world| {
+            let phone = world.phone("100");
+            phone.dial("999");
+            assert_eq!(refusal(world, &phone), 404);
+            heard_if_told(world, &phone, Sound::Congestion);
+            assert!(phone.reason().is_some_and(|reason| reason.contains("Q.850;cause=1")), "{:?}", phone.reason());
+            assert_record(world, Outcome::Unallocated, Side::System, (404, 1));
+        },
+    );
 }
 
 #[test]
@@ -117,39 +137,51 @@ fn without_announcements_a_failure_comes_at_once() {
 
 #[test]
 fn an_extension_without_a_phone_cannot_be_reached() {
-    everywhere(|setup| setup, &expect_file!["../../ladders/unreachable.txt"], |world| {
-        let phone = world.phone("100");
-        world.extension("101");
-        phone.dial("101");
-        assert_eq!(refusal(world, &phone), 480);
-        heard_if_told(world, &phone, Sound::Congestion);
-        assert_record(world, Outcome::Unreachable, Side::System, (480, 20));
-    });
+    everywhere(
+        |setup| setup,
+        &expect_file!["../../ladders/unreachable.txt"],
+        |world| {
+            let phone = world.phone("100");
+            world.extension("101");
+            phone.dial("101");
+            assert_eq!(refusal(world, &phone), 480);
+            heard_if_told(world, &phone, Sound::Congestion);
+            assert_record(world, Outcome::Unreachable, Side::System, (480, 20));
+        },
+    );
 }
 
 #[test]
 fn a_registered_phone_that_is_dead_cannot_be_reached() {
-    everywhere(|setup| setup.ring_seconds(60), &expect_file!["../../ladders/dead_phone.txt"], |world| {
-        let (phone, other) = two(world);
-        other.vanish();
-        phone.dial("101");
-        let status = refusal(world, &phone);
-        let record = world.record();
-        assert_eq!((record.outcome, record.ended_by), (Outcome::Unreachable, Side::System), "{record:#?}");
-        assert!(matches!(status, 408 | 480), "{status}");
-    });
+    everywhere(
+        |setup| setup.ring_seconds(60),
+        &expect_file!["../../ladders/dead_phone.txt"],
+        |world| {
+            let (phone, other) = two(world);
+            other.vanish();
+            phone.dial("101");
+            let status = refusal(world, &phone);
+            let record = world.record();
+            assert_eq!((record.outcome, record.ended_by), (Outcome::Unreachable, Side::System), "{record:#?}");
+            assert!(matches!(status, 408 | 480), "{status}");
+        },
+    );
 }
 
 #[test]
 fn a_wrong_password_is_refused_and_on_record() {
-    everywhere(|setup| setup, &expect_file!["../../ladders/wrong_password.txt"], |world| {
-        let (phone, other) = two(world);
-        phone.set_password("wrong");
-        phone.dial("101");
-        assert_eq!(refusal(world, &phone), 403);
-        assert_eq!(other.calls_received(), 0);
-        assert_record(world, Outcome::Forbidden, Side::System, (403, 21));
-    });
+    everywhere(
+        |setup| setup,
+        &expect_file!["../../ladders/wrong_password.txt"],
+        |world| {
+            let (phone, other) = two(world);
+            phone.set_password("wrong");
+            phone.dial("101");
+            assert_eq!(refusal(world, &phone), 403);
+            assert_eq!(other.calls_received(), 0);
+            assert_record(world, Outcome::Forbidden, Side::System, (403, 21));
+        },
+    );
 }
 
 #[test]

@@ -16,37 +16,45 @@ fn talking(world: &World) -> (Phone, Phone) {
 
 #[test]
 fn a_call_is_held_and_taken_back() {
-    everywhere(|setup| setup, &expect_file!["../../ladders/held.txt"], |world| {
-        let (phone, other) = talking(world);
-        phone.hold();
-        assert!(world.run_until(secs(40), || phone.reinvite_status() == Some(200)));
-        world.run_for(secs(3));
-        assert!(!other.hears(phone.voice()) && !phone.hears(other.voice()), "seed {}", world.seed());
-        assert!(other.is_talking());
-        phone.unhold();
-        assert!(world.run_until(secs(40), || phone.reinvite_status() == Some(200)));
-        converse(world, &phone, &other);
-        other.hang_up();
-        part(world, &phone, &other);
-        assert_recorded(world, &world.record(), &phone, &other);
-    });
+    everywhere(
+        |setup| setup,
+        &expect_file!["../../ladders/held.txt"],
+        |world| {
+            let (phone, other) = talking(world);
+            phone.hold();
+            assert!(world.run_until(secs(40), || phone.reinvite_status() == Some(200)));
+            world.run_for(secs(3));
+            assert!(!other.hears(phone.voice()) && !phone.hears(other.voice()), "seed {}", world.seed());
+            assert!(other.is_talking());
+            phone.unhold();
+            assert!(world.run_until(secs(40), || phone.reinvite_status() == Some(200)));
+            converse(world, &phone, &other);
+            other.hang_up();
+            part(world, &phone, &other);
+            assert_recorded(world, &world.record(), &phone, &other);
+        },
+    );
 }
 
 #[test]
 fn the_called_party_holds() {
-    everywhere(|setup| setup, &expect_file!["../../ladders/held_by_callee.txt"], |world| {
-        let (phone, other) = talking(world);
-        other.hold();
-        assert!(world.run_until(secs(40), || other.reinvite_status() == Some(200)));
-        world.run_for(secs(3));
-        assert!(!other.hears(phone.voice()) && !phone.hears(other.voice()), "seed {}", world.seed());
-        other.unhold();
-        assert!(world.run_until(secs(40), || other.reinvite_status() == Some(200)));
-        converse(world, &phone, &other);
-        phone.hang_up();
-        part(world, &phone, &other);
-        assert_recorded(world, &world.record(), &phone, &other);
-    });
+    everywhere(
+        |setup| setup,
+        &expect_file!["../../ladders/held_by_callee.txt"],
+        |world| {
+            let (phone, other) = talking(world);
+            other.hold();
+            assert!(world.run_until(secs(40), || other.reinvite_status() == Some(200)));
+            world.run_for(secs(3));
+            assert!(!other.hears(phone.voice()) && !phone.hears(other.voice()), "seed {}", world.seed());
+            other.unhold();
+            assert!(world.run_until(secs(40), || other.reinvite_status() == Some(200)));
+            converse(world, &phone, &other);
+            phone.hang_up();
+            part(world, &phone, &other);
+            assert_recorded(world, &world.record(), &phone, &other);
+        },
+    );
 }
 
 #[test]

@@ -11,82 +11,102 @@ fn two(world: &World) -> (Phone, Phone) {
 
 #[test]
 fn the_caller_cancels_while_it_rings() {
-    everywhere(|setup| setup, &expect_file!["../../ladders/cancelled.txt"], |world| {
-        let (phone, other) = two(world);
-        phone.dial("101");
-        assert!(world.run_until(secs(40), || other.is_ringing()));
-        world.run_for(secs(2));
-        phone.hang_up();
-        part(world, &phone, &other);
-        assert_eq!(phone.end(), Some(End::Refused(487)));
-        assert_eq!(other.end(), Some(End::NotTaken(487)));
-        let record = world.record();
-        assert_eq!((record.outcome, record.ended_by, record.cause.sip), (Outcome::Cancelled, Side::Caller, 487));
-        assert!(record.recording.is_none());
-    });
+    everywhere(
+        |setup| setup,
+        &expect_file!["../../ladders/cancelled.txt"],
+        |world| {
+            let (phone, other) = two(world);
+            phone.dial("101");
+            assert!(world.run_until(secs(40), || other.is_ringing()));
+            world.run_for(secs(2));
+            phone.hang_up();
+            part(world, &phone, &other);
+            assert_eq!(phone.end(), Some(End::Refused(487)));
+            assert_eq!(other.end(), Some(End::NotTaken(487)));
+            let record = world.record();
+            assert_eq!((record.outcome, record.ended_by, record.cause.sip), (Outcome::Cancelled, Side::Caller, 487));
+            assert!(record.recording.is_none());
+        },
+    );
 }
 
 #[test]
 fn the_caller_changes_its_mind_before_it_said_who_it_is() {
-    everywhere(|setup| setup, &expect_file!["../../ladders/cancelled_at_once.txt"], |world| {
-        let (phone, other) = two(world);
-        phone.dial("101");
-        phone.hang_up();
-        part(world, &phone, &other);
-        // The challenge was the answer to its INVITE; nobody was called, and no call reached us.
-        assert_eq!(phone.end(), Some(End::Refused(401)));
-        assert_eq!((other.calls_received(), world.records().len()), (0, 0));
-    });
+    everywhere(
+        |setup| setup,
+        &expect_file!["../../ladders/cancelled_at_once.txt"],
+        |world| {
+            let (phone, other) = two(world);
+            phone.dial("101");
+            phone.hang_up();
+            part(world, &phone, &other);
+            // The challenge was the answer to its INVITE; nobody was called, and no call reached us.
+            assert_eq!(phone.end(), Some(End::Refused(401)));
+            assert_eq!((other.calls_received(), world.records().len()), (0, 0));
+        },
+    );
 }
 
 #[test]
 fn the_caller_cancels_before_it_rings() {
-    everywhere(|setup| setup, &expect_file!["../../ladders/cancelled_early.txt"], |world| {
-        let (phone, other) = two(world);
-        phone.dial("101");
-        assert!(world.run_until(secs(40), || phone.statuses().contains(&401)));
-        phone.hang_up();
-        part(world, &phone, &other);
-        assert_eq!(phone.end(), Some(End::Refused(487)));
-        assert_eq!(world.record().outcome, Outcome::Cancelled);
-    });
+    everywhere(
+        |setup| setup,
+        &expect_file!["../../ladders/cancelled_early.txt"],
+        |world| {
+            let (phone, other) = two(world);
+            phone.dial("101");
+            assert!(world.run_until(secs(40), || phone.statuses().contains(&401)));
+            phone.hang_up();
+            part(world, &phone, &other);
+            assert_eq!(phone.end(), Some(End::Refused(487)));
+            assert_eq!(world.record().outcome, Outcome::Cancelled);
+        },
+    );
 }
 
 #[test]
 fn the_caller_says_bye_before_the_answer() {
-    everywhere(|setup| setup, &expect_file!["../../ladders/early_bye.txt"], |world| {
-        let (phone, other) = two(world);
-        phone.dial("101");
-        let ringing = || phone.state() == Some(sim::LineState::EarlyMedia);
-        if !world.run_until(secs(18), ringing) {
-            // Without a provisional response there is no dialog to say good-bye in.
-            phone.hang_up();
-        } else {
-            world.run_for(secs(1));
-            phone.bye();
-        }
-        part(world, &phone, &other);
-        assert_eq!(phone.end(), Some(End::Refused(487)));
-        assert_eq!(world.record().outcome, Outcome::Cancelled);
-    });
+    everywhere(
+        |setup| setup,
+        &expect_file!["../../ladders/early_bye.txt"],
+        |world| {
+            let (phone, other) = two(world);
+            phone.dial("101");
+            let ringing = || phone.state() == Some(sim::LineState::EarlyMedia);
+            if !world.run_until(secs(18), ringing) {
+                // Without a provisional response there is no dialog to say good-bye in.
+                phone.hang_up();
+            } else {
+                world.run_for(secs(1));
+                phone.bye();
+            }
+            part(world, &phone, &other);
+            assert_eq!(phone.end(), Some(End::Refused(487)));
+            assert_eq!(world.record().outcome, Outcome::Cancelled);
+        },
+    );
 }
 
 #[test]
 fn the_called_party_hangs_up_in_the_moment_of_its_answer() {
-    everywhere(|setup| setup, &expect_file!["../../ladders/bye_at_once.txt"], |world| {
-        let (phone, other) = two(world);
-        phone.dial("101");
-        assert!(world.run_until(secs(19), || other.is_ringing()));
-        world.run_for(millis(300));
-        other.answer();
-        other.hang_up();
-        part(world, &phone, &other);
-        // A BYE that overtakes its 200 ends an early dialog: then the phone has refused, in a way.
-        let record = world.record();
-        assert!(matches!(record.outcome, Outcome::Answered | Outcome::Rejected), "{record:#?}");
-        assert!(!world.setup().is_clean() || record.outcome == Outcome::Answered);
-        assert_eq!(record.ended_by, Side::Callee);
-    });
+    everywhere(
+        |setup| setup,
+        &expect_file!["../../ladders/bye_at_once.txt"],
+        |world| {
+            let (phone, other) = two(world);
+            phone.dial("101");
+            assert!(world.run_until(secs(19), || other.is_ringing()));
+            world.run_for(millis(300));
+            other.answer();
+            other.hang_up();
+            part(world, &phone, &other);
+            // A BYE that overtakes its 200 ends an early dialog: then the phone has refused, in a way.
+            let record = world.record();
+            assert!(matches!(record.outcome, Outcome::Answered | Outcome::Rejected), "{record:#?}");
+            assert!(!world.setup().is_clean() || record.outcome == Outcome::Answered);
+            assert_eq!(record.ended_by, Side::Callee);
+        },
+    );
 }
 
 #[test]
@@ -155,17 +175,21 @@ fn a_lost_bye_is_repeated() {
 
 #[test]
 fn both_hang_up_in_the_same_moment() {
-    everywhere(|setup| setup, &expect_file!["../../ladders/both_hang_up.txt"], |world| {
-        let (phone, other) = two(world);
-        other.set_conduct(Conduct::AnswerAtOnce);
-        phone.dial("101");
-        connect(world, &phone, &other);
-        converse(world, &phone, &other);
-        phone.hang_up();
-        other.hang_up();
-        part(world, &phone, &other);
-        assert_recorded(world, &world.record(), &phone, &other);
-    });
+    everywhere(
+        |setup| setup,
+        &expect_file!["../../ladders/both_hang_up.txt"],
+        |world| {
+            let (phone, other) = two(world);
+            other.set_conduct(Conduct::AnswerAtOnce);
+            phone.dial("101");
+            connect(world, &phone, &other);
+            converse(world, &phone, &other);
+            phone.hang_up();
+            other.hang_up();
+            part(world, &phone, &other);
+            assert_recorded(world, &world.record(), &phone, &other);
+        },
+    );
 }
 
 #[test]

@@ -41,7 +41,8 @@ fn act(phone: &Phone, chance: &mut Entropy) {
 }
 
 fn random_world(seed: u64) -> World {
-    let setup = Setup::new(seed).workers(1 + (seed % 4) as u16).trunk("pstn", "0*").ring_seconds(12).media_timeout(secs(15));
+    let setup =
+        Setup::new(seed).workers(1 + (seed % 4) as u16).trunk("pstn", "0*").ring_seconds(12).media_timeout(secs(15));
     World::new(if seed.is_multiple_of(3) { setup } else { setup.rough() })
 }
 

@@ -21,7 +21,10 @@ fn a_phone_registers_with_either_hash() {
             let registrations = world.registrations(&phone.number());
             assert_eq!(registrations.len(), 1);
             assert_eq!(registrations[0].remote, phone.address().to_string());
-            assert_eq!((registrations[0].transport.as_str(), registrations[0].user_agent.as_str()), ("udp", "SimPhone/1.0"));
+            assert_eq!(
+                (registrations[0].transport.as_str(), registrations[0].user_agent.as_str()),
+                ("udp", "SimPhone/1.0")
+            );
         }
         assert_eq!(world.counts().bindings, 2);
     });
@@ -29,36 +32,40 @@ fn a_phone_registers_with_either_hash() {
 
 #[test]
 fn a_registration_is_renewed_taken_back_and_lapses() {
-    everywhere(|setup| setup, &expect_file!["../../ladders/register_cycle.txt"], |world| {
-        let phone = world.unregistered("100");
-        phone.set_expires(300);
-        phone.register();
-        assert!(world.run_until(secs(40), || phone.is_registered()));
-        world.run_for(secs(700));
-        assert_eq!(world.registrations("100").len(), 1, "it renews itself");
-        phone.unregister();
-        assert!(world.run_until(secs(40), || !phone.is_registered()));
-        assert_eq!(world.registrations("100").len(), 0);
+    everywhere(
+        |setup| setup,
+        &expect_file!["../../ladders/register_cycle.txt"],
+        |world| {
+            let phone = world.unregistered("100");
+            phone.set_expires(300);
+            phone.register();
+            assert!(world.run_until(secs(40), || phone.is_registered()));
+            world.run_for(secs(700));
+            assert_eq!(world.registrations("100").len(), 1, "it renews itself");
+            phone.unregister();
+            assert!(world.run_until(secs(40), || !phone.is_registered()));
+            assert_eq!(world.registrations("100").len(), 0);
 
-        phone.forget_to_renew();
-        phone.register();
-        assert!(world.run_until(secs(40), || phone.is_registered()));
-        phone.vanish();
-        world.run_for(secs(250));
-        assert_eq!(world.registrations("100").len(), 1);
-        world.run_for(secs(60));
-        assert_eq!((world.registrations("100").len(), world.counts().bindings), (0, 0));
-        let changes: Vec<RegistrationChange> = world
-            .events()
-            .iter()
-            .filter_map(|event| match &event.body {
-                EventBody::RegistrationChanged { change, .. } => Some(*change),
-                _ => None,
-            })
-            .collect();
-        use RegistrationChange::{Added, Expired, Removed};
-        assert_eq!(changes, [Added, Removed, Added, Expired]);
-    });
+            phone.forget_to_renew();
+            phone.register();
+            assert!(world.run_until(secs(40), || phone.is_registered()));
+            phone.vanish();
+            world.run_for(secs(250));
+            assert_eq!(world.registrations("100").len(), 1);
+            world.run_for(secs(60));
+            assert_eq!((world.registrations("100").len(), world.counts().bindings), (0, 0));
+            let changes: Vec<RegistrationChange> = world
+                .events()
+                .iter()
+                .filter_map(|event| match &event.body {
+                    EventBody::RegistrationChanged { change, .. } => Some(*change),
+                    _ => None,
+                })
+                .collect();
+            use RegistrationChange::{Added, Expired, Removed};
+            assert_eq!(changes, [Added, Removed, Added, Expired]);
+        },
+    );
 }
 
 #[test]
@@ -119,14 +126,18 @@ fn who_guesses_passwords_is_ignored_for_a_while_and_nobody_else() {
 
 #[test]
 fn a_phone_that_took_its_registration_back_is_not_rung() {
-    everywhere(|setup| setup, &expect_file!["../../ladders/unregistered.txt"], |world| {
-        let (phone, other) = (world.phone("100"), world.phone("101"));
-        other.unregister();
-        assert!(world.run_until(secs(40), || !other.is_registered()));
-        phone.dial("101");
-        assert_eq!(refusal(world, &phone), 480);
-        assert_eq!(other.calls_received(), 0);
-    });
+    everywhere(
+        |setup| setup,
+        &expect_file!["../../ladders/unregistered.txt"],
+        |world| {
+            let (phone, other) = (world.phone("100"), world.phone("101"));
+            other.unregister();
+            assert!(world.run_until(secs(40), || !other.is_registered()));
+            phone.dial("101");
+            assert_eq!(refusal(world, &phone), 480);
+            assert_eq!(other.calls_received(), 0);
+        },
+    );
 }
 
 #[test]

@@ -82,15 +82,15 @@ fn told_to_stop_it_takes_no_calls_waits_and_says_good_bye() {
     other.expect("CALL_CLOSED", secs(4));
     assert!(server.end().success(), "it ends well");
     assert!(told.elapsed() >= millis(3_900), "it waited");
-    let (one_hz, other_hz) = (one.hz, other.hz);
-    let (one, other) = (one.quit(), other.quit());
-    assert_hears_only("the caller's phone", &one[0].channels[0], other_hz, one_hz, secs(4));
-    assert_hears_only("the called phone", &other[0].channels[0], one_hz, other_hz, secs(4));
-
     server.restart();
     let record = server.api().newest_of(1);
     assert_eq!((&record["outcome"], &record["ended_by"]), (&json!("answered"), &json!("system")), "{record:#}");
     assert_eq!(record["recording"]["complete"], true, "{record:#}");
+    // They take leave of the server, so it has to be there.
+    let (one_hz, other_hz) = (one.hz, other.hz);
+    let (one, other) = (one.quit(), other.quit());
+    assert_hears_only("the caller's phone", &one[0].channels[0], other_hz, one_hz, secs(4));
+    assert_hears_only("the called phone", &other[0].channels[0], one_hz, other_hz, secs(4));
     server.finish();
 }
 

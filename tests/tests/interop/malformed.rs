@@ -40,7 +40,7 @@ fn bad_messages_get_the_answer_the_rfc_names_or_none_and_calls_go_on() {
         ("a CSeq of another method", request(|r| r.replace("1 OPTIONS", "1 INVITE")), Some(400)),
         ("a version of the future", request(|r| r.replacen("SIP/2.0", "SIP/7.0", 1)), Some(505)),
         ("shorter than it says", request(|r| r.replace("Content-Length: 0", "Content-Length: 900")), Some(400)),
-        ("an unknown method", request(|r| r.replace("OPTIONS", "NEWMETHOD")), Some(405)),
+        ("an unknown method", request(|r| r.replace("OPTIONS", "NEWMETHOD")), Some(501)),
     ];
     for (number, (what, data, status)) in cases.into_iter().enumerate() {
         let text = String::from_utf8_lossy(&data).replace("z9hG4bK-bad", &format!("z9hG4bK-bad{number}"));

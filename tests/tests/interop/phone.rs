@@ -63,9 +63,7 @@ impl Phone {
         let number = account.number.to_owned();
         let phone = Self { number, hz, sip, process, control, unread: Vec::new(), events: Vec::new(), dir };
         if account.server.is_some() {
-            wait_for("the phone's registration", secs(5), || {
-                phone.output().contains("registered successfully").then_some(())
-            });
+            wait_for("the phone's registration", secs(5), || (phone.registrations() > 0).then_some(()));
         }
         phone
     }
@@ -115,7 +113,7 @@ impl Phone {
 
     /// How often it has registered.
     pub(crate) fn registrations(&self) -> usize {
-        self.output().matches("200 OK").count()
+        self.output().matches("200 OK (").count()
     }
 
     fn output(&self) -> String {

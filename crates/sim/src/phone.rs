@@ -98,6 +98,11 @@ impl Phone {
         self.act(|ua, _| ua.hash = hash);
     }
 
+    /// It remembers the last nonce and answers the challenge ahead, counting up.
+    pub fn remember_nonce(&self) {
+        self.act(|ua, _| ua.remembers_nonce = true);
+    }
+
     /// It speaks only this codec: `PCMU` or `PCMA`.
     pub fn speak_only(&self, codec: &str) {
         let law = if codec == "PCMU" { Law::Mu } else { Law::A };

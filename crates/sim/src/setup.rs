@@ -1,6 +1,7 @@
 //! With what a world begins.
 
 use crate::network::Link;
+use crate::ua::digest::Hash;
 use model::{Route, RouteTarget};
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
@@ -20,6 +21,7 @@ pub struct Setup {
     pub(crate) ring_seconds: u16,
     pub(crate) max_calls: u16,
     pub(crate) ports: u16,
+    pub(crate) digest: Vec<Hash>,
 }
 
 impl Setup {
@@ -37,6 +39,7 @@ impl Setup {
             ring_seconds: 20,
             max_calls: 5,
             ports: 200,
+            digest: vec![Hash::Md5],
         }
     }
 
@@ -107,6 +110,12 @@ impl Setup {
     /// Extensions may have so many calls at once.
     pub fn max_calls(mut self, calls: u16) -> Self {
         self.max_calls = calls;
+        self
+    }
+
+    /// Challenges offer these algorithms, in this order; MD5 alone unless told otherwise.
+    pub fn digest(mut self, hashes: &[Hash]) -> Self {
+        self.digest = hashes.to_vec();
         self
     }
 

@@ -91,6 +91,42 @@ fn whatever_the_phones_do_the_books_are_right() {
     }
 }
 
+/// The same with a switch that is killed every now and then: a call may be begun anew by a repeated INVITE, but none is without a record.
+#[test]
+fn whatever_the_phones_do_while_the_switch_dies_no_call_is_forgotten() {
+    for seed in 0..20 {
+        let world = random_world(seed);
+        let mut chance = Entropy::seeded(2000 + seed);
+        let phones: Vec<Phone> = ["100", "101", "102", "103"].map(|number| world.phone(number)).to_vec();
+        for _ in 0..100 {
+            act(&phones[chance.below(4) as usize], &mut chance);
+            world.run_for(millis(chance.below(600)));
+            if chance.chance(0.05) {
+                world.kill();
+                world.run_for(millis(chance.below(3000)));
+                world.restart_with(1 + chance.below(4) as u16);
+            }
+        }
+        world.set_links(Link::clean());
+        for _ in 0..3 {
+            for phone in &phones {
+                phone.set_conduct(Conduct::Busy);
+                if phone.state().is_some() {
+                    phone.hang_up();
+                }
+            }
+            world.run_for(secs(40));
+        }
+        world.assert_nothing_left();
+        for (call_id, records) in world.records_of_calls() {
+            assert!(records >= 1, "seed {seed}: the call {call_id} has no record");
+        }
+        for phone in &phones {
+            assert_eq!(world.registrations(&phone.number()).len(), 1, "seed {seed}: {phone:?}");
+        }
+    }
+}
+
 #[test]
 fn the_same_seed_tells_the_same_story() {
     let tell = |seed| {

@@ -7,27 +7,60 @@ use sim::{Conduct, Hash, Setup, World, secs};
 
 #[test]
 fn a_phone_registers_with_either_hash() {
-    once(Setup::new(7), &expect_file!["../../ladders/register.txt"], |world| {
-        let old = world.unregistered("100");
-        old.set_hash(Hash::Md5);
-        old.register();
-        world.run_for(secs(1));
-        let new = world.unregistered("101");
-        new.set_hash(Hash::Sha256);
-        new.register();
-        world.run_for(secs(1));
-        for phone in [&old, &new] {
+    let ladder = expect_file!["../../ladders/register.txt"];
+    for hash in [Hash::Md5, Hash::Sha256] {
+        once(Setup::new(7).digest(&[hash]), &ladder, |world| {
+            let phone = world.unregistered("100");
+            phone.register();
+            world.run_for(secs(1));
             assert!(phone.is_registered());
-            let registrations = world.registrations(&phone.number());
+            let registrations = world.registrations("100");
             assert_eq!(registrations.len(), 1);
             assert_eq!(registrations[0].remote, phone.address().to_string());
-            assert_eq!(
-                (registrations[0].transport.as_str(), registrations[0].user_agent.as_str()),
-                ("udp", "SimPhone/1.0")
-            );
-        }
-        assert_eq!(world.counts().bindings, 2);
-    });
+            assert_eq!(registrations[0].transport, "udp");
+            assert_eq!(registrations[0].user_agent, "SimPhone/1.0");
+            assert_eq!(world.counts().bindings, 1);
+        });
+    }
+}
+
+#[test]
+fn where_both_hashes_are_offered_each_phone_takes_the_one_it_knows() {
+    let world = World::new(Setup::new(7).digest(&[Hash::Sha256, Hash::Md5]));
+    for (number, hash) in [("100", Hash::Md5), ("101", Hash::Sha256)] {
+        let phone = world.unregistered(number);
+        phone.set_hash(hash);
+        phone.register();
+        world.run_for(secs(1));
+        assert!(phone.is_registered(), "{hash:?}");
+    }
+    world.assert_settled();
+}
+
+#[test]
+fn a_phone_that_remembers_its_nonce_is_not_challenged_again_until_it_is_stale() {
+    everywhere(
+        |setup| setup,
+        &expect_file!["../../ladders/register_remembered.txt"],
+        |world| {
+            let (phone, other) = (world.unregistered("100"), world.phone("101"));
+            other.set_conduct(Conduct::AnswerAtOnce);
+            phone.remember_nonce();
+            phone.register();
+            assert!(world.run_until(secs(40), || phone.is_registered()));
+            phone.dial("101");
+            connect(world, &phone, &other);
+            phone.hang_up();
+            part(world, &phone, &other);
+            // Half an hour later the nonce is old: one more challenge, and no wrong password.
+            world.run_for(secs(1800));
+            phone.dial("101");
+            connect(world, &phone, &other);
+            phone.hang_up();
+            part(world, &phone, &other);
+            assert!(phone.statuses().contains(&401));
+        },
+    );
 }
 
 #[test]

@@ -8,6 +8,7 @@ pub use tape::{Recording, Track};
 
 use crate::network::Packet;
 use crate::setup::Setup;
+use crate::ua::digest::Hash;
 use crate::world::SWITCH;
 use bytes::Bytes;
 use cell::{Config, Envelope, Input, Output, RecordingKey, Worker};
@@ -52,8 +53,8 @@ pub(crate) struct Switch {
     replies: BTreeMap<u64, Vec<Result<Reply, Refusal>>>,
     answers: BTreeMap<u64, Vec<model::Answer>>,
     tickets: u64,
-    /// Call-IDs of calls that reached us: an INVITE with credentials, or from a trunk.
-    invited: BTreeSet<String>,
+    /// Call-ID and CSeq of INVITEs that reached us with credentials, or from a trunk, and were not challenged.
+    invited: BTreeSet<(String, String)>,
     trunks: BTreeSet<IpAddr>,
     out: Vec<Packet>,
 }
@@ -65,6 +66,7 @@ impl Switch {
         config.routes.clone_from(&setup.routes);
         config.policy.announce = setup.announce;
         config.policy.media_timeout = setup.media_timeout;
+        config.digest = setup.digest.iter().map(|hash| algorithm(*hash)).collect();
         for (name, ip) in &setup.trunks {
             let target = SocketAddr::new(*ip, 5060);
             config.trunks.push(Trunk { name: name.clone(), addresses: vec![*ip], target: Some(target) });
@@ -239,7 +241,11 @@ impl Switch {
             match output {
                 Output::Transmit { flow, data } => {
                     self.hot.commit();
-                    self.out.push(Packet { from: flow.local, to: flow.remote, data: data.to_vec() });
+                    let packet = Packet { from: flow.local, to: flow.remote, data: data.to_vec() };
+                    if packet.sip_title() == "401 INVITE" {
+                        self.invited.remove(&name_of(&packet));
+                    }
+                    self.out.push(packet);
                 }
                 Output::Rtp { port, channel, to, data } => self.send_sound(port, channel, to, &data),
                 Output::Envelope(envelope) => self.carry(envelope, now),
@@ -299,20 +305,35 @@ impl Switch {
         if packet.sip_title() != "INVITE" {
             return;
         }
-        let text = String::from_utf8_lossy(&packet.data);
-        let header = |name: &str| {
-            text.lines().find_map(|line| {
-                let (key, value) = line.split_once(':')?;
-                key.eq_ignore_ascii_case(name).then(|| value.trim().to_owned())
-            })
-        };
-        let first = header("To").is_some_and(|to| !to.contains(";tag="));
-        if first && (header("Authorization").is_some() || self.trunks.contains(&packet.from.ip())) {
-            self.invited.extend(header("Call-ID"));
+        let first = header(packet, "To").is_some_and(|to| !to.contains(";tag="));
+        if first && (header(packet, "Authorization").is_some() || self.trunks.contains(&packet.from.ip())) {
+            self.invited.insert(name_of(packet));
         }
     }
 
     fn ladder_of(&self, id: CallId) -> Option<&[u8]> {
         self.sql.ladders.get(&id).map(Vec::as_slice)
     }
+}
+
+fn algorithm(hash: Hash) -> sip_stack::auth::Algorithm {
+    match hash {
+        Hash::Md5 => sip_stack::auth::Algorithm::Md5,
+        Hash::Sha256 => sip_stack::auth::Algorithm::Sha256,
+    }
+}
+
+/// Call-ID and CSeq number: the same in an INVITE, its repetitions and their responses.
+fn name_of(packet: &Packet) -> (String, String) {
+    let cseq = header(packet, "CSeq").unwrap_or_default();
+    let number = cseq.split_whitespace().next().unwrap_or_default().to_owned();
+    (header(packet, "Call-ID").unwrap_or_default(), number)
+}
+
+fn header(packet: &Packet, name: &str) -> Option<String> {
+    let text = String::from_utf8_lossy(&packet.data);
+    text.lines().find_map(|line| {
+        let (key, value) = line.split_once(':')?;
+        key.eq_ignore_ascii_case(name).then(|| value.trim().to_owned())
+    })
 }

@@ -41,7 +41,22 @@ enum State {
 
 impl Ua {
     pub(super) fn start_client(&mut self, request: Request, to: SocketAddr, purpose: Purpose, now: Instant) {
+        let request = self.authorize_ahead(request, purpose);
         self.start_client_as(request, to, purpose, false, now);
+    }
+
+    /// A phone that remembers its nonce answers the challenge before it is asked again (RFC 7616 §3.3).
+    fn authorize_ahead(&mut self, mut request: Request, purpose: Purpose) -> Request {
+        let cnonce = self.entropy.token(8);
+        if let (Some((challenge, nc)), Some(password), Purpose::Register | Purpose::Invite(_)) =
+            (&mut self.nonce, &self.password, purpose)
+            && *nc < 9
+        {
+            *nc += 1;
+            let header = challenge.answer(&self.number, password, request.method, &request.uri, &cnonce, *nc);
+            request.headers.push(header);
+        }
+        request
     }
 
     fn start_client_as(&mut self, request: Request, to: SocketAddr, purpose: Purpose, authorized: bool, now: Instant) {
@@ -193,7 +208,10 @@ impl Ua {
         }
         let (mut request, to, purpose) = (client.request.clone(), client.to, client.purpose);
         let (new_branch, cnonce) = (self.branch(), self.entropy.token(8));
-        let authorization = challenge.answer(&self.number, &password, request.method, &request.uri, &cnonce);
+        let authorization = challenge.answer(&self.number, &password, request.method, &request.uri, &cnonce, 1);
+        if self.remembers_nonce {
+            self.nonce = Some((challenge, 1));
+        }
         let cseq = self.next_cseq(purpose);
         let mut headers = rsip::Headers::default();
         for header in request.headers.into_iter() {

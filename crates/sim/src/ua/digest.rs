@@ -71,9 +71,9 @@ impl Challenge {
         })
     }
 
-    /// The Authorization header's value for one request.
-    pub(crate) fn answer(&self, user: &str, password: &str, method: Method, uri: &Uri, cnonce: &str) -> Header {
-        let qop = self.qop.then(|| AuthQop::Auth { cnonce: cnonce.to_owned(), nc: 1 });
+    /// The Authorization header for one request, the `nc`th with this nonce; 9 at most, because `rsip` counts in decimal.
+    pub(crate) fn answer(&self, user: &str, password: &str, method: Method, uri: &Uri, cnonce: &str, nc: u8) -> Header {
+        let qop = self.qop.then(|| AuthQop::Auth { cnonce: cnonce.to_owned(), nc });
         let response = DigestGenerator {
             username: user,
             password,
@@ -95,7 +95,7 @@ impl Challenge {
             self.hash.name(),
         );
         if self.qop {
-            value.push_str(&format!(", qop=auth, nc=00000001, cnonce=\"{cnonce}\""));
+            value.push_str(&format!(", qop=auth, nc={nc:08x}, cnonce=\"{cnonce}\""));
         }
         if let Some(opaque) = &self.opaque {
             value.push_str(&format!(", opaque=\"{opaque}\""));
@@ -136,7 +136,7 @@ mod tests {
                 stale: false,
             };
             let uri = Uri::try_from("sip:192.0.2.1").unwrap();
-            let header = challenge.answer("100", "secret", Method::Register, &uri, "xyz").to_string();
+            let header = challenge.answer("100", "secret", Method::Register, &uri, "xyz", 1).to_string();
             assert!(header.contains(&format!("response=\"{response}\"")), "{header}");
             assert!(header.contains("qop=auth, nc=00000001, cnonce=\"xyz\""), "{header}");
         }

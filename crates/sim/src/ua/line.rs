@@ -3,9 +3,9 @@
 use super::client::Purpose;
 use super::media::Media;
 use super::message::{self, Draft, Facts};
-use super::{Conduct, GIVE_UP, T1, T2, Timer, Ua};
+use super::{T1, Timer, Ua};
 use crate::ear::Ear;
-use rsip::{Header, Method, Request, Response};
+use rsip::{Method, Request, Response};
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
@@ -55,15 +55,15 @@ pub(crate) struct Line {
     remote: String,
     target: String,
     pub(super) local_cseq: u32,
-    remote_cseq: u32,
+    pub(super) remote_cseq: u32,
     pub(super) invite_branch: String,
     pub(super) invite_cseq: u32,
     /// The unanswered INVITE of a call that came in.
-    pending: Option<(Request, Facts)>,
+    pub(super) pending: Option<(Request, Facts)>,
     /// Our 200, to be repeated until its ACK.
     pub(super) ok: Option<(SocketAddr, Vec<u8>)>,
-    ok_interval: Duration,
-    ok_since: Option<Instant>,
+    pub(super) ok_interval: Duration,
+    pub(super) ok_since: Option<Instant>,
     pub(super) ok_cseq: Option<u32>,
     pub(crate) confirmed: bool,
     ack: Option<(SocketAddr, Vec<u8>)>,
@@ -87,19 +87,19 @@ impl Line {
 }
 
 /// What is known of a call when it begins.
-struct Beginning {
-    state: LineState,
-    call_id: String,
-    remote_tag: Option<String>,
-    local: String,
-    local_tag: String,
-    remote: String,
-    target: String,
-    remote_cseq: u32,
+pub(super) struct Beginning {
+    pub(super) state: LineState,
+    pub(super) call_id: String,
+    pub(super) remote_tag: Option<String>,
+    pub(super) local: String,
+    pub(super) local_tag: String,
+    pub(super) remote: String,
+    pub(super) target: String,
+    pub(super) remote_cseq: u32,
 }
 
 impl Ua {
-    fn open_line(&mut self, begin: Beginning, now: Instant) -> LineId {
+    pub(super) fn open_line(&mut self, begin: Beginning, now: Instant) -> LineId {
         let id = self.lines.len();
         let media = Media::new(super::RTP_BASE + 2 * id as u16, self.event, &mut self.entropy);
         self.lines.push(Line {
@@ -365,162 +365,7 @@ impl Ua {
         self.over(id, End::NotTaken(status));
     }
 
-    // What comes in.
-
-    pub(super) fn on_invite(&mut self, request: &Request, facts: &Facts, key: &str, now: Instant) {
-        self.invites_received += 1;
-        let engaged = self.lines.iter().filter(|line| !line.is_over()).count() >= self.max_lines;
-        match self.conduct {
-            Conduct::Mute => return self.ignore(key),
-            Conduct::Busy => return self.respond(request, facts, 486, None, Vec::new(), &[], now),
-            Conduct::Refuse(status) => return self.respond(request, facts, status, None, Vec::new(), &[], now),
-            _ if engaged => return self.respond(request, facts, 486, None, Vec::new(), &[], now),
-            Conduct::Ring
-            | Conduct::Answer(_)
-            | Conduct::AnswerAtOnce
-            | Conduct::EarlyMedia(_)
-            | Conduct::TryingOnly => {}
-        }
-        let local_tag = self.entropy.token(8);
-        let Some(contact) = facts.contact.clone() else {
-            return self.complain("INVITE without Contact".into());
-        };
-        let begin = Beginning {
-            state: LineState::Incoming,
-            call_id: facts.call_id.clone(),
-            remote_tag: facts.from_tag.clone(),
-            local: format!("{};tag={local_tag}", facts.to),
-            local_tag,
-            remote: facts.from.clone(),
-            target: contact,
-            remote_cseq: facts.cseq,
-        };
-        let id = self.open_line(begin, now);
-        self.lines[id].pending = Some((request.clone(), facts.clone()));
-        self.bind_server(key, id);
-        self.take_remote_offer(id, &request.body);
-        match self.conduct {
-            Conduct::TryingOnly => self.respond(request, facts, 100, None, Vec::new(), &[], now),
-            Conduct::AnswerAtOnce => self.timers.set(Timer::PickUp(id), now + Duration::from_millis(10)),
-            _ => self.timers.set(Timer::Ring(id), now + Duration::from_millis(10)),
-        }
-    }
-
-    /// It rings, or already sends sound.
-    pub(super) fn ring(&mut self, id: LineId, now: Instant) {
-        let Some((request, facts)) = self.lines[id].pending.clone() else { return };
-        let tag = self.lines[id].local_tag.clone();
-        let contact = vec![Header::Contact(self.contact().into())];
-        match self.conduct {
-            Conduct::EarlyMedia(answer) => {
-                let body = self.answer(id);
-                self.respond(&request, &facts, 183, Some(&tag), contact, &body, now);
-                self.start_sound(id, now);
-                if let Some(after) = answer {
-                    self.timers.set(Timer::PickUp(id), now + after);
-                }
-            }
-            conduct => {
-                self.respond(&request, &facts, 180, Some(&tag), contact, &[], now);
-                if let Conduct::Answer(after) = conduct {
-                    self.timers.set(Timer::PickUp(id), now + after);
-                }
-            }
-        }
-    }
-
-    /// Its owner answers.
-    pub(crate) fn pick_up(&mut self, id: LineId, now: Instant) {
-        self.timers.cancel(&Timer::Ring(id));
-        let Some((request, facts)) = self.lines[id].pending.take() else { return };
-        self.lines[id].state = LineState::Talking;
-        self.answer_invite(id, &request, &facts, now);
-        self.start_sound(id, now);
-    }
-
-    /// 200 with a description, repeated until its ACK (RFC 3261 §13.3.1.4).
-    fn answer_invite(&mut self, id: LineId, request: &Request, facts: &Facts, now: Instant) {
-        let body = self.answer(id);
-        let tag = self.lines[id].local_tag.clone();
-        let contact = vec![Header::Contact(self.contact().into())];
-        let before = self.out.len();
-        self.respond(request, facts, 200, Some(&tag), contact, &body, now);
-        let sent = self.out.get(before).map(|packet| (packet.to, packet.data.clone()));
-        let line = &mut self.lines[id];
-        line.ok = sent;
-        line.ok_interval = T1;
-        line.ok_since = Some(now);
-        line.ok_cseq = Some(facts.cseq);
-        self.timers.set(Timer::RepeatOk(id), now + T1);
-    }
-
-    pub(super) fn repeat_ok(&mut self, id: LineId, now: Instant) {
-        let line = &mut self.lines[id];
-        let Some((to, data)) = line.ok.clone() else { return };
-        if line.ok_since.is_some_and(|since| now >= since + GIVE_UP) {
-            line.ok = None;
-            if !line.is_over() {
-                self.bye(id, now);
-                self.lines[id].state = LineState::Over(End::NoAck);
-            }
-            return;
-        }
-        line.ok_interval = (line.ok_interval * 2).min(T2);
-        let at = now + line.ok_interval;
-        self.timers.set(Timer::RepeatOk(id), at);
-        self.send(to, data);
-    }
-
-    pub(super) fn on_reinvite(&mut self, request: &Request, facts: &Facts, now: Instant) {
-        let Some(id) = self.line_of(facts).filter(|id| self.lines[*id].state == LineState::Talking) else {
-            return self.respond(request, facts, 481, None, Vec::new(), &[], now);
-        };
-        if facts.cseq <= self.lines[id].remote_cseq {
-            self.complain(format!("re-INVITE with CSeq {} after {}", facts.cseq, self.lines[id].remote_cseq));
-        }
-        self.lines[id].remote_cseq = facts.cseq;
-        self.lines[id].media.forget_answer();
-        if self.reinviting(id) {
-            return self.respond(request, facts, 491, None, Vec::new(), &[], now);
-        }
-        if request.body.is_empty() {
-            // An INVITE without an offer asks for ours.
-            let offer = self.offer(id);
-            let tag = self.lines[id].local_tag.clone();
-            return self.respond(request, facts, 200, Some(&tag), vec![], &offer, now);
-        }
-        self.take_remote(id, &request.body, now);
-        self.answer_invite(id, request, facts, now);
-    }
-
-    /// The caller gave up.
-    pub(super) fn cancelled(&mut self, id: LineId, now: Instant) {
-        if self.lines[id].state == LineState::Incoming {
-            self.refuse(id, 487, now);
-        }
-    }
-
-    pub(super) fn on_bye(&mut self, request: &Request, facts: &Facts, now: Instant) {
-        let Some(id) = self.line_of(facts) else {
-            return self.respond(request, facts, 481, None, Vec::new(), &[], now);
-        };
-        if facts.cseq <= self.lines[id].remote_cseq {
-            self.complain(format!("BYE with CSeq {} after {}", facts.cseq, self.lines[id].remote_cseq));
-        }
-        self.lines[id].remote_cseq = facts.cseq;
-        let tag = self.lines[id].local_tag.clone();
-        self.respond(request, facts, 200, Some(&tag), Vec::new(), &[], now);
-        self.lines[id].reason = message::other(&request.headers, "Reason").map(str::to_owned);
-        match self.lines[id].state {
-            LineState::Incoming => self.refuse(id, 487, now),
-            LineState::Over(_) => {}
-            LineState::Dialing | LineState::Ringing | LineState::EarlyMedia | LineState::Talking => {
-                self.over(id, End::LeftByThem);
-            }
-        }
-    }
-
-    fn over(&mut self, id: LineId, how: End) {
+    pub(super) fn over(&mut self, id: LineId, how: End) {
         self.lines[id].state = LineState::Over(how);
         // Our 200 is repeated even after a BYE that crossed it, until somebody acknowledges; a refusal has none.
         for timer in [Timer::Ring(id), Timer::PickUp(id), Timer::Speak(id)] {

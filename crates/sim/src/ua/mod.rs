@@ -4,6 +4,7 @@
 
 pub(crate) mod client;
 pub(crate) mod digest;
+mod incoming;
 pub(crate) mod line;
 mod media;
 pub(crate) mod message;
@@ -90,6 +91,9 @@ pub(crate) struct Ua {
     pub(crate) domain: String,
     pub(crate) password: Option<String>,
     pub(crate) hash: Hash,
+    /// It answers with the last nonce before it is asked.
+    pub(crate) remembers_nonce: bool,
+    nonce: Option<(digest::Challenge, u8)>,
     pub(crate) laws: Vec<Law>,
     pub(crate) voice: Sound,
     pub(crate) conduct: Conduct,
@@ -123,6 +127,8 @@ impl Ua {
             domain: ip.to_string(),
             password: None,
             hash: Hash::Sha256,
+            remembers_nonce: false,
+            nonce: None,
             laws: vec![Law::A, Law::Mu],
             voice,
             conduct: Conduct::Ring,

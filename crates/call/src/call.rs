@@ -269,6 +269,7 @@ impl Call {
         }
         if self.ringing_at.is_none() {
             self.ringing_at = Some(self.setup.wall.at(now));
+            self.out.push_back(Effect::Keep);
         }
         if news {
             self.tell(EventBody::LegRinging { call: self.setup.id, leg, early_media });

@@ -176,7 +176,9 @@ impl Cell {
         let Some((id, leg)) = self.sessions.remove(session) else { return };
         let (outcome, cause) = match message {
             Some(message) => refusal(status, message),
-            // Nobody answered at all, or the network said so.
+            // The network has no way to the phone (RFC 3261 §8.1.3.1). A 503 of ours would mean that the switch has no room.
+            None if status.0 == 503 => (Outcome::Unreachable, Outcome::Unreachable.cause()),
+            // Nobody answered at all.
             None => (Outcome::Unreachable, Cause { sip: status.0, q850: 20 }),
         };
         if let Some(conversation) = self.conversations.get_mut(&id) {

@@ -37,6 +37,13 @@ impl Api {
         read(self.agent.get(self.at(path)).header("authorization", self.bearer()).call().expect("the server answers"))
     }
 
+    /// Ends a call.
+    pub(crate) fn hang_up(&self, call: &Value) {
+        let id = call["id"].as_str().expect("a call has an id");
+        let request = self.agent.delete(self.at(&format!("/calls/{id}"))).header("authorization", self.bearer());
+        assert_eq!(request.call().expect("the server answers").status().as_u16(), 204, "hanging up {call}");
+    }
+
     /// Changes an extension.
     pub(crate) fn set_extension(&self, number: &str, settings: &Value) {
         let request = self.agent.put(self.at(&format!("/extensions/{number}"))).header("authorization", self.bearer());

@@ -1,11 +1,11 @@
 //! The switch is killed, told to stop, or has no room left, while people talk.
 
-use crate::failing::caller;
+use crate::failing::{callee, caller};
 use crate::patience::{millis, pass, secs, wait_for};
 use crate::server::{Server, Setup};
 use crate::sound::{Sound, assert_hears_only};
 use crate::talking::{connect, two_phones};
-use serde_json::json;
+use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
@@ -67,6 +67,22 @@ fn killed_in_a_call_it_keeps_recording_record_and_registrations() {
 }
 
 #[test]
+fn killed_while_it_rings_it_has_a_record() {
+    let mut server = Server::start(Setup::default());
+    let called = callee(&server, "1002", "callee_rings").start();
+    let calling = caller(&server, "caller_left_alone").start();
+    wait_for("ringing", secs(5), || (server.api().calls().first()?["legs"][1]["state"] == "ringing").then_some(()));
+    server.kill();
+    drop((called, calling));
+    server.restart();
+    let record = server.api().newest_of(1);
+    assert_eq!((&record["outcome"], &record["answered_at"]), (&json!("switch_failure"), &Value::Null), "{record:#}");
+    assert!(record["ringing_at"].is_u64() && record["recording"].is_null(), "{record:#}");
+    server.api().wait_for_silence();
+    server.finish();
+}
+
+#[test]
 fn told_to_stop_it_takes_no_calls_waits_and_says_good_bye() {
     let mut server = Server::start(Setup { drain_seconds: 4, ..Setup::default() });
     let (mut one, mut other) = two_phones(&server);
@@ -101,6 +117,23 @@ fn told_to_stop_without_calls_it_stops_at_once() {
     let told = Instant::now();
     assert!(server.end().success());
     assert!(told.elapsed() < secs(3), "nobody talks: {:?}", told.elapsed());
+    server.assert_no_errors();
+}
+
+#[test]
+fn told_twice_it_does_not_wait() {
+    let mut server = Server::start(Setup { drain_seconds: 20, ..Setup::default() });
+    let called = callee(&server, "1002", "callee").start();
+    let calling = caller(&server, "caller_left_alone").start();
+    wait_for("a call", secs(5), || server.api().calls().first()?["answered_at"].is_u64().then_some(()));
+    server.terminate();
+    pass(millis(500));
+    server.terminate();
+    let told = Instant::now();
+    assert!(server.end().success());
+    assert!(told.elapsed() < secs(4), "it waited {:?}", told.elapsed());
+    called.finish();
+    calling.finish();
     server.assert_no_errors();
 }
 

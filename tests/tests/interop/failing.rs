@@ -1,10 +1,11 @@
 //! Calls that reach nobody, and calls that are over before they begin; each leaves its record.
 
-use crate::patience::millis;
+use crate::patience::{millis, secs};
 use crate::ports;
 use crate::server::{Server, Setup};
 use crate::sipp::{Running, Sipp, Trace};
 use serde_json::{Value, json};
+use std::time::Instant;
 
 /// A called phone on a port of its own: registered, and listening with `scenario`.
 pub(crate) fn callee(server: &Server, number: &str, scenario: &'static str) -> Sipp {
@@ -120,16 +121,22 @@ fn nobody_is_there() {
     Sipp::new("register_cycle", server.sip()).number("1002").user("1002", server.password("1002")).run();
     caller(&server, "caller_refused").status(480).run();
     assert_record(&server.api().newest_of(3), "unreachable", "system", 480, 20);
+    // A phone that is gone without leaving: the kernel says so (ICMP), and nobody waits for its answer.
+    callee(&server, "1002", "callee");
+    let began = Instant::now();
+    caller(&server, "caller_refused").status(480).run();
+    assert!(began.elapsed() < secs(3), "waited {:?} for a closed port", began.elapsed());
+    assert_record(&server.api().newest_of(4), "unreachable", "system", 480, 20);
     // Somebody who is not who he says he is.
     Sipp::new("caller_refused", server.sip()).number("1002").user("1001", "not-the-password").status(403).run();
-    assert_record(&server.api().newest_of(4), "forbidden", "system", 403, 21);
+    assert_record(&server.api().newest_of(5), "forbidden", "system", 403, 21);
     server.finish();
 }
 
 #[test]
 fn the_caller_is_told_why_by_tone() {
     let server = Server::start(Setup { announce: true, ..Setup::default() });
-    let began = std::time::Instant::now();
+    let began = Instant::now();
     let heard = caller(&server, "caller_refused").number("4711").status(404).run();
     assert_eq!(heard.received("SIP/2.0 183", "INVITE"), 1, "early media for the announcement");
     assert!(began.elapsed() > millis(1_000), "the announcement takes its time");

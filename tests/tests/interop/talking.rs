@@ -122,6 +122,20 @@ fn two_phones_hear_each_other_and_either_hangs_up() {
 }
 
 #[test]
+fn a_program_hangs_up() {
+    let server = Server::start(Setup::default());
+    let (mut one, mut other) = two_phones(&server);
+    connect(&server, &mut one, &mut other, "1002");
+    pass(millis(500));
+    server.api().hang_up(&server.api().calls()[0]);
+    one.expect("CALL_CLOSED", secs(3));
+    other.expect("CALL_CLOSED", secs(3));
+    let record = server.api().newest_of(1);
+    assert_eq!((&record["outcome"], &record["ended_by"]), (&json!("answered"), &json!("system")), "{record:#}");
+    server.finish();
+}
+
+#[test]
 fn the_other_way_round_and_with_different_codecs() {
     let server = Server::start(Setup::default());
     let account = |number, codec, answers| Account {

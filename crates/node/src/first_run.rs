@@ -1,6 +1,6 @@
 //! The first start: accounts with passwords of their own, shown once.
 
-use model::{Extension, Role};
+use model::Role;
 use stdx::Entropy;
 use store::{NewExtension, NewUser, Store, StoreError, md5_hex};
 
@@ -54,13 +54,12 @@ pub async fn accounts(store: &Store, entropy: &mut Entropy) -> Result<Option<Acc
             store.add_user(new).await?;
         }
     }
-    store.set_setting(DONE, "1").await?;
     Ok(Some(Accounts { admin: ("admin".to_owned(), password), extensions }))
 }
 
-/// All extensions, for the cells.
-pub async fn extensions(store: &Store) -> Result<Vec<Extension>, StoreError> {
-    store.extensions().await
+/// They have been shown: never again. Until then a start makes them anew.
+pub async fn shown(store: &Store) -> Result<(), StoreError> {
+    store.set_setting(DONE, "1").await
 }
 
 /// The accounts in a box for the terminal, in Chinese and English.
@@ -109,7 +108,12 @@ mod tests {
             let extension = store.extension(number).await.unwrap().unwrap();
             assert_eq!(extension.ha1, store::ha1(number, store.realm(), password));
         }
-        assert_eq!(super::accounts(&store, &mut Entropy::seeded(2)).await.unwrap(), None);
+        // A start that failed before it could show them makes others; one that has shown them makes no more.
+        let again = super::accounts(&store, &mut Entropy::seeded(2)).await.unwrap().unwrap();
+        assert_ne!(again, accounts);
+        assert!(store.authenticate("admin", &md5_hex(&again.admin.1), loopback).await.is_ok());
+        shown(&store).await.unwrap();
+        assert_eq!(super::accounts(&store, &mut Entropy::seeded(3)).await.unwrap(), None);
     }
 
     #[test]

@@ -119,6 +119,7 @@ impl Server {
         let run_file = RunFile::write(&config.data_dir, http_address, &addresses.0)?;
         if let Some(accounts) = accounts {
             show_accounts(&accounts, &addresses, http_address);
+            first_run::shown(&store).await?;
         }
         let sip: Vec<String> = addresses.0.iter().map(ToString::to_string).collect();
         info!(version = VERSION, sip = sip.join(" "), http = %http_address, workers = workers.len(), extensions = extensions.len(), "ready");

@@ -132,24 +132,12 @@ mod tests {
             line(1500, false, "b:2", "SIP/2.0 200 OK\r\nCSeq: 2 BYE\r\n\r\n"),
         ];
         let text = ladder(&lines, false);
-        let expected = [
-            "                     a:1                        switch                         b:2",
-            "    0.000               │────── INVITE + SDP ─────────▶│                             │",
-            "    0.001               │◀─────── 100 Trying ──────────│                             │",
-            "    0.002               │                             │─────────── INVITE ─────────▶│",
-            "    0.500               │                             │◀────── 200 OK (BYE) ────────│",
-        ];
-        let drawn: Vec<&str> = text.lines().collect();
-        assert_eq!(drawn.len(), expected.len());
-        for (line, points_right) in drawn[1..].iter().zip([true, false, true, false]) {
-            assert_eq!(line.contains('▶'), points_right, "{line}");
-            assert_eq!(line.contains('◀'), !points_right, "{line}");
-        }
-        assert!(drawn[1].contains("INVITE + SDP") && drawn[4].contains("200 OK (BYE)"), "{text}");
-        // All rows have their lines of life in the same columns.
-        let lives =
-            |line: &str| line.chars().enumerate().filter(|(_, c)| *c == '│').map(|(i, _)| i).collect::<Vec<_>>();
-        assert!(drawn[1..].iter().all(|l| lives(l) == lives(drawn[1]) && lives(l).len() == 3), "{text}");
+        expect_test::expect![[r#"
+                                  a:1                          switch                         b:2
+                0.000               │─────── INVITE + SDP ───────▶│                             │
+                0.001               │◀─────── 100 Trying ─────────│                             │
+                0.002               │                             │────────── INVITE ──────────▶│
+                0.500               │                             │◀────── 200 OK (BYE) ────────│"#]].assert_eq(&text);
     }
 
     #[test]

@@ -2,13 +2,17 @@
 
 mod admin;
 mod client;
+mod csv;
+mod history;
+mod json;
 mod ladder;
 mod run;
 mod table;
 
 pub use ladder::{TraceLine, ladder};
 
-pub(crate) use admin::{describe, escape, trace_lines};
+pub(crate) use history::{describe, trace_lines};
+pub(crate) use json::escape;
 
 use crate::config::{self, Config};
 use clap::{Args, Parser, Subcommand};
@@ -64,12 +68,12 @@ enum Command {
     /// Calls that exist now
     Call {
         #[command(subcommand)]
-        action: admin::Call,
+        action: history::Call,
     },
     /// Records of finished calls
     Cdr {
         #[command(subcommand)]
-        action: admin::Cdr,
+        action: history::Cdr,
     },
 }
 
@@ -100,12 +104,12 @@ fn act(cli: Cli) -> Result<(), Trouble> {
         Command::Check { file: named } => check(named.or(file).as_deref()),
         Command::Demo(options) => crate::demo::run(&options, || load(file.as_deref())),
         Command::Trace { call, full, json } => {
-            admin::trace(&Client::connect(&load(file.as_deref())?)?, &call, full, json)
+            history::trace(&Client::connect(&load(file.as_deref())?)?, &call, full, json)
         }
         Command::Extension { action } => admin::extension(&load(file.as_deref())?, action),
         Command::User { action } => admin::user(&Client::connect(&load(file.as_deref())?)?, action),
-        Command::Call { action } => admin::call(&Client::connect(&load(file.as_deref())?)?, action),
-        Command::Cdr { action } => admin::cdr(&Client::connect(&load(file.as_deref())?)?, action),
+        Command::Call { action } => history::call(&Client::connect(&load(file.as_deref())?)?, action),
+        Command::Cdr { action } => history::cdr(&Client::connect(&load(file.as_deref())?)?, action),
     }
 }
 

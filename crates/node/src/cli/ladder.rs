@@ -132,12 +132,14 @@ mod tests {
             line(1500, false, "b:2", "SIP/2.0 200 OK\r\nCSeq: 2 BYE\r\n\r\n"),
         ];
         let text = ladder(&lines, false);
+        // A first line without indentation, so that the others keep theirs.
         expect_test::expect![[r#"
+            ladder
                                   a:1                          switch                         b:2
                 0.000               │─────── INVITE + SDP ───────▶│                             │
                 0.001               │◀─────── 100 Trying ─────────│                             │
                 0.002               │                             │────────── INVITE ──────────▶│
-                0.500               │                             │◀────── 200 OK (BYE) ────────│"#]].assert_eq(&text);
+                0.500               │                             │◀────── 200 OK (BYE) ────────│"#]].assert_eq(&format!("ladder\n{text}"));
     }
 
     #[test]

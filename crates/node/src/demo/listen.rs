@@ -12,12 +12,16 @@ pub(super) fn likeness(sound: &[i16], speech: &[i16]) -> f32 {
     if sound.len() < template.len() {
         return 0.0;
     }
-    let (thin_sound, thin_template) = (thin(sound), thin(template));
-    let rough = places(&thin_sound, &thin_template).max_by(|a, b| a.1.total_cmp(&b.1));
-    let Some((place, _)) = rough else { return 0.0 };
+    let thin_template = thin(template);
+    // From two beginnings, because half a thinned sample beside the place a wave may resemble another one more.
+    let rough = [0, THINNING / 2].into_iter().flat_map(|phase| {
+        let best = places(&thin(&sound[phase..]), &thin_template).max_by(|a, b| a.1.total_cmp(&b.1));
+        best.map(|(place, like)| (place * THINNING + phase, like))
+    });
+    let Some((place, _)) = rough.max_by(|a, b| a.1.total_cmp(&b.1)) else { return 0.0 };
     // Then sample by sample around the best place.
-    let from = (place * THINNING).saturating_sub(2 * THINNING);
-    let until = (place * THINNING + 2 * THINNING + STRETCH).min(sound.len());
+    let from = place.saturating_sub(2 * THINNING);
+    let until = (place + 2 * THINNING + STRETCH).min(sound.len());
     let (near, exact): (Vec<f32>, Vec<f32>) = (plain(&sound[from..until]), plain(template));
     places(&near, &exact).map(|(_, like)| like).fold(0.0, f32::max)
 }
@@ -60,7 +64,7 @@ mod tests {
     fn a_speech_is_found_in_noise_at_another_loudness_and_only_there() {
         let [ling, rose] = prompts::DEMO.map(prompts::samples);
         let mut entropy = stdx::Entropy::seeded(3);
-        for place in [12_344, 12_345, 12_346] {
+        for place in 12_344..12_348 {
             let mut sound: Vec<i16> = (0..52_000).map(|_| entropy.below(200) as i16 - 100).collect();
             for (sample, speech) in sound[place..].iter_mut().zip(&ling) {
                 *sample = sample.saturating_add(speech / 3);

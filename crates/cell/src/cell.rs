@@ -114,6 +114,10 @@ impl Cell {
         match input {
             Input::Datagram { flow, data } => return self.handle_datagram(flow, data, now),
             Input::SendFailed { flow } => {
+                let me = self.config.cell;
+                for other in (0..self.config.cells).filter(|cell| *cell != me) {
+                    self.send(other, crate::io::Body::SendFailed { flow });
+                }
                 self.sip.handle_input(sip_stack::endpoint::Input::SendFailed { flow }, now);
             }
             Input::Envelope(envelope) => self.on_envelope(envelope, now),

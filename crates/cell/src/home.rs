@@ -19,6 +19,9 @@ impl Cell {
     pub(crate) fn on_envelope(&mut self, envelope: Envelope, now: Instant) {
         match envelope.body {
             Body::Datagram { flow, data } => self.handle_datagram(flow, data, now),
+            Body::SendFailed { flow } => {
+                self.sip.handle_input(sip_stack::endpoint::Input::SendFailed { flow }, now);
+            }
             Body::Locate { call, number } => {
                 let found = self.locate(call, &number, now);
                 if envelope.from == self.config.cell {

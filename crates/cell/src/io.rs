@@ -161,7 +161,7 @@ pub struct Envelope {
 impl Envelope {
     /// True if a full inbox may drop it: the network repeats what matters. Others wait at the sender until there is room.
     pub fn may_drop(&self) -> bool {
-        matches!(self.body, Body::Datagram { .. })
+        matches!(self.body, Body::Datagram { .. } | Body::SendFailed { .. })
     }
 }
 
@@ -174,6 +174,11 @@ pub enum Body {
         flow: Flow,
         /// As it came.
         data: Bytes,
+    },
+    /// What one of us sent could not be delivered. The kernel tells it to any of the sockets that share an address.
+    SendFailed {
+        /// Where to.
+        flow: Flow,
     },
     /// You are the home of this extension: where is it, and may it be called? The call counts against its limit from now on.
     Locate {

@@ -34,6 +34,7 @@ pub(crate) struct Server {
     dir: TempDir,
     sip: u16,
     http: u16,
+    phones: u16,
     process: Child,
     log: Log,
     passwords: BTreeMap<String, String>,
@@ -44,19 +45,24 @@ impl Server {
     /// Starts it for the first time and logs in as its administrator.
     pub(crate) fn start(setup: Setup) -> Self {
         let dir = tempfile::tempdir().expect("a temporary folder");
-        let (sip, http, media) = (ports::one(), ports::one(), ports::block(200));
+        let (sip, http, phones, media) = (ports::one(), ports::one(), ports::block(10), ports::block(200));
         std::fs::create_dir(dir.path().join("recordings")).expect("room on the disk");
         std::fs::write(dir.path().join("patchbay.toml"), config(setup, sip, http, media)).expect("room on the disk");
         let log = Log::default();
         let mut process = launch(setup, dir.path(), &log);
         let passwords = first_passwords(&mut process, &log);
         let api = connect(http, &passwords);
-        Self { setup, dir, sip, http, process, log, passwords, api }
+        Self { setup, dir, sip, http, phones, process, log, passwords, api }
     }
 
     /// Where phones send to.
     pub(crate) fn sip(&self) -> SocketAddr {
         SocketAddr::from((Ipv4Addr::LOCALHOST, self.sip))
+    }
+
+    /// Where the phone of an extension listens, for phones that come and go and are still the same.
+    pub(crate) fn phone_port(&self, number: &str) -> u16 {
+        self.phones + number.bytes().last().map_or(0, |digit| u16::from(digit % 10))
     }
 
     /// The URI of an extension.
@@ -157,6 +163,10 @@ fn launch(setup: Setup, dir: &Path, log: &Log) -> Child {
             command
         }
     };
+    // What the environment sets belongs to the servers of whoever runs the cases, not to ours.
+    for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("PATCHBAY_")) {
+        command.env_remove(name);
+    }
     let spawned = command.current_dir(dir).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
     let mut process = spawned.expect("the server starts");
     log.follow(process.stdout.take().expect("it is piped"));

@@ -2,11 +2,11 @@
 # The laboratory server for load suites.
 #   bench/lab.sh start [USERS]   start it (release build), add USERS users from 1000 on (default 1000); pid in $LAB/patchbay.pid
 #   bench/lab.sh stop            stop it
-# LAB (default /tmp/patchbay-lab) is its throw-away data directory, PATCHBAY_BIN the program, CONFIG the settings.
+# LAB (default /tmp/patchbay-lab) is its throw-away data directory, LAB_BIN the program, CONFIG the settings.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 LAB=${LAB:-/tmp/patchbay-lab}
-BIN=${PATCHBAY_BIN:-${CARGO_TARGET_DIR:-$here/../target}/release/patchbay}
+BIN=${LAB_BIN:-${CARGO_TARGET_DIR:-$here/../target}/release/patchbay}
 CONFIG=${CONFIG:-$here/lab.toml}
 pidfile=$LAB/patchbay.pid
 running() { [ -f "$pidfile" ] && kill -0 "$(cat "$pidfile")" 2>/dev/null; }
@@ -22,7 +22,7 @@ start)
   for _ in $(seq 100); do curl -fs http://127.0.0.1:9999/healthz >/dev/null 2>&1 && break; sleep 0.1; running || { tail "$LAB/out.log" >&2; exit 1; }; done
   users=${2:-1000}
   { echo "number,name,password"; for ((i = 1000; i < 1000 + users; i++)); do echo "$i,,pw$i"; done; } >"$LAB/users.csv"
-  PATCHBAY_DATA_DIR=$LAB/data "$BIN" --config "$CONFIG" extension import "$LAB/users.csv" >/dev/null
+  PATCHBAY_DATA_DIR=$LAB/data "$BIN" --config "$CONFIG" extension import --allow-weak-passwords "$LAB/users.csv" >/dev/null
   echo "${AUTOGROUP_NICE:--15}" >"/proc/$(cat "$pidfile")/autogroup" 2>/dev/null || true
   echo "patchbay pid $(cat "$pidfile") on 127.0.0.1:5060, $users users";;
 stop)

@@ -9,7 +9,7 @@ use sip_stack::message::Message;
 use sip_stack::placement::aor_hash;
 use sip_stack::registrar::{Binding, ChangeKind};
 use std::time::Instant;
-use tracing::info;
+use tracing::{debug, info};
 
 impl Cell {
     pub(crate) fn home_of(&self, number: &str) -> u16 {
@@ -99,7 +99,8 @@ impl Cell {
         if kind == ChangeKind::Refreshed {
             return;
         }
-        info!(extension = %binding.aor, ?change, "registration changed");
+        info!(?change, "registration changed");
+        debug!(extension = %binding.aor, contact = %binding.flow.remote, ?change, "registration changed");
         let (extension, remote) = (binding.aor.clone(), binding.flow.remote.to_string());
         let contact = String::from_utf8_lossy(&binding.contact).into_owned();
         self.tell(EventBody::RegistrationChanged { extension, change, contact, remote }, now);

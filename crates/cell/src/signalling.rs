@@ -288,6 +288,10 @@ fn leg_end(request: &Message, flow: Flow) -> LegEnd {
 /// What a refusal of a called phone means; a Reason header tells more than the status (RFC 3326, RFC 6432).
 fn refusal(status: Status, message: &Message) -> (Outcome, Cause) {
     let mut cause = Cause::of_status(status.0);
+    // 503 would tell the caller that this switch is full (RFC 3261 §16.7, step 6).
+    if status.0 == 503 {
+        cause.sip = 500;
+    }
     if let Some(q850) = message.values(Name::Reason).find_map(q850_of) {
         cause.q850 = q850;
     }

@@ -23,7 +23,7 @@ mod uas;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::SocketAddr;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use slotmap::{KeyData, SlotMap};
@@ -46,6 +46,9 @@ use muffler::Muffler;
 use session::Session;
 use table::{Deadline, Hasher, Kind, Purpose, SESSION_TIMERS, Tx};
 
+/// The beat of the coarse clock.
+const FORGETTING: Duration = Duration::from_millis(250);
+
 /// The SIP side of one cell.
 pub struct Endpoint {
     config: Config,
@@ -63,6 +66,8 @@ pub struct Endpoint {
     /// Sessions by Call-ID and our tag.
     dialogs: BTreeMap<u128, SessionId>,
     timers: Timers<Deadline>,
+    /// When the coarse clock began.
+    origin: Option<Instant>,
     out: VecDeque<Output>,
     stats: Stats,
     muffler: Muffler,
@@ -87,6 +92,7 @@ impl Endpoint {
             sessions: SlotMap::with_key(),
             dialogs: BTreeMap::new(),
             timers: Timers::default(),
+            origin: None,
             out: VecDeque::new(),
             stats: Stats::default(),
             muffler: Muffler::default(),
@@ -248,6 +254,13 @@ impl Endpoint {
         Some(session)
     }
 
+    /// The next tick of a coarse clock at or after a moment: what only forgets may be late, and many then share one waking.
+    fn coarse(&mut self, at: Instant, now: Instant) -> Instant {
+        let origin = *self.origin.get_or_insert(now);
+        let ticks = at.saturating_duration_since(origin).as_nanos().div_ceil(FORGETTING.as_nanos());
+        origin + FORGETTING * u32::try_from(ticks).unwrap_or(u32::MAX)
+    }
+
     /// Does what a machine wants; true if it wants its user to have the message.
     fn apply(&mut self, id: TxId, effects: Effects, now: Instant) -> bool {
         let mut deliver = false;
@@ -255,7 +268,10 @@ impl Endpoint {
             match effect {
                 Effect::Send(data) => self.send_of(id, data, false),
                 Effect::Resend(data) => self.send_of(id, data, true),
-                Effect::Set(timer, after) => self.timers.set(Deadline::Tx(id, timer), now + after),
+                Effect::Set(timer, after) => {
+                    let at = if timer.only_forgets() { self.coarse(now + after, now) } else { now + after };
+                    self.timers.set(Deadline::Tx(id, timer), at);
+                }
                 Effect::Cancel(timer) => self.timers.cancel(&Deadline::Tx(id, timer)),
                 Effect::Deliver => deliver = true,
                 Effect::Finish(outcome) => self.finish(id, outcome, now),

@@ -147,7 +147,7 @@ impl Registrar {
         self.bindings.values().flatten()
     }
 
-    /// How many bindings there are.
+    /// How many bindings there are; looks at every extension, so ask it for metrics only.
     pub fn len(&self) -> usize {
         self.bindings.values().map(Vec::len).sum()
     }

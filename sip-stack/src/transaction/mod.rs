@@ -35,6 +35,13 @@ pub(crate) enum Timer {
     M,
 }
 
+impl Timer {
+    /// True of the timers whose only effect is that a finished transaction is forgotten. Their times are the least ones.
+    pub(crate) fn only_forgets(self) -> bool {
+        matches!(self, Self::D | Self::I | Self::J | Self::K | Self::L | Self::M)
+    }
+}
+
 /// How long the timers run, and whether the transport repeats lost data by itself.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Timing {

@@ -139,7 +139,8 @@ mod tests {
                 0.000               │─────── INVITE + SDP ───────▶│                             │
                 0.001               │◀─────── 100 Trying ─────────│                             │
                 0.002               │                             │────────── INVITE ──────────▶│
-                0.500               │                             │◀────── 200 OK (BYE) ────────│"#]].assert_eq(&format!("ladder\n{text}"));
+                0.500               │                             │◀────── 200 OK (BYE) ────────│"#]]
+        .assert_eq(&format!("ladder\n{text}"));
     }
 
     #[test]

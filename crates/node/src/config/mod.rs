@@ -68,7 +68,8 @@ impl Config {
     /// How many worker threads to start.
     pub fn worker_count(&self) -> u16 {
         match self.workers {
-            0 => std::thread::available_parallelism().map_or(1, |n| n.get().min(256) as u16),
+            // One processor is left to what is not a worker: the API, the database, the recordings.
+            0 => std::thread::available_parallelism().map_or(1, |n| n.get().saturating_sub(1).clamp(1, 256) as u16),
             n => n,
         }
     }

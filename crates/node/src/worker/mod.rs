@@ -4,6 +4,7 @@ mod figures;
 mod inbox;
 mod keeper;
 mod outputs;
+mod pace;
 mod round;
 mod seams;
 

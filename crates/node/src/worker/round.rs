@@ -3,6 +3,7 @@
 use super::figures::{Figures, ShellFigures};
 use super::inbox::{Ask, Inbox, Order};
 use super::outputs::Waiting;
+use super::pace::{PAUSE, Pace};
 use super::seams::{Core, Keeper};
 use crate::net::sound::{Bound, Sockets};
 use crate::net::{Action, Listeners, Stock};
@@ -11,7 +12,8 @@ use bytes::Bytes;
 use cell::{Input, RecordingKey};
 use media::engine::{Channel, Packet};
 use model::{Event, Refusal};
-use rustix::event::{Timespec, epoll};
+use rustix::buffer::spare_capacity;
+use rustix::event::{PollFd, PollFlags, Timespec, epoll, poll};
 use rustix::fd::{AsFd, OwnedFd};
 use rustix::io::Errno;
 use sip_stack::endpoint::Flow;
@@ -23,11 +25,11 @@ use std::time::{Duration, Instant};
 use tokio::sync::broadcast;
 use tracing::{error, warn};
 
-/// Readiness of a signalling socket is told with this and the socket's index.
-const LISTENER: u64 = 1 << 32;
+/// Readiness of a signalling socket is told with its index; of the inbox with this.
+const INBOX: u64 = u64::MAX;
 
-/// Readiness of the inbox.
-const INBOX: u64 = 1 << 33;
+/// In the poll set of sound, whose data are port numbers: something is urgent.
+const URGENT: u64 = 1 << 32;
 
 /// Sockets told of at one waking.
 const EVENTS: usize = 512;
@@ -36,7 +38,7 @@ const EVENTS: usize = 512;
 const BATCH: usize = 32;
 
 /// How many packets share one reading of the clock.
-const PACKETS_PER_TIME: usize = 8;
+const PACKETS_PER_TIME: u32 = 8;
 
 /// While messages wait for room in another inbox, the next try comes after this.
 const TRY_AGAIN: Duration = Duration::from_millis(1);
@@ -73,13 +75,25 @@ pub struct Parts<C, K> {
     pub events: broadcast::Sender<Event>,
 }
 
+/// What a signalling socket has for us.
+#[derive(Clone, Copy, Debug, Default)]
+struct Ready {
+    data: bool,
+    error: bool,
+}
+
 /// A worker: a core, its sockets, and the loop that moves bytes and time between them.
 #[derive(Debug)]
 pub struct Shell<C, K> {
     pub(super) parts: Parts<C, K>,
+    /// Everything that may wake this worker: the ports, and the set of what is urgent.
     poll: OwnedFd,
+    /// Signalling sockets and the inbox.
+    urgent: OwnedFd,
+    pace: Pace,
     packet: Box<Packet>,
-    ready: Vec<bool>,
+    ready: Vec<Ready>,
+    called: bool,
     pub(super) figures: ShellFigures,
     /// Filled by one draining of the core's outputs, done after what it keeps is safe.
     pub(super) sends: Vec<(Flow, Bytes)>,
@@ -97,17 +111,22 @@ impl<C: Core, K: Keeper> Shell<C, K> {
     /// Puts the parts together and binds the first ports, so that the first call finds them.
     pub fn new(parts: Parts<C, K>) -> io::Result<Self> {
         let poll = epoll::create(epoll::CreateFlags::CLOEXEC)?;
+        let urgent = epoll::create(epoll::CreateFlags::CLOEXEC)?;
         for (index, socket) in parts.listeners.sockets().iter().enumerate() {
-            epoll::add(&poll, socket, epoll::EventData::new_u64(LISTENER | index as u64), epoll::EventFlags::IN)?;
+            epoll::add(&urgent, socket, epoll::EventData::new_u64(index as u64), epoll::EventFlags::IN)?;
         }
         let inbox = parts.inboxes.get(usize::from(parts.number)).ok_or(io::ErrorKind::InvalidInput)?;
-        epoll::add(&poll, inbox, epoll::EventData::new_u64(INBOX), epoll::EventFlags::IN)?;
-        let ready = vec![false; parts.listeners.sockets().len()];
+        epoll::add(&urgent, inbox, epoll::EventData::new_u64(INBOX), epoll::EventFlags::IN)?;
+        epoll::add(&poll, &urgent, epoll::EventData::new_u64(URGENT), epoll::EventFlags::IN)?;
+        let ready = vec![Ready::default(); parts.listeners.sockets().len()];
         let mut shell = Self {
             parts,
             poll,
+            urgent,
+            pace: Pace::new(Instant::now()),
             packet: Box::new(Packet::new()),
             ready,
+            called: false,
             figures: ShellFigures::default(),
             sends: Vec::new(),
             waiting: Waiting::default(),
@@ -132,40 +151,35 @@ impl<C: Core, K: Keeper> Shell<C, K> {
     }
 
     /// Waits for something to happen, and does it. False: it was ordered to stop.
-    pub fn round(&mut self, Events(events): &mut Events) -> io::Result<bool> {
-        let timeout = self.until(Instant::now());
-        events.clear();
-        match epoll::wait(&self.poll, rustix::buffer::spare_capacity(events), timeout.as_ref()) {
-            Ok(_) | Err(Errno::INTR) => {}
-            Err(e) => return Err(e.into()),
-        }
+    pub fn round(&mut self, events: &mut Events) -> io::Result<bool> {
+        self.wait(events)?;
         self.figures.rounds += 1;
         let mut now = Instant::now();
-        let mut inbox = false;
-        let mut signalling = !self.failed_sends.is_empty() || !self.local.is_empty() || !self.undelivered.is_empty();
-        for (i, event) in events.iter().enumerate() {
+        let mut packets = 0;
+        for event in &events.0 {
             let data = event.data;
             let data = data.u64();
-            if data < LISTENER {
-                if i % PACKETS_PER_TIME == PACKETS_PER_TIME - 1 {
-                    now = Instant::now();
-                }
-                self.sound(data as u16, now);
-            } else if data == INBOX {
-                inbox = true;
-            } else if let Some(ready) = self.ready.get_mut((data & 0xffff) as usize) {
-                *ready = true;
-                signalling = true;
+            if data == URGENT {
+                continue;
             }
+            packets += 1;
+            if packets % PACKETS_PER_TIME == 0 {
+                now = Instant::now();
+            }
+            self.sound(data as u16, now);
         }
+        self.pace.handled(packets, now);
+        let mut signalling = !self.failed_sends.is_empty() || !self.local.is_empty() || !self.undelivered.is_empty();
+        signalling |= self.ready.iter().any(|ready| ready.data);
         if signalling {
             self.signalling(now);
         }
         let own = self.own_inbox();
-        if inbox {
+        let called = std::mem::take(&mut self.called);
+        if called {
             self.parts.inboxes[own].acknowledge();
         }
-        if inbox || self.parts.inboxes[own].has_more() {
+        if called || self.parts.inboxes[own].has_more() {
             signalling = true;
             if !self.inbox(now) {
                 return Ok(false);
@@ -183,20 +197,51 @@ impl<C: Core, K: Keeper> Shell<C, K> {
         Ok(true)
     }
 
+    /// Sleeps until there is something to do, and notes what is ready.
+    fn wait(&mut self, Events(events): &mut Events) -> io::Result<()> {
+        let mut timeout = self.until(Instant::now());
+        if self.pace.gathers() {
+            // Signalling and deadlines end the pause, sound does not.
+            let pause = timeout.map_or(PAUSE, |t| t.min(PAUSE));
+            let mut urgent = [PollFd::new(&self.urgent, PollFlags::IN)];
+            match poll(&mut urgent, Some(&timespec(pause))) {
+                Ok(_) | Err(Errno::INTR) => {}
+                Err(e) => return Err(e.into()),
+            }
+            timeout = Some(Duration::ZERO);
+        }
+        events.clear();
+        match epoll::wait(&self.poll, spare_capacity(events), timeout.map(timespec).as_ref()) {
+            Ok(_) | Err(Errno::INTR) => {}
+            Err(e) => return Err(e.into()),
+        }
+        if events.iter().any(|event| { event.data }.u64() == URGENT) {
+            let mut urgent = Vec::with_capacity(self.ready.len() + 1);
+            epoll::wait(&self.urgent, spare_capacity(&mut urgent), Some(&timespec(Duration::ZERO)))?;
+            for event in &urgent {
+                let (index, flags) = ({ event.data }.u64(), event.flags);
+                match self.ready.get_mut(index as usize) {
+                    Some(ready) => *ready = Ready { data: true, error: flags.contains(epoll::EventFlags::ERR) },
+                    None => self.called = true,
+                }
+            }
+        }
+        Ok(())
+    }
+
     fn own_inbox(&self) -> usize {
         usize::from(self.parts.number)
     }
 
     /// How long nothing needs to happen; `None`: until something arrives.
-    fn until(&self, now: Instant) -> Option<Timespec> {
+    fn until(&self, now: Instant) -> Option<Duration> {
         let own = self.own_inbox();
         let busy = self.parts.inboxes[own].has_more() || !self.failed_sends.is_empty() || !self.local.is_empty();
         let stuck = (!self.undelivered.is_empty() || !self.closing.is_empty()).then(|| now + TRY_AGAIN);
         let deadlines = [busy.then_some(now), stuck, self.parts.core.poll_timeout(), self.parts.stock.poll_timeout()];
         let wait = deadlines.into_iter().flatten().min()?.saturating_duration_since(now);
         // Longer than any deadline that matters, and short enough for every kernel.
-        let wait = wait.min(Duration::from_secs(3600));
-        Some(Timespec { tv_sec: wait.as_secs() as i64, tv_nsec: wait.subsec_nanos().into() })
+        Some(wait.min(Duration::from_secs(3600)))
     }
 
     /// One packet: in, through the core in place, out.
@@ -228,7 +273,8 @@ impl<C: Core, K: Keeper> Shell<C, K> {
             }
         }
         for index in 0..self.ready.len() {
-            if !std::mem::take(&mut self.ready[index]) {
+            let ready = std::mem::take(&mut self.ready[index]);
+            if !ready.data {
                 continue;
             }
             for _ in 0..BATCH {
@@ -244,8 +290,8 @@ impl<C: Core, K: Keeper> Shell<C, K> {
                     }
                 }
             }
-            // Readiness may also mean an error; the queue of errors is short, and usually empty.
-            for _ in 0..BATCH {
+            // ICMP errors wait in a queue of their own; it is short.
+            for _ in 0..if ready.error { BATCH } else { 0 } {
                 let Some(flow) = self.parts.listeners.next_error(index) else { break };
                 self.figures.unsent += 1;
                 self.input(Input::SendFailed { flow }, now);
@@ -332,7 +378,7 @@ impl<C: Core, K: Keeper> Shell<C, K> {
 
     /// Binds ports ahead of need, and gives back those whose rest is over.
     fn ports(&mut self, now: Instant) {
-        let open = self.parts.core.counts().ports;
+        let open = self.parts.core.open_ports();
         let mut fresh = Vec::new();
         while let Some(action) = self.parts.stock.rested(open, now) {
             match action {
@@ -368,4 +414,8 @@ impl<C: Core, K: Keeper> Shell<C, K> {
             self.outputs(now);
         }
     }
+}
+
+fn timespec(duration: Duration) -> Timespec {
+    Timespec { tv_sec: duration.as_secs() as i64, tv_nsec: duration.subsec_nanos().into() }
 }

@@ -22,6 +22,7 @@ pub trait Core {
     fn poll_timeout(&self) -> Option<Instant>;
     fn poll_output(&mut self) -> Option<Output>;
     fn give_back(&mut self, recording: RecordingKey, page: Page);
+    fn open_ports(&self) -> usize;
     fn counts(&self) -> Counts;
     fn stats(&self) -> Stats;
 }
@@ -59,6 +60,11 @@ impl Core for cell::Worker {
 
     fn give_back(&mut self, recording: RecordingKey, page: Page) {
         self.give_back(recording, page);
+    }
+
+    #[inline]
+    fn open_ports(&self) -> usize {
+        self.open_ports()
     }
 
     fn counts(&self) -> Counts {

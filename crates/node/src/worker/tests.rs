@@ -62,6 +62,10 @@ impl Core for Fake {
 
     fn give_back(&mut self, _: cell::RecordingKey, _: Page) {}
 
+    fn open_ports(&self) -> usize {
+        self.counts().ports
+    }
+
     fn counts(&self) -> Counts {
         Counts::default()
     }

@@ -211,6 +211,7 @@ fn cell_config(config: &Config, addresses: &Resolved, realm: &str, number: u16, 
     cell.cell = number;
     cell.cells = cells;
     cell.server = format!("Patchbay/{VERSION}");
+    cell.digest.clone_from(&config.sip.digest);
     cell.trunks = config.model_trunks();
     cell.routes = config.model_routes();
     for trunk in &cell.trunks {

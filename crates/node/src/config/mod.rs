@@ -9,6 +9,7 @@ mod words;
 pub use load::{ConfigError, ENV_PREFIX, Problem, load, parse};
 
 use serde::Deserialize;
+use sip_stack::auth::Algorithm;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -101,11 +102,14 @@ pub struct Sip {
     /// The address that peers outside private networks are told in Via, Contact and SDP, where the host itself has only a private one.
     #[serde(deserialize_with = "words::optional_ip")]
     pub advertised: Option<IpAddr>,
+    /// Digest algorithms that challenges offer, in this order.
+    #[serde(deserialize_with = "words::algorithms")]
+    pub digest: Vec<Algorithm>,
 }
 
 impl Default for Sip {
     fn default() -> Self {
-        Self { listen: vec![SocketAddr::from(([0, 0, 0, 0], 5060))], advertised: None }
+        Self { listen: vec![SocketAddr::from(([0, 0, 0, 0], 5060))], advertised: None, digest: vec![Algorithm::Md5] }
     }
 }
 

@@ -23,6 +23,8 @@ fn a_wrong_key_or_value_is_named_with_its_line_and_what_to_do() {
     for (text, line, says) in [
         ("[sip]\nlissten = []", 2, "lissten"),
         ("\n\n[sipp]\n", 3, "sipp"),
+        ("[sip]\ndigest = [\"SHA1\"]", 2, "SHA-512-256"),
+        ("[sip]\ndigest = []", 2, "no phone could prove"),
         ("[sip]\nlisten = [\"5060\"]", 2, "write it like \"0.0.0.0:5060\""),
         ("[http]\nlisten = \"localhost:80\"", 2, "is no address with a port"),
         ("[media]\nports = \"1-x\"", 2, "write it like \"20000-39999\""),
@@ -121,7 +123,7 @@ fn the_sample_file_is_valid_has_every_key_and_shows_the_defaults() {
         tables.into_iter().flat_map(|t| t.keys().cloned()).collect()
     };
     for (section, known) in [
-        ("sip", &["listen", "advertised"][..]),
+        ("sip", &["listen", "advertised", "digest"][..]),
         ("media", &["ports", "timeout_seconds"]),
         ("call", &["announce", "country", "language", "record", "drain_seconds"]),
         ("recording", &["dir", "min_free_mb"]),

@@ -21,6 +21,9 @@ pub(super) fn findings(config: &Config) -> Vec<Finding> {
         say("sip.listen", "the list is empty; name at least one address, for example \"0.0.0.0:5060\"".to_owned());
     }
     let mut seen = BTreeSet::new();
+    if config.sip.digest.is_empty() {
+        say("sip.digest", "the list is empty, so that no phone could prove who it is; name \"MD5\" at least".to_owned());
+    }
     for address in &config.sip.listen {
         if !seen.insert(*address) {
             say("sip.listen", format!("{address} is named twice; remove one"));

@@ -3,6 +3,7 @@
 use super::PortRange;
 use serde::de::{self, Deserializer, Visitor};
 use serde::{Deserialize, de::Error as _};
+use sip_stack::auth::Algorithm;
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::str::FromStr;
@@ -39,6 +40,19 @@ fn socket_address(text: &str) -> Result<SocketAddr, String> {
 fn ip(text: &str) -> Result<IpAddr, String> {
     IpAddr::from_str(text)
         .map_err(|_| format!("\"{text}\" is no IP address; write it like \"192.0.2.10\", without a port or a name"))
+}
+
+fn algorithm(text: &str) -> Result<Algorithm, String> {
+    match text {
+        "MD5" => Ok(Algorithm::Md5),
+        "SHA-256" => Ok(Algorithm::Sha256),
+        "SHA-512-256" => Ok(Algorithm::Sha512_256),
+        _ => Err(format!("\"{text}\" is no digest algorithm; choose among \"MD5\", \"SHA-256\", \"SHA-512-256\"")),
+    }
+}
+
+pub(super) fn algorithms<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<Algorithm>, D::Error> {
+    list(from, algorithm)
 }
 
 pub(super) fn address<'de, D: Deserializer<'de>>(from: D) -> Result<SocketAddr, D::Error> {

@@ -309,9 +309,13 @@ impl Call {
         if failure.is_none_or(|(known, _)| weight(outcome) > weight(known)) {
             *failure = Some((outcome, cause));
         }
-        let (last, verdict) = (pending.is_empty(), *failure);
+        // A global refusal speaks for all phones of the called party (RFC 3261 §16.7, step 5).
+        let everywhere = (600..700).contains(&cause.sip);
+        let verdict = if everywhere { Some((outcome, cause)) } else { *failure };
+        let last = everywhere || pending.is_empty();
         self.end_leg(leg, outcome, cause);
         if let (true, Some((outcome, cause))) = (last, verdict) {
+            self.drop_pending(Outcome::Cancelled, cause);
             self.fail(outcome, cause, now);
         }
     }
@@ -382,8 +386,13 @@ impl Call {
     fn give_up(&mut self, now: Instant) {
         let rang = self.ringing_at.is_some();
         let outcome = if rang { Outcome::NoAnswer } else { Outcome::Unreachable };
+        let said = match &self.state {
+            State::Dialling { failure, .. } => failure.filter(|(known, _)| weight(*known) > weight(outcome)),
+            State::Locating | State::Announcing { .. } | State::Talking { .. } | State::Ended => None,
+        };
         self.drop_pending(outcome, outcome.cause());
-        self.fail(outcome, outcome.cause(), now);
+        let (outcome, cause) = said.unwrap_or((outcome, outcome.cause()));
+        self.fail(outcome, cause, now);
     }
 
     /// There will be no conversation: say why, or refuse at once.

@@ -193,3 +193,16 @@ fn the_snapshot_is_the_record_of_a_switch_that_died() {
     let record = story.call.snapshot(story.now + secs(5));
     assert_eq!((record.outcome, record.talk_ms()), (Outcome::SwitchFailure, 5_000));
 }
+
+#[test]
+fn a_global_refusal_speaks_for_all_phones_and_a_busy_one_for_those_that_never_answer() {
+    let mut story = Story::ringing(&["101", "101"]);
+    let cause = Cause { sip: 603, q850: 21 };
+    story.hear(Input::Failed { leg: 1, outcome: Outcome::Rejected, cause });
+    assert_eq!(story.said.len(), 2, "the other phone stops ringing: {:?}", story.said);
+    assert_eq!(story.said[1], Effect::Announce(Outcome::Rejected));
+    let mut story = Story::ringing(&["101", "101"]);
+    story.hear(Input::Failed { leg: 1, outcome: Outcome::Busy, cause: Outcome::Busy.cause() });
+    story.wait(secs(31));
+    assert_eq!(story.said.last(), Some(&Effect::Announce(Outcome::Busy)));
+}

@@ -36,14 +36,13 @@ impl Cell {
         }
     }
 
-    /// An INVITE that belongs to no dialog yet.
+    /// An INVITE that belongs to no dialog yet. Whoever may call leaves a record, also where there is no room for the call.
     fn on_incoming(&mut self, session: SessionId, request: &Message, flow: Flow, now: Instant) {
-        if self.draining || self.conversations.len() >= self.config.policy.max_calls {
-            let headers = vec![("Retry-After".to_owned(), b"5".to_vec())];
-            return self.sip.reject(session, Status(503), headers, now);
-        }
+        let full = self.draining || self.conversations.len() >= self.config.policy.max_calls;
         match self.admit(request, flow, now) {
-            Admission::Granted(caller) => self.begin(session, caller, request, flow, None, now),
+            Admission::Granted(caller) => {
+                self.begin(session, caller, request, flow, full.then_some(Outcome::Congestion), now);
+            }
             Admission::Challenged { status, headers } => self.sip.reject(session, status, headers, now),
             Admission::Denied { claimed } => self.begin(session, claimed, request, flow, Some(Outcome::Forbidden), now),
             Admission::Ignored => self.sip.discard(session),

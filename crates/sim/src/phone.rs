@@ -150,7 +150,15 @@ impl Phone {
     pub fn dial(&self, number: &str) {
         self.act(|ua, now| {
             let uri = format!("sip:{number}@{}", ua.domain);
-            ua.dial(&uri, now);
+            ua.dial(&uri, None, now);
+        });
+    }
+
+    /// Calls a number with this session description instead of its own; an empty one is none at all.
+    pub fn dial_describing(&self, number: &str, description: &str) {
+        self.act(|ua, now| {
+            let uri = format!("sip:{number}@{}", ua.domain);
+            ua.dial(&uri, Some(description.as_bytes().to_vec()), now);
         });
     }
 
@@ -158,7 +166,7 @@ impl Phone {
     pub fn dial_directly(&self, other: &Phone) {
         let uri = format!("sip:{}@{}", other.number(), other.address());
         self.act(|ua, now| {
-            ua.dial(&uri, now);
+            ua.dial(&uri, None, now);
         });
     }
 

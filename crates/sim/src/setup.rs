@@ -22,6 +22,7 @@ pub struct Setup {
     pub(crate) max_calls: u16,
     pub(crate) ports: u16,
     pub(crate) digest: Vec<Hash>,
+    pub(crate) max_calls_per_worker: usize,
 }
 
 impl Setup {
@@ -40,6 +41,7 @@ impl Setup {
             max_calls: 5,
             ports: 200,
             digest: vec![Hash::Md5],
+            max_calls_per_worker: 1000,
         }
     }
 
@@ -116,6 +118,12 @@ impl Setup {
     /// Challenges offer these algorithms, in this order; MD5 alone unless told otherwise.
     pub fn digest(mut self, hashes: &[Hash]) -> Self {
         self.digest = hashes.to_vec();
+        self
+    }
+
+    /// Each worker carries so many calls at once.
+    pub fn max_calls_per_worker(mut self, calls: usize) -> Self {
+        self.max_calls_per_worker = calls;
         self
     }
 

@@ -18,7 +18,7 @@ fn the_caller_hears_ringback_then_the_called_party_and_hangs_up() {
             let (phone, other) = two(world);
             phone.dial("101");
             assert!(world.run_until(secs(40), || other.is_ringing()));
-            world.run_for(secs(7));
+            world.run_for(secs(11));
             heard_if_told(world, &phone, Sound::Ringback);
             assert!(!phone.has_heard(other.voice()));
 

@@ -2,7 +2,7 @@
 
 use expect_test::expect_file;
 use model::{Outcome, Side};
-use patchbay_tests::{assert_recorded, connect, converse, everywhere, heard_if_told, once, part, refusal};
+use patchbay_tests::{assert_recorded, connect, converse, everywhere, heard_if_told, once, part, refusal, seeds};
 use sim::{Conduct, End, Phone, Setup, Sound, World, millis, secs};
 
 /// A caller, and two phones of 101.
@@ -76,7 +76,7 @@ fn all_refuse_and_the_caller_hears_the_best_reason() {
 
 #[test]
 fn both_answer_in_the_same_moment() {
-    for seed in 0..20 {
+    for seed in seeds() {
         let world = World::new(if seed == 0 { Setup::new(seed) } else { Setup::new(seed).rough() });
         let (phone, desk, kitchen) = three(&world);
         phone.dial("101");

@@ -234,3 +234,46 @@ fn a_full_disk_stops_no_call() {
     assert_eq!(record.outcome, Outcome::Answered);
     assert!(!file.complete && file.note.contains("no space left"), "{file:?}");
 }
+
+#[test]
+fn a_description_that_nobody_can_use_is_refused_with_488() {
+    let audio = "v=0\r\no=- 1 1 IN IP4 198.51.100.10\r\ns=-\r\nc=IN IP4 198.51.100.10\r\nt=0 0\r\n";
+    let descriptions = [
+        String::new(),
+        "garbage".to_owned(),
+        audio.to_owned(),
+        format!("{audio}m=video 20000 RTP/AVP 96\r\na=rtpmap:96 H264/90000\r\n"),
+        format!("{audio}m=audio 20000 RTP/SAVP 8\r\n"),
+        format!("{audio}m=audio 99999 RTP/AVP 8\r\n"),
+        format!("{audio}{}", "a=x\r\n".repeat(10_000)),
+    ];
+    for description in descriptions {
+        let world = World::seeded(7);
+        let (phone, other) = two(&world);
+        phone.dial_describing("101", &description);
+        assert_eq!(refusal(&world, &phone), 488, "{}", description.chars().take(300).collect::<String>());
+        assert_eq!(other.calls_received(), 0);
+        world.assert_settled();
+        assert_record(&world, Outcome::Incompatible, Side::System, (488, 88));
+    }
+}
+
+#[test]
+fn a_full_worker_refuses_one_more_call_and_harms_none() {
+    let world = World::new(Setup::new(7).max_calls_per_worker(1));
+    let (phone, other) = two(&world);
+    let third = world.phone("102");
+    other.set_conduct(Conduct::AnswerAtOnce);
+    phone.dial("101");
+    patchbay_tests::connect(&world, &phone, &other);
+    third.dial("101");
+    assert_eq!(refusal(&world, &third), 503);
+    patchbay_tests::converse(&world, &phone, &other);
+    phone.hang_up();
+    patchbay_tests::part(&world, &phone, &other);
+    third.dial("101");
+    patchbay_tests::connect(&world, &third, &other);
+    third.hang_up();
+    patchbay_tests::part(&world, &third, &other);
+    world.assert_settled();
+}

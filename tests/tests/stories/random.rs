@@ -2,7 +2,7 @@
 //! record, nothing is left alive, nothing is logged as an error, and no phone finds a broken rule.
 
 use model::Outcome;
-use patchbay_tests::{connect, converse, part};
+use patchbay_tests::{connect, converse, part, seeds};
 use sim::{Conduct, Link, Phone, Setup, World, millis, secs};
 use stdx::Entropy;
 
@@ -48,7 +48,7 @@ fn random_world(seed: u64) -> World {
 
 #[test]
 fn whatever_the_phones_do_the_books_are_right() {
-    for seed in 0..40 {
+    for seed in seeds() {
         let world = random_world(seed);
         let mut chance = Entropy::seeded(1000 + seed);
         let mut phones: Vec<Phone> = ["100", "101", "102"].map(|number| world.phone(number)).to_vec();
@@ -94,7 +94,7 @@ fn whatever_the_phones_do_the_books_are_right() {
 /// The same with a switch that is killed every now and then: a call may be begun anew by a repeated INVITE, but none is without a record.
 #[test]
 fn whatever_the_phones_do_while_the_switch_dies_no_call_is_forgotten() {
-    for seed in 0..20 {
+    for seed in seeds() {
         let world = random_world(seed);
         let mut chance = Entropy::seeded(2000 + seed);
         let phones: Vec<Phone> = ["100", "101", "102", "103"].map(|number| world.phone(number)).to_vec();

@@ -1,7 +1,7 @@
 //! Two to four workers: every message finds the one that owns it, and calls cross between homes.
 
 use model::Outcome;
-use patchbay_tests::{SEEDS, assert_recorded, connect, converse, part, refusal};
+use patchbay_tests::{assert_recorded, connect, converse, part, refusal, seeds};
 use sim::{Conduct, Phone, Setup, World, secs};
 
 /// Phones whose extensions have their homes on every worker.
@@ -47,7 +47,7 @@ fn calls_between_extensions_of_all_homes() {
 
 #[test]
 fn the_same_over_rough_lines() {
-    for seed in 0..SEEDS {
+    for seed in seeds() {
         let workers = 2 + (seed % 3) as u16;
         let world = World::new(Setup::new(seed).workers(workers).rough());
         let phones = phones(&world, workers);

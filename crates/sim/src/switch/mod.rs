@@ -55,6 +55,8 @@ pub(crate) struct Switch {
     tickets: u64,
     /// Call-ID and CSeq of INVITEs that reached us with credentials, or from a trunk, and were not challenged.
     invited: BTreeSet<(String, String)>,
+    /// Call-IDs of all INVITEs that ever reached us.
+    seen: BTreeSet<String>,
     trunks: BTreeSet<IpAddr>,
     out: Vec<Packet>,
 }
@@ -66,6 +68,7 @@ impl Switch {
         config.routes.clone_from(&setup.routes);
         config.policy.announce = setup.announce;
         config.policy.media_timeout = setup.media_timeout;
+        config.policy.max_calls = setup.max_calls_per_worker;
         config.digest = setup.digest.iter().map(|hash| algorithm(*hash)).collect();
         for (name, ip) in &setup.trunks {
             let target = SocketAddr::new(*ip, 5060);
@@ -93,6 +96,7 @@ impl Switch {
             answers: BTreeMap::new(),
             tickets: 0,
             invited: BTreeSet::new(),
+            seen: BTreeSet::new(),
             trunks: setup.trunks.iter().map(|(_, ip)| *ip).collect(),
             out: Vec::new(),
         };
@@ -307,7 +311,9 @@ impl Switch {
         }
         let first = header(packet, "To").is_some_and(|to| !to.contains(";tag="));
         if first && (header(packet, "Authorization").is_some() || self.trunks.contains(&packet.from.ip())) {
-            self.invited.insert(name_of(packet));
+            let name = name_of(packet);
+            self.seen.insert(name.0.clone());
+            self.invited.insert(name);
         }
     }
 

@@ -72,6 +72,11 @@ impl World {
         (sip_stack::placement::aor_hash(number.as_bytes()) % u64::from(workers)) as u16
     }
 
+    /// The time of call records, Unix milliseconds.
+    pub fn wall(&self) -> stdx::UnixMillis {
+        self.switch(|switch, now| switch.config.wall.at(now))
+    }
+
     // Faults and the end.
 
     /// `kill -9`.
@@ -271,8 +276,9 @@ impl World {
         let records = self.records();
         let invited: BTreeSet<String> =
             self.switch(|switch, _| switch.invited.iter().map(|(call_id, _)| call_id.clone()).collect());
+        let seen = self.switch(|switch, _| switch.seen.clone());
         for record in &records {
-            let known = sip_call_id(record).is_some_and(|call_id| invited.contains(call_id));
+            let known = sip_call_id(record).is_some_and(|call_id| seen.contains(call_id));
             assert!(known, "seed {}: a record of a call that never came: {record:#?}", self.seed());
         }
         let count = |call_id: &String| records.iter().filter(|record| sip_call_id(record) == Some(call_id)).count();

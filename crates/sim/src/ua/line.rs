@@ -133,8 +133,8 @@ impl Ua {
         id
     }
 
-    /// Calls a URI.
-    pub(crate) fn dial(&mut self, uri: &str, now: Instant) -> LineId {
+    /// Calls a URI; `offer` takes the place of its own description.
+    pub(crate) fn dial(&mut self, uri: &str, offer: Option<Vec<u8>>, now: Instant) -> LineId {
         let local_tag = self.entropy.token(8);
         let begin = Beginning {
             state: LineState::Dialing,
@@ -147,8 +147,8 @@ impl Ua {
             remote_cseq: 0,
         };
         let id = self.open_line(begin, now);
-        let offer = self.offer(id);
-        let request = self.in_dialog(id, Method::Invite, offer);
+        let own = self.offer(id);
+        let request = self.in_dialog(id, Method::Invite, offer.unwrap_or(own));
         self.lines[id].invite_cseq = self.lines[id].local_cseq;
         let to = self.next_hop(uri);
         self.start_client(request, to, Purpose::Invite(id), now);
@@ -324,10 +324,15 @@ impl Ua {
 
     /// Offers the call again with another direction: `sendonly` holds, `sendrecv` retrieves.
     pub(crate) fn reinvite(&mut self, id: LineId, direction: &str, now: Instant) {
+        self.lines[id].media.set_direction(direction);
+        self.reoffer(id, now);
+    }
+
+    /// The re-INVITE itself, also when it is tried again.
+    pub(super) fn reoffer(&mut self, id: LineId, now: Instant) {
         if self.lines[id].state != LineState::Talking {
             return;
         }
-        self.lines[id].media.set_direction(direction);
         self.lines[id].answered_with.clear();
         self.lines[id].reinvite_status = None;
         let offer = self.offer(id);
@@ -351,7 +356,18 @@ impl Ua {
             if !self.lines[id].is_over() {
                 self.take_answer(id, &response.body, now);
             }
-        } else if matches!(status, 408 | 481) && !self.lines[id].is_over() {
+        } else if self.lines[id].is_over() {
+            // Nobody is left to offer anything to.
+        } else if matches!(status, 491 | 500) {
+            // Another INVITE is still under way: try again (RFC 3261 §14.1 and §14.2).
+            let patience = response.is_some_and(|(response, _)| {
+                response.headers.iter().any(|header| matches!(header, rsip::Header::RetryAfter(_)))
+            });
+            if status == 500 && !patience {
+                self.complain("500 to a re-INVITE without Retry-After".into());
+            }
+            self.timers.set(Timer::Reinvite(id), now + Duration::from_secs(3));
+        } else if matches!(status, 408 | 481) {
             // RFC 3261 §12.2.1.2: the dialog is gone.
             self.bye(id, now);
         }

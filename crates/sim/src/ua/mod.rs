@@ -74,6 +74,8 @@ pub(crate) enum Timer {
     PickUp(LineId),
     /// The next 20 ms of sound.
     Speak(LineId),
+    /// Offer a call again.
+    Reinvite(LineId),
     /// Register again.
     Register,
     /// Keep the NAT box's mapping open.
@@ -185,6 +187,7 @@ impl Ua {
                 Timer::Ring(line) => self.ring(line, now),
                 Timer::PickUp(line) => self.pick_up(line, now),
                 Timer::Speak(line) => self.speak(line, now),
+                Timer::Reinvite(line) => self.reoffer(line, now),
                 Timer::Register => self.register(now),
                 Timer::KeepAlive => {
                     if let Some(proxy) = self.proxy {

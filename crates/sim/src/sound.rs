@@ -33,7 +33,7 @@ impl Sound {
             Self::Voice(_) => &[],
             // The long pause need not be heard to its end to be told from other pauses.
             Self::Ringback => &[1000, 1500],
-            Self::Busy => &[350, 350, 350],
+            Self::Busy => &[350, 350, 350, 350],
             Self::Congestion => &[700, 700, 700],
             Self::Unobtainable => &[100, 100, 100, 100, 100, 100, 400, 400],
         }

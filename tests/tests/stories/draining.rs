@@ -3,7 +3,7 @@
 use expect_test::expect_file;
 use model::{Outcome, Side};
 use patchbay_tests::{assert_recorded, connect, converse, everywhere, part, refusal};
-use sim::{Conduct, End, secs};
+use sim::{Conduct, End, Setup, World, secs};
 
 #[test]
 fn a_draining_switch_takes_no_new_call_and_keeps_the_old_ones() {
@@ -20,6 +20,12 @@ fn a_draining_switch_takes_no_new_call_and_keeps_the_old_ones() {
             third.dial("101");
             assert_eq!(refusal(world, &third), 503);
             converse(world, &phone, &other);
+
+            let refused = world.record();
+            assert_eq!(
+                (refused.outcome, refused.caller.as_str(), refused.cause.sip),
+                (Outcome::Congestion, "102", 503)
+            );
 
             world.hang_up_all();
             part(world, &phone, &other);
@@ -47,4 +53,15 @@ fn calls_that_ring_are_ended_too() {
             assert_eq!(world.record().ended_by, Side::System);
         },
     );
+}
+
+#[test]
+fn a_trunk_that_calls_a_draining_switch_is_refused_and_on_record() {
+    let world = World::new(Setup::new(7).trunk("pstn", "0*"));
+    let (trunk, phone) = (world.trunk("pstn"), world.phone("100"));
+    world.drain();
+    trunk.dial("100");
+    assert_eq!((refusal(&world, &trunk), phone.calls_received()), (503, 0));
+    world.assert_settled();
+    assert_eq!(world.record().outcome, Outcome::Congestion);
 }

@@ -88,6 +88,7 @@ impl From<StoreError> for Problem {
             other @ (StoreError::File { .. }
             | StoreError::Migrate(_)
             | StoreError::Hot(_)
+            | StoreError::Ladders(_)
             | StoreError::Damaged(_)
             | StoreError::NoRandomness(_)) => Self::ours(&other),
         }

@@ -1,6 +1,5 @@
 //! The HTTP side: the API, and beside it `/healthz` and `/metrics`.
 
-use crate::ladders::Ladders;
 use crate::metrics::{self, Gathered, Process};
 use crate::recorder::Recorder;
 use crate::switch::NodeSwitch;
@@ -27,8 +26,6 @@ pub struct Watch {
     pub store: Store,
     /// The writer of call records.
     pub records: RecordWriter,
-    /// The writer of ladders.
-    pub ladders: Ladders,
     /// The recording thread.
     pub recorder: Recorder,
     /// False before everything has started and after shutdown has begun.
@@ -75,7 +72,7 @@ async fn scrape(State(watch): State<Watch>) -> Response {
         workers: watch.switch.figures(PATIENCE).await,
         recorder: watch.recorder.figures(),
         records: watch.records.figures(),
-        ladders_dropped: watch.ladders.dropped(),
+        ladders_dropped: watch.store.ladders().dropped(),
         process: Process::read(watch.since),
     };
     ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], metrics::render(&gathered)).into_response()

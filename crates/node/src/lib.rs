@@ -7,7 +7,6 @@ pub mod config;
 pub mod demo;
 pub mod first_run;
 pub mod http;
-pub mod ladders;
 pub mod logging;
 pub mod metrics;
 pub mod net;

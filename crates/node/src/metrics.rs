@@ -14,7 +14,7 @@ pub struct Gathered {
     pub recorder: RecorderFigures,
     /// The writer of call records.
     pub records: WriterFigures,
-    /// Ladders that the database was too slow for.
+    /// Ladders that the disk did not take.
     pub ladders_dropped: u64,
     /// The process.
     pub process: Process,

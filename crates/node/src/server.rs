@@ -3,7 +3,6 @@
 use crate::config::{Config, Country};
 use crate::first_run;
 use crate::http::{VERSION, Watch, watch_routes};
-use crate::ladders::Ladders;
 use crate::net::sound::{Sockets, bind_address};
 use crate::net::{Listeners, Resolved, Stock, flow_to, resolve};
 use crate::recorder::{self, Recorder};
@@ -41,7 +40,6 @@ pub struct Server {
     recorder: Recorder,
     recorder_thread: JoinHandle<()>,
     records: RecordWriter,
-    ladders: Ladders,
     store: Store,
     ready: Arc<AtomicBool>,
     http: tokio::task::JoinHandle<()>,
@@ -56,7 +54,7 @@ impl Server {
         raise_file_limit();
         let mut entropy = Entropy::from_seed(seed()?);
         let store =
-            Store::open(store::Config { keep_traces: config.store.traces, ..store::Config::new(&config.data_dir) })
+            Store::open(store::Config { keep_ladders: config.store.traces, ..store::Config::new(&config.data_dir) })
                 .await
                 .map_err(|e| format!("opening the data in {}: {e}", config.data_dir.display()))?;
         let lock = lock(&config.data_dir)?;
@@ -74,7 +72,6 @@ impl Server {
             recorder::Settings { dir: config.recordings_dir(), min_free: config.recording.min_free_mb << 20 };
         let (recorder, recorder_thread) = recorder::start(settings, Arc::clone(&inboxes))?;
         let records = RecordWriter::start(store.clone(), hot.clone(), |_| {});
-        let ladders = Ladders::start(store.clone());
 
         let accounts = first_run::accounts(&store, &mut entropy).await?;
         let extensions = store.extensions().await?;
@@ -93,7 +90,7 @@ impl Server {
             shells.push(Shell::new(Parts {
                 number,
                 core,
-                keeper: StoreKeeper::new(hot.clone(), records.clone(), ladders.clone()),
+                keeper: StoreKeeper::new(hot.clone(), records.clone(), store.ladders().clone()),
                 inboxes: Arc::clone(&inboxes),
                 listeners,
                 sockets: Sockets::new(first, last, bind_address(&addresses.0)),
@@ -110,7 +107,6 @@ impl Server {
             switch: switch.clone(),
             store: store.clone(),
             records: records.clone(),
-            ladders: ladders.clone(),
             recorder: recorder.clone(),
             ready: Arc::clone(&ready),
             since,
@@ -131,7 +127,6 @@ impl Server {
             recorder,
             recorder_thread,
             records,
-            ladders,
             store,
             ready,
             http,
@@ -171,7 +166,6 @@ impl Server {
         if !self.records.flush(LAST_RECORDS).await {
             warn!("not all call records are in the database yet; the next start brings them there");
         }
-        self.ladders.flush(LAST_RECORDS).await;
         self.http.abort();
         self.run_file.remove();
         self.store.close().await;

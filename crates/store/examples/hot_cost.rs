@@ -4,12 +4,12 @@
 #![allow(clippy::print_stdout, clippy::unwrap_used, reason = "a measuring program for whoever sits before it")]
 
 use model::{CallId, CallRecord, Cause, Direction, LegRecord, Outcome, Quality, Side};
-use patchbay_store::{Batch, Config, Filter, FinishedCall, Hot, HotSync, RecordWriter, Store};
+use patchbay_store::{Batch, Config, Filter, Hot, HotSync, RecordWriter, Store};
 use std::time::{Duration, Instant};
 use stdx::Entropy;
 
-/// A usual trace, bytes.
-const TRACE: usize = 8000;
+/// A usual ladder, bytes.
+const LADDER: usize = 8000;
 
 fn main() {
     let mut arguments = std::env::args().skip(1).map(|text| text.parse::<u64>().unwrap());
@@ -52,14 +52,15 @@ async fn write_calls(dir: &std::path::Path, hot: Hot, calls: u64) {
     let mut entropy = Entropy::seeded(1);
     let cpu = cpu();
     for n in 0..calls {
-        let finished = FinishedCall { record: record(&mut entropy, n), trace: vec![b' '; TRACE] };
-        let kept = writer.write(finished, Batch::default());
+        let record = record(&mut entropy, n);
+        store.ladders().keep(record.id, vec![b' '; LADDER]);
+        let kept = writer.write(record, Batch::default());
         assert_eq!(kept, patchbay_store::Kept::Hot);
         hot.commit().unwrap();
         tokio::time::sleep(Duration::from_millis(1)).await;
     }
     assert!(writer.flush(Duration::from_secs(60)).await);
-    report("a finished call into SQL, at most 1000 a second", self::cpu() - cpu, calls);
+    report("a finished call into SQL and its ladder into a file, at most 1000 a second", self::cpu() - cpu, calls);
     let begun = Instant::now();
     let page = store.records(&Filter { number: Some("101".into()), limit: 50, ..Filter::default() }).await.unwrap();
     println!("a page of 50 of {}: {:?}", page.total, begun.elapsed());

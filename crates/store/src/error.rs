@@ -26,6 +26,9 @@ pub enum StoreError {
     /// Hot state.
     #[error(transparent)]
     Hot(#[from] HotError),
+    /// The files of ladders could not be read.
+    #[error("reading ladders: {0}")]
+    Ladders(io::Error),
     /// Something that was stored cannot be read back: another key, or damage.
     #[error("stored {0} cannot be read: wrong secret.key, or damaged")]
     Damaged(&'static str),

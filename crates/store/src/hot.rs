@@ -17,7 +17,7 @@
 mod engine;
 
 use crate::HotError;
-use engine::Engine;
+use engine::{Engine, NewestLog};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{self, RecvTimeoutError};
@@ -319,6 +319,7 @@ fn keep_synced(shared: &Shared, stopped: &mpsc::Receiver<()>) {
         HotSync::Every(interval) => interval.max(Duration::from_millis(1)),
         HotSync::EveryCommit => TICK,
     };
+    let mut log = NewestLog::default();
     let mut warned: Option<Instant> = None;
     let mut warn = |trouble: &str| {
         if warned.is_none_or(|at| at.elapsed() >= WARN_EVERY) {
@@ -332,7 +333,7 @@ fn keep_synced(shared: &Shared, stopped: &mpsc::Receiver<()>) {
         if let Err(HotError::Waiting(trouble)) = result {
             warn(&trouble);
         }
-        if let Err(trouble) = sync(shared) {
+        if let Err(trouble) = sync(shared, &mut log) {
             warn(&trouble);
         }
     }
@@ -340,7 +341,7 @@ fn keep_synced(shared: &Shared, stopped: &mpsc::Receiver<()>) {
     if let Err(error) = shared.lock().commit(HotSync::EveryCommit) {
         tracing::warn!(%error, "hot state could not be written at the end");
     }
-    let _ = sync(shared);
+    let _ = sync(shared, &mut log);
 }
 
 /// Opens the store again after it broke. All slow steps run outside the lock.
@@ -363,13 +364,13 @@ fn reopen(shared: &Shared) {
 }
 
 /// Brings what was written to the disk, without holding up who writes.
-fn sync(shared: &Shared) -> Result<(), String> {
+fn sync(shared: &Shared, log: &mut NewestLog) -> Result<(), String> {
     let mut state = shared.lock();
     if !std::mem::take(&mut state.unsynced) {
         return Ok(());
     }
     drop(state);
-    engine::sync_log(&shared.dir).inspect_err(|_| shared.lock().unsynced = true)
+    log.sync(&shared.dir).inspect_err(|_| shared.lock().unsynced = true)
 }
 
 #[cfg(test)]

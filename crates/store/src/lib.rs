@@ -1,6 +1,6 @@
 //! What survives: SQL for records and settings, a log-structured store for hot state.
 //!
-//! [`Store`] is the slow, complete truth: extensions, users, call records, traces, settings, in SQLite. [`Hot`] is the
+//! [`Store`] is the slow, complete truth: extensions, users, call records, settings, in SQLite; the ladders of calls in files beside it. [`Hot`] is the
 //! fast one: what must outlive `kill -9` and cannot wait for SQL. [`RecordWriter`] carries finished calls from the
 //! one to the other, each exactly once.
 
@@ -8,19 +8,20 @@ mod config;
 mod error;
 mod extensions;
 mod hot;
+mod ladders;
 mod record_writer;
 mod records;
 mod secrets;
 mod sql;
 mod throttle;
-mod traces;
 mod users;
 
 pub use config::Config;
 pub use error::{HotError, LoginRefusal, StoreError};
 pub use extensions::{Imported, NewExtension, Put, ha1, valid_number};
 pub use hot::{Batch, Hot, HotEntry, HotSync};
-pub use record_writer::{FinishedCall, Kept, RecordWriter, WriterFigures};
+pub use ladders::Ladders;
+pub use record_writer::{Kept, RecordWriter, WriterFigures};
 pub use records::{Filter, MAX_PAGE, Page};
 pub use sql::Store;
 pub use users::{Account, NewUser, md5_hex};

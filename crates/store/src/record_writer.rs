@@ -1,7 +1,8 @@
 //! Finished calls on their way into SQL: each exactly once, whatever breaks meanwhile.
 //!
 //! A finished call is kept in hot state first and then given to one task over a bounded channel. The task stores many
-//! in one transaction and only then has hot state forget them. What finds the channel full, or was left by a run that
+//! in one transaction and only then has hot state forget them. It is woken for the first of a group and takes the others
+//! when the group's time is over: a transaction, its sync and a wake-up cost more than many calls. What finds the channel full, or was left by a run that
 //! ended, is taken from hot state by a sweep. A call that is stored a second time changes nothing.
 
 use crate::{Batch, Hot, Store};
@@ -9,38 +10,26 @@ use model::{CallId, CallRecord};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{Notify, mpsc, watch};
 
 /// How many finished calls may wait in memory.
 const ROOM: usize = 1024;
-/// How many bytes of traces may wait in memory.
-const TRACE_ROOM: u64 = 32 << 20;
 /// How many go into one transaction.
 const MANY: usize = 256;
-/// How long the first of a group waits for others.
-const GATHER: Duration = Duration::from_millis(25);
+/// How long the first of a group waits for others: nobody looks for a record sooner, and hot state has it.
+const GATHER: Duration = Duration::from_millis(250);
+/// As many do not wait any longer.
+const ENOUGH: u64 = 100;
 /// How often hot state is swept while calls wait only there.
 const SWEEP: Duration = Duration::from_secs(1);
 /// First and longest wait before a failed transaction is tried again.
 const RETRY: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(5));
 /// How often an operator is told that calls wait.
 const WARN_EVERY: Duration = Duration::from_secs(60);
-/// A longer trace is left out, bytes.
-const MAX_TRACE: usize = 1 << 20;
 /// Finished calls in hot state: this, then the id's 16 bytes.
 const PREFIX: &[u8] = b"record/";
 /// Where a finished call goes that cannot be read back, for whoever wants to look.
 const BROKEN: &[u8] = b"broken/";
-
-/// A finished call: its record, and its trace.
-#[derive(Clone, Debug, PartialEq)]
-pub struct FinishedCall {
-    /// The record.
-    pub record: CallRecord,
-    /// The SIP ladder: a JSON array of entries, as the caller serialised it; empty if none was kept. At most 1 MiB, a
-    /// longer one is left out.
-    pub trace: Vec<u8>,
-}
 
 /// How safe a finished call is.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -73,7 +62,7 @@ pub struct WriterFigures {
 #[derive(Clone)]
 pub struct RecordWriter {
     shared: Arc<Shared>,
-    queue: mpsc::Sender<FinishedCall>,
+    queue: mpsc::Sender<CallRecord>,
     settled: watch::Receiver<u64>,
 }
 
@@ -82,7 +71,8 @@ struct Shared {
     stored: AtomicU64,
     retries: AtomicU64,
     waiting: AtomicU64,
-    waiting_trace_bytes: AtomicU64,
+    /// Ends the waiting for more.
+    enough: Notify,
     lost: AtomicU64,
     /// How often a call had to stay in hot state alone, and up to which of these times hot state was swept.
     fell_behind: AtomicU64,
@@ -104,7 +94,7 @@ impl RecordWriter {
             stored: AtomicU64::new(0),
             retries: AtomicU64::new(0),
             waiting: AtomicU64::new(0),
-            waiting_trace_bytes: AtomicU64::new(0),
+            enough: Notify::new(),
             lost: AtomicU64::new(0),
             // An earlier run may have left some.
             fell_behind: AtomicU64::new(1),
@@ -119,16 +109,12 @@ impl RecordWriter {
     /// step (the snapshot of the call, which is no more): they happen together with it or not at all.
     ///
     /// It does not commit hot state; that is the caller's, once for all that it did.
-    pub fn write(&self, mut finished: FinishedCall, mut also: Batch) -> Kept {
-        let call = finished.record.id;
-        if finished.trace.len() > MAX_TRACE {
-            tracing::debug!(%call, bytes = finished.trace.len(), "trace left out: too long");
-            finished.trace = Vec::new();
-        }
-        also.keep(&key(PREFIX, call), &encode(&finished));
+    pub fn write(&self, record: CallRecord, mut also: Batch) -> Kept {
+        let call = record.id;
+        also.keep(&key(call), &encode(&record));
         let hot = self.shared.hot.apply(also);
 
-        let queued = self.queue(finished);
+        let queued = self.queue(record);
         match hot {
             Ok(()) => {
                 if !queued {
@@ -146,14 +132,14 @@ impl RecordWriter {
     }
 
     /// Gives it to the task; false if there is no room in memory.
-    fn queue(&self, finished: FinishedCall) -> bool {
+    fn queue(&self, record: CallRecord) -> bool {
         // Counted first, so that the task never counts down what was not counted up.
-        let trace = finished.trace.len() as u64;
-        let traces = self.shared.waiting_trace_bytes.fetch_add(trace, Ordering::AcqRel) + trace;
-        self.shared.waiting.fetch_add(1, Ordering::AcqRel);
-        let queued = traces <= TRACE_ROOM && self.queue.try_send(finished).is_ok();
+        let waiting = self.shared.waiting.fetch_add(1, Ordering::AcqRel) + 1;
+        let queued = self.queue.try_send(record).is_ok();
         if !queued {
-            self.shared.no_longer_waiting(1, trace);
+            self.shared.waiting.fetch_sub(1, Ordering::AcqRel);
+        } else if waiting == ENOUGH {
+            self.shared.enough.notify_one();
         }
         queued
     }
@@ -167,6 +153,7 @@ impl RecordWriter {
                 if self.shared.is_settled() {
                     return true;
                 }
+                self.shared.enough.notify_one();
                 if settled.changed().await.is_err() {
                     return self.shared.is_settled();
                 }
@@ -196,17 +183,12 @@ impl Shared {
     fn is_settled(&self) -> bool {
         self.waiting.load(Ordering::Acquire) == 0 && !self.is_behind()
     }
-
-    fn no_longer_waiting(&self, calls: u64, trace_bytes: u64) {
-        self.waiting.fetch_sub(calls, Ordering::AcqRel);
-        self.waiting_trace_bytes.fetch_sub(trace_bytes, Ordering::AcqRel);
-    }
 }
 
 struct Task<F> {
     shared: Arc<Shared>,
     store: Store,
-    waiting: mpsc::Receiver<FinishedCall>,
+    waiting: mpsc::Receiver<CallRecord>,
     settle: watch::Sender<u64>,
     on_stored: F,
     warned: Option<Instant>,
@@ -227,14 +209,15 @@ impl<F: FnMut(&[CallId]) + Send + 'static> Task<F> {
                     }
                     self.gather(&mut group).await;
                     self.store_all(&group).await;
-                    let trace_bytes = group.iter().map(|call| call.trace.len() as u64).sum();
-                    self.shared.no_longer_waiting(group.len() as u64, trace_bytes);
+                    self.shared.waiting.fetch_sub(group.len() as u64, Ordering::AcqRel);
                     group.clear();
                 }
-                () = tokio::time::sleep_until(next_sweep), if behind => {
-                    let more = self.sweep().await;
-                    next_sweep = tokio::time::Instant::now() + if more { Duration::ZERO } else { SWEEP };
-                }
+                () = tokio::time::sleep_until(next_sweep), if behind => {}
+            }
+            // Not as a branch above: under load there is always a call in memory.
+            if behind && tokio::time::Instant::now() >= next_sweep {
+                let more = self.sweep().await;
+                next_sweep = tokio::time::Instant::now() + if more { Duration::ZERO } else { SWEEP };
             }
             self.settle.send_modify(|n| *n += 1);
         }
@@ -243,14 +226,15 @@ impl<F: FnMut(&[CallId]) + Send + 'static> Task<F> {
     }
 
     /// Waits a little for more, so that they share a transaction.
-    async fn gather(&mut self, group: &mut Vec<FinishedCall>) {
-        let until = tokio::time::Instant::now() + GATHER;
-        while group.len() < MANY {
-            let room = MANY - group.len();
-            match tokio::time::timeout_at(until, self.waiting.recv_many(group, room)).await {
-                Ok(taken) if taken > 0 => {}
-                _ => break,
-            }
+    async fn gather(&mut self, group: &mut Vec<CallRecord>) {
+        if (group.len() as u64) < ENOUGH && !self.waiting.is_closed() {
+            // In time or by a word left from the last group, which costs a small group.
+            let _ = tokio::time::timeout(GATHER, self.shared.enough.notified()).await;
+        }
+        while group.len() < MANY
+            && let Ok(record) = self.waiting.try_recv()
+        {
+            group.push(record);
         }
     }
 
@@ -283,10 +267,10 @@ impl<F: FnMut(&[CallId]) + Send + 'static> Task<F> {
     }
 
     /// Stores these, however long it takes, and has hot state forget them.
-    async fn store_all(&mut self, calls: &[FinishedCall]) {
+    async fn store_all(&mut self, calls: &[CallRecord]) {
         let mut wait = RETRY.0;
         let new = loop {
-            match self.store.insert_finished(calls).await {
+            match self.store.insert_records(calls).await {
                 Ok(new) => break new,
                 Err(error) => {
                     self.shared.retries.fetch_add(1, Ordering::Relaxed);
@@ -298,7 +282,7 @@ impl<F: FnMut(&[CallId]) + Send + 'static> Task<F> {
         };
         let mut batch = Batch::default();
         for call in calls {
-            batch.forget(&key(PREFIX, call.record.id));
+            batch.forget(&key(call.id));
         }
         let hot = &self.shared.hot;
         if let Err(error) = hot.apply(batch).and_then(|()| hot.commit()) {
@@ -330,24 +314,16 @@ impl<F: FnMut(&[CallId]) + Send + 'static> Task<F> {
     }
 }
 
-fn key(prefix: &[u8], call: CallId) -> Vec<u8> {
-    [prefix, call.as_bytes()].concat()
+fn key(call: CallId) -> Vec<u8> {
+    [PREFIX, call.as_bytes()].concat()
 }
 
-/// Length of the record (four bytes, big-endian), the record as JSON, the trace.
-fn encode(call: &FinishedCall) -> Vec<u8> {
-    let mut bytes = vec![0; 4];
-    if serde_json::to_writer(&mut bytes, &call.record).is_err() {
-        stdx::never!(true, "a call record does not serialise");
-    }
-    let length = u32::try_from(bytes.len() - 4).unwrap_or(u32::MAX);
-    bytes[..4].copy_from_slice(&length.to_be_bytes());
-    bytes.extend_from_slice(&call.trace);
-    bytes
+fn encode(record: &CallRecord) -> Vec<u8> {
+    let bytes = serde_json::to_vec(record);
+    stdx::never!(bytes.is_err(), "a call record does not serialise");
+    bytes.unwrap_or_default()
 }
 
-fn decode(bytes: &[u8]) -> Option<FinishedCall> {
-    let (length, rest) = bytes.split_first_chunk::<4>()?;
-    let (record, trace) = rest.split_at_checked(u32::from_be_bytes(*length) as usize)?;
-    Some(FinishedCall { record: serde_json::from_slice(record).ok()?, trace: trace.to_vec() })
+fn decode(bytes: &[u8]) -> Option<CallRecord> {
+    serde_json::from_slice(bytes).ok()
 }

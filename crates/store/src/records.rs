@@ -1,6 +1,6 @@
 //! Call records: written many at a time, read a page at a time.
 
-use crate::{FinishedCall, Store, StoreError, sql};
+use crate::{Store, StoreError, sql};
 use model::{CallId, CallRecord, Direction, Outcome};
 use sqlx::sqlite::SqliteRow;
 use sqlx::{QueryBuilder, Row, Sqlite, SqliteConnection};
@@ -89,15 +89,13 @@ impl Store {
         row.as_ref().map(record_of).transpose()
     }
 
-    /// Stores finished calls and their traces in one transaction; those that are there already stay as they are.
+    /// Stores finished calls in one transaction; those that are there already stay as they are.
     /// Gives back which were new.
-    pub(crate) async fn insert_finished(&self, calls: &[FinishedCall]) -> Result<Vec<CallId>, StoreError> {
+    pub(crate) async fn insert_records(&self, calls: &[CallRecord]) -> Result<Vec<CallId>, StoreError> {
         let mut seen = BTreeSet::new();
-        let calls: Vec<_> = calls.iter().filter(|call| seen.insert(call.record.id)).collect();
+        let calls: Vec<_> = calls.iter().filter(|call| seen.insert(call.id)).collect();
         let mut transaction = self.begin().await?;
-        let new = insert_records(&mut transaction, &calls).await?;
-        let fresh = calls.into_iter().filter(|call| new.contains(&call.record.id));
-        self.insert_traces(&mut transaction, fresh).await?;
+        let new = insert(&mut transaction, &calls).await?;
         transaction.commit().await?;
         Ok(new.into_iter().collect())
     }
@@ -124,8 +122,10 @@ fn restrict(query: &mut QueryBuilder<Sqlite>, filter: &Filter) {
     if let Some(direction) = filter.direction {
         query.push(" AND direction = ").push_bind(direction.name());
     }
-    for party in [&filter.number, &filter.extension].into_iter().flatten() {
-        query.push(" AND id IN (SELECT call FROM call_parties WHERE number = ").push_bind(party.clone());
+    // Caller and callee are parties too, and only parties have an index.
+    let ends = [&filter.caller, &filter.callee].into_iter().flatten().filter(|number| !number.is_empty());
+    for party in [&filter.number, &filter.extension].into_iter().flatten().chain(ends) {
+        query.push(" AND id IN (SELECT call FROM call_parties WHERE number = ").push_bind(without_nul(party));
         if let Some(from) = filter.from {
             query.push(" AND started_at >= ").push_bind(millis(from));
         }
@@ -137,32 +137,24 @@ fn restrict(query: &mut QueryBuilder<Sqlite>, filter: &Filter) {
 }
 
 /// One statement each for all records and for all parties: a statement costs more than a row.
-async fn insert_records(to: &mut SqliteConnection, calls: &[&FinishedCall]) -> Result<BTreeSet<CallId>, StoreError> {
+async fn insert(to: &mut SqliteConnection, calls: &[&CallRecord]) -> Result<BTreeSet<CallId>, StoreError> {
     let sql = "INSERT OR IGNORE INTO calls (id, started_at, caller, callee, outcome, direction, record) \
                SELECT unhex(value->>0), value->>1, value->>2, value->>3, value->>4, value->>5, value->>6 \
                FROM json_each(?1) WHERE true RETURNING id";
-    let rows = sqlx::query(sql).bind(columns(calls.iter().copied())?).fetch_all(&mut *to).await?;
+    let rows = sqlx::query(sql).bind(columns(calls)?).fetch_all(&mut *to).await?;
     let new = rows.iter().map(|row| call_id(row, 0)).collect::<Result<BTreeSet<_>, _>>()?;
 
     let sql = "INSERT OR IGNORE INTO call_parties (number, started_at, call) \
-               SELECT party.value, call.value->>1, unhex(call.value->>0) \
-               FROM json_each(?1) AS call, json_each(call.value, '$[7]') AS party";
-    let fresh = columns(calls.iter().copied().filter(|call| new.contains(&call.record.id)))?;
-    sqlx::query(sql).bind(fresh).execute(to).await?;
+               SELECT value->>0, value->>1, unhex(value->>2) FROM json_each(?1)";
+    let fresh = calls.iter().copied().filter(|call| new.contains(&call.id));
+    sqlx::query(sql).bind(parties(fresh)?).execute(to).await?;
     Ok(new)
 }
 
 /// The rows as one JSON array. The record itself travels as a text within it, so that it comes out as it went in.
-fn columns<'a>(calls: impl Iterator<Item = &'a FinishedCall>) -> Result<String, StoreError> {
-    let mut rows = Vec::new();
-    for FinishedCall { record, .. } in calls {
-        let text = serde_json::to_string(record).map_err(|_| StoreError::Damaged("call record, for writing"))?;
-        let parties: BTreeSet<String> = [&record.caller, &record.callee]
-            .into_iter()
-            .chain(record.legs.iter().map(|leg| &leg.number))
-            .filter(|number| !number.is_empty())
-            .map(|number| without_nul(number))
-            .collect();
+fn columns(calls: &[&CallRecord]) -> Result<String, StoreError> {
+    let mut rows = Vec::with_capacity(calls.len());
+    for record in calls {
         rows.push((
             sql::hex(record.id.as_bytes()),
             millis(record.started_at),
@@ -170,10 +162,23 @@ fn columns<'a>(calls: impl Iterator<Item = &'a FinishedCall>) -> Result<String, 
             without_nul(&record.callee),
             record.outcome.name(),
             record.direction.name(),
-            text,
-            parties,
+            serde_json::to_string(record).map_err(|_| StoreError::Damaged("call record, for writing"))?,
         ));
     }
+    serde_json::to_string(&rows).map_err(|_| StoreError::Damaged("call record, for writing"))
+}
+
+/// Every number that had a part in these calls: number, start, call.
+fn parties<'a>(calls: impl Iterator<Item = &'a CallRecord>) -> Result<String, StoreError> {
+    let rows: BTreeSet<_> = calls
+        .flat_map(|record| {
+            [&record.caller, &record.callee]
+                .into_iter()
+                .chain(record.legs.iter().map(|leg| &leg.number))
+                .filter(|number| !number.is_empty())
+                .map(|number| (without_nul(number), millis(record.started_at), sql::hex(record.id.as_bytes())))
+        })
+        .collect();
     serde_json::to_string(&rows).map_err(|_| StoreError::Damaged("call record, for writing"))
 }
 

@@ -2,7 +2,7 @@
 
 use crate::secrets::{self, Secrets};
 use crate::throttle::Throttle;
-use crate::{Config, StoreError};
+use crate::{Config, Ladders, StoreError};
 use sqlx::migrate::{Migration, MigrationType, Migrator};
 use sqlx::pool::PoolConnection;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
@@ -20,6 +20,8 @@ const READERS: u32 = 4;
 const HASHERS: usize = 2;
 /// How long one waits for a connection.
 const ACQUIRE: Duration = Duration::from_secs(10);
+/// How long closing waits for ladders.
+const LAST_LADDERS: Duration = Duration::from_secs(10);
 
 /// Everything that is kept in SQL. Clones share it.
 #[derive(Clone)]
@@ -35,7 +37,7 @@ pub(crate) struct Inner {
     pub(crate) hashers: Arc<Semaphore>,
     /// What a password of a user who does not exist is compared with.
     pub(crate) nobody: OnceLock<String>,
-    pub(crate) keep_traces: u32,
+    pub(crate) ladders: Ladders,
     realm: String,
     jwt_key: [u8; 32],
     instance_id: String,
@@ -50,17 +52,18 @@ impl Store {
             .filename(&path)
             .create_if_missing(true)
             .journal_mode(SqliteJournalMode::Wal)
-            // A call is forgotten by hot state once it is here, so it must be on the disk then.
+            // A call is forgotten by hot state once it is here, so it must be on the disk then: one sync per group of
+            // calls. NORMAL would only move it, to a sync of the log that we would have to do before hot state forgets.
             .synchronous(SqliteSynchronous::Full)
             .foreign_keys(true)
             // kB per connection: there are five, and the system caches the file anyway.
             .pragma("cache_size", "-1024")
             .busy_timeout(config.busy_timeout);
-        let writer =
-            SqlitePoolOptions::new().max_connections(1).acquire_timeout(ACQUIRE).connect_with(options.clone()).await?;
-        migrator().run(&writer).await?;
-        let readers =
-            SqlitePoolOptions::new().max_connections(READERS).acquire_timeout(ACQUIRE).connect_with(options).await?;
+        // A file does not go away as a server does: no question to it before each use.
+        let pool = || SqlitePoolOptions::new().acquire_timeout(ACQUIRE).test_before_acquire(false);
+        let writer = pool().max_connections(1).connect_with(options.clone()).await?;
+        Migrator::with_migrations(migrations()).run(&writer).await?;
+        let readers = pool().max_connections(READERS).connect_with(options).await?;
 
         let secrets = Secrets::open(&config.data_dir.join("secret.key"))?;
         let realm = kept_once(&writer, "realm", || Ok(config.realm.clone())).await?;
@@ -80,7 +83,7 @@ impl Store {
             throttle: Mutex::default(),
             hashers: Arc::new(Semaphore::new(HASHERS)),
             nobody: OnceLock::new(),
-            keep_traces: config.keep_traces,
+            ladders: Ladders::new(config.data_dir.join("ladders"), config.keep_ladders),
             realm,
             jwt_key,
             instance_id,
@@ -120,8 +123,10 @@ impl Store {
         Ok(())
     }
 
-    /// Closes all connections, after the write-ahead log went into the database. Later calls fail.
+    /// Writes the ladders that wait and closes all connections, after the write-ahead log went into the database. Later
+    /// calls fail.
     pub async fn close(&self) {
+        self.0.ladders.flush(LAST_LADDERS).await;
         self.0.readers.close().await;
         self.0.writer.close().await;
     }
@@ -173,16 +178,15 @@ impl Drop for Writing {
 }
 
 /// The migrations, embedded; `migrate!` would want sqlx's macros.
-fn migrator() -> Migrator {
-    let files = [(1, "first", include_str!("../migrations/0001_first.sql"))];
-    Migrator::with_migrations(
-        files
-            .into_iter()
-            .map(|(version, name, sql)| {
-                Migration::new(version, name.into(), MigrationType::Simple, sql.into_sql_str(), false)
-            })
-            .collect(),
-    )
+fn migrations() -> Vec<Migration> {
+    let files = [
+        (1, "first", include_str!("../migrations/0001_first.sql")),
+        (2, "fewer pages per call", include_str!("../migrations/0002_fewer_pages_per_call.sql")),
+    ];
+    let migration = |(version, name, sql): (i64, &'static str, &'static str)| {
+        Migration::new(version, name.into(), MigrationType::Simple, sql.into_sql_str(), false)
+    };
+    files.into_iter().map(migration).collect()
 }
 
 async fn setting(pool: &SqlitePool, key: &str) -> Result<Option<String>, StoreError> {
@@ -281,10 +285,31 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_database_of_the_first_version_keeps_its_calls_and_who_had_a_part() {
+        let dir = tempfile::tempdir().unwrap();
+        let options = SqliteConnectOptions::new().filename(dir.path().join("patchbay.db")).create_if_missing(true);
+        let old = SqlitePoolOptions::new().max_connections(1).connect_with(options).await.unwrap();
+        Migrator::with_migrations(migrations().into_iter().take(1).collect()).run(&old).await.unwrap();
+        let sql = "INSERT INTO calls VALUES (x'0102', 5, '100', '101', 'answered', 'internal', '{}');
+            INSERT INTO call_parties VALUES ('100', 5, x'0102'), ('101', 5, x'0102');
+            INSERT INTO traces (call, entries) VALUES (x'0102', x'5b5d')";
+        sqlx::raw_sql(sql).execute(&old).await.unwrap();
+        old.close().await;
+
+        let store = Store::open(Config::new(dir.path())).await.unwrap();
+        let sql = "SELECT count(*) FROM calls WHERE id IN (SELECT call FROM call_parties WHERE number = '101')";
+        let found: i64 = sqlx::query(sql).fetch_one(&store.0.readers).await.unwrap().get(0);
+        assert_eq!(found, 1);
+        let sql = "SELECT group_concat(name, ' ' ORDER BY name) FROM sqlite_schema WHERE name LIKE 'call%' OR name LIKE 'tra%'";
+        let names: String = sqlx::query(sql).fetch_one(&store.0.readers).await.unwrap().get(0);
+        assert_eq!(names, "call_parties calls calls_by_start");
+    }
+
+    #[tokio::test]
     async fn a_database_of_a_newer_program_is_refused() {
         let dir = tempfile::tempdir().unwrap();
         let store = Store::open(Config::new(dir.path())).await.unwrap();
-        sqlx::query("UPDATE _sqlx_migrations SET version = 999").execute(&store.0.writer).await.unwrap();
+        sqlx::query("UPDATE _sqlx_migrations SET version = version + 999").execute(&store.0.writer).await.unwrap();
         store.close().await;
         assert!(matches!(Store::open(Config::new(dir.path())).await, Err(StoreError::Migrate(_))));
     }

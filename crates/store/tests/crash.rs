@@ -5,7 +5,7 @@
 
 mod common;
 
-use common::finished;
+use common::noted;
 use patchbay_store::{Batch, Config, Filter, Hot, HotError, HotSync, Kept, RecordWriter, Store};
 use std::collections::BTreeSet;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -77,8 +77,8 @@ async fn write_until_killed(dir: &Path) {
         for n in 0u64.. {
             let name = entropy.token(12);
             hot.keep(format!("reg/{name}").as_bytes(), &[1; 200]).unwrap();
-            let call = finished(&mut entropy, n, 3000);
-            let id = call.record.id;
+            let call = noted(&mut entropy, n, 3000);
+            let id = call.id;
             assert_eq!(writer.write(call, Batch::default()), Kept::Hot);
             hot.commit().unwrap();
             say(&format!("reg {name}"));
@@ -146,13 +146,13 @@ async fn fill_the_disk(dir: &Path) {
     let begun = Instant::now();
     while !(refused && writer.figures().retries > 0) {
         assert!(begun.elapsed() < SOON, "the disk never gets full: {:?}", writer.figures());
-        assert_eq!(writer.write(finished(&mut entropy, written, 20_000), Batch::default()), Kept::Hot);
+        assert_eq!(writer.write(noted(&mut entropy, written, 20_000), Batch::default()), Kept::Hot);
         refused |= matches!(hot.commit(), Err(HotError::Waiting(_)));
         written += 1;
         tokio::time::sleep(Duration::from_millis(1)).await;
     }
     for _ in 0..50 {
-        assert_eq!(writer.write(finished(&mut entropy, written, 20_000), Batch::default()), Kept::Hot);
+        assert_eq!(writer.write(noted(&mut entropy, written, 20_000), Batch::default()), Kept::Hot);
         assert!(matches!(hot.commit(), Err(HotError::Waiting(_))), "it is still full");
         written += 1;
     }

@@ -3,9 +3,9 @@
 
 mod common;
 
-use common::{finished, leg, record};
+use common::{leg, noted, record};
 use model::{CallId, CallRecord, Direction, Outcome};
-use patchbay_store::{Batch, Config, Filter, FinishedCall, Hot, HotSync, Kept, RecordWriter, Store, StoreError};
+use patchbay_store::{Batch, Config, Filter, Hot, HotSync, Kept, RecordWriter, Store, StoreError};
 use std::time::Duration;
 use stdx::Entropy;
 use tempfile::TempDir;
@@ -19,18 +19,18 @@ struct World {
 impl World {
     async fn new() -> Self {
         let dir = tempfile::tempdir().unwrap();
-        let store = Store::open(Config { keep_traces: 3, ..Config::new(dir.path()) }).await.unwrap();
+        let store = Store::open(Config::new(dir.path())).await.unwrap();
         let hot = Hot::open(&dir.path().join("hot"), HotSync::default()).unwrap();
         Self { dir, store, hot }
     }
 
     async fn with(records: impl IntoIterator<Item = CallRecord>) -> Self {
         let world = Self::new().await;
-        world.write(records.into_iter().map(|record| FinishedCall { record, trace: Vec::new() })).await;
+        world.write(records).await;
         world
     }
 
-    async fn write(&self, calls: impl IntoIterator<Item = FinishedCall>) {
+    async fn write(&self, calls: impl IntoIterator<Item = CallRecord>) {
         let writer = RecordWriter::start(self.store.clone(), self.hot.clone(), |_| ());
         for call in calls {
             assert_eq!(writer.write(call, Batch::default()), Kept::Hot);
@@ -124,7 +124,7 @@ async fn pages_follow_each_other_without_gap_or_repetition_though_new_records_co
         };
         assert_eq!(page.items.len(), 10);
         filter.cursor = Some(next);
-        world.write([FinishedCall { record: record(&mut entropy, 500, "100", "101"), trace: vec![] }]).await;
+        world.write([record(&mut entropy, 500, "100", "101")]).await;
     }
     let mut all: Vec<_> = records.iter().map(|record| record.id).collect();
     all.sort();
@@ -149,48 +149,37 @@ async fn a_cursor_that_is_none_of_ours_is_refused() {
 #[tokio::test]
 async fn the_same_call_written_twice_is_one_record_and_the_first_counts() {
     let mut entropy = Entropy::seeded(4);
-    let first = finished(&mut entropy, 10, 5);
+    let first = noted(&mut entropy, 10, 5);
     let mut second = first.clone();
-    second.record.callee = "999".into();
-    second.trace = b"other".to_vec();
+    second.callee = "999".into();
     let world = World::new().await;
     world.write([first.clone(), second.clone(), first.clone()]).await;
     world.write([second]).await;
     let page = world.store.records(&Filter { limit: 10, ..Filter::default() }).await.unwrap();
-    assert_eq!(page.items, std::slice::from_ref(&first.record));
-    assert_eq!(world.store.trace(first.record.id).await.unwrap(), Some(first.trace));
+    assert_eq!(page.items, std::slice::from_ref(&first));
     assert_eq!(world.starts(Filter { number: Some("999".into()), ..Filter::default() }).await, [0; 0]);
 }
 
 #[tokio::test]
-async fn traces_of_the_newest_calls_are_kept() {
-    let mut entropy = Entropy::seeded(5);
+async fn a_ladder_is_found_at_once_and_after_the_store_was_opened_again() {
     let world = World::new().await;
-    let calls: Vec<_> = (0..5).map(|n| finished(&mut entropy, n, 10)).collect();
-    for call in &calls {
-        world.write([call.clone()]).await;
-    }
-    let without = finished(&mut entropy, 9, 0);
-    let too_long = finished(&mut entropy, 10, (1 << 20) + 1);
-    world.write([without.clone(), too_long.clone()]).await;
-    for (n, call) in calls.iter().enumerate() {
-        let kept = world.store.trace(call.record.id).await.unwrap();
-        assert_eq!(kept.is_some(), n >= 2, "trace {n} of 5, of which 3 are kept");
-        assert!(world.store.record(call.record.id).await.unwrap().is_some(), "records stay");
-    }
-    assert_eq!(world.store.trace(without.record.id).await.unwrap(), None);
-    assert_eq!(world.store.trace(too_long.record.id).await.unwrap(), None);
-    assert!(world.store.record(too_long.record.id).await.unwrap().is_some());
+    let call = CallId::from_bytes([7; 16]);
+    assert_eq!(world.store.trace(call).await.unwrap(), None);
+    world.store.ladders().keep(call, b"[]".to_vec());
+    assert_eq!(world.store.trace(call).await.unwrap().as_deref(), Some(&b"[]"[..]));
+    world.store.close().await;
+    let again = Store::open(Config::new(world.dir.path())).await.unwrap();
+    assert_eq!(again.trace(call).await.unwrap().as_deref(), Some(&b"[]"[..]));
 }
 
 #[tokio::test]
 async fn records_are_there_after_the_store_was_closed_and_opened() {
     let mut entropy = Entropy::seeded(6);
-    let call = finished(&mut entropy, 10, 5);
+    let call = noted(&mut entropy, 10, 5);
     let world = World::new().await;
     world.write([call.clone()]).await;
     world.store.close().await;
     let again = Store::open(Config::new(world.dir.path())).await.unwrap();
-    assert_eq!(again.record(call.record.id).await.unwrap(), Some(call.record));
+    assert_eq!(again.record(call.id).await.unwrap(), Some(call));
     assert!(matches!(world.store.ping().await, Err(StoreError::Sql(_))));
 }

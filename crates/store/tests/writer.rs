@@ -3,8 +3,9 @@
 
 mod common;
 
-use common::finished;
-use patchbay_store::{Batch, Config, Filter, FinishedCall, Hot, HotSync, Kept, RecordWriter, Store};
+use common::noted;
+use model::CallRecord;
+use patchbay_store::{Batch, Config, Filter, Hot, HotSync, Kept, RecordWriter, Store};
 use sqlx::sqlite::{SqliteConnectOptions, SqlitePoolOptions};
 use std::path::Path;
 use std::sync::{Arc, Mutex};
@@ -49,7 +50,7 @@ async fn threads_that_know_no_runtime_write_and_who_waits_is_told_after_the_comm
                 for at in 0..100 {
                     let mut also = Batch::default();
                     also.forget(b"call/0");
-                    assert_eq!(writer.write(finished(&mut entropy, at, 100), also), Kept::Hot);
+                    assert_eq!(writer.write(noted(&mut entropy, at, 100), also), Kept::Hot);
                     hot.commit().unwrap();
                 }
             })
@@ -82,7 +83,7 @@ async fn while_the_database_is_locked_calls_wait_in_memory_then_in_hot_state_and
 
     let mut entropy = Entropy::seeded(1);
     for at in 0..3000 {
-        assert_eq!(writer.write(finished(&mut entropy, at, 10), Batch::default()), Kept::Hot);
+        assert_eq!(writer.write(noted(&mut entropy, at, 10), Batch::default()), Kept::Hot);
     }
     hot.commit().unwrap();
     until("a transaction fails and is tried again", || writer.figures().retries >= 2).await;
@@ -99,18 +100,29 @@ async fn while_the_database_is_locked_calls_wait_in_memory_then_in_hot_state_and
 }
 
 #[tokio::test]
-async fn long_traces_do_not_fill_memory() {
+async fn a_record_waits_a_quarter_of_a_second_for_others_and_not_with_a_hundred_of_them() {
     let dir = tempfile::tempdir().unwrap();
     let (store, hot) = open(dir.path()).await;
     let writer = RecordWriter::start(store.clone(), hot, |_| ());
-    let mut entropy = Entropy::seeded(1);
-    // On this runtime of one thread the task has no turn before the first await.
-    for at in 0..40 {
-        assert_eq!(writer.write(finished(&mut entropy, at, 1 << 20), Batch::default()), Kept::Hot);
-    }
-    assert!(writer.figures().waiting <= 32);
     assert!(writer.flush(SOON).await);
-    assert_eq!(total(&store).await, 40);
+    let mut entropy = Entropy::seeded(1);
+    // A word left from flushing ends the first wait.
+    for _ in 0..2 {
+        let begun = Instant::now();
+        assert_eq!(writer.write(noted(&mut entropy, 1, 0), Batch::default()), Kept::Hot);
+        let stored = writer.figures().stored;
+        until("it is stored without anybody's asking", || writer.figures().stored > stored).await;
+        assert!(begun.elapsed() < Duration::from_secs(5));
+    }
+    let begun = Instant::now();
+    assert_eq!(writer.write(noted(&mut entropy, 2, 0), Batch::default()), Kept::Hot);
+    until("it is stored", || writer.figures().stored == 3).await;
+    assert!(begun.elapsed() >= Duration::from_millis(240), "it waited for others");
+    for at in 0..100 {
+        assert_eq!(writer.write(noted(&mut entropy, at, 0), Batch::default()), Kept::Hot);
+    }
+    until("all are stored", || writer.figures().stored == 103).await;
+    assert_eq!(total(&store).await, 103);
 }
 
 #[tokio::test]
@@ -118,7 +130,7 @@ async fn what_an_earlier_run_left_in_hot_state_is_stored_first_and_damage_is_put
     let dir = tempfile::tempdir().unwrap();
     let (store, hot) = open(dir.path()).await;
     let mut entropy = Entropy::seeded(1);
-    let calls: Vec<FinishedCall> = (0..600).map(|at| finished(&mut entropy, at, 10)).collect();
+    let calls: Vec<CallRecord> = (0..600).map(|at| noted(&mut entropy, at, 10)).collect();
     {
         // A runtime that ends before the writer had a turn, as a killed program does.
         let (store, hot, calls) = (store.clone(), hot.clone(), calls.clone());
@@ -141,7 +153,7 @@ async fn what_an_earlier_run_left_in_hot_state_is_stored_first_and_damage_is_put
     let writer = RecordWriter::start(store.clone(), hot.clone(), |_| ());
     assert!(writer.flush(SOON).await);
     assert_eq!(total(&store).await, 600);
-    assert_eq!(store.trace(calls[0].record.id).await.unwrap(), Some(calls[0].trace.clone()));
+    assert_eq!(store.record(calls[0].id).await.unwrap(), Some(calls[0].clone()));
     let left: Vec<_> = hot.scan(b"").unwrap().into_iter().map(|(key, _)| key).collect();
     assert_eq!(left, [b"broken/record/damaged".to_vec(), b"broken/record/short".to_vec()]);
 }
@@ -151,7 +163,7 @@ async fn after_the_last_writer_is_dropped_the_task_stores_what_it_has() {
     let dir = tempfile::tempdir().unwrap();
     let (store, hot) = open(dir.path()).await;
     let writer = RecordWriter::start(store.clone(), hot.clone(), |_| ());
-    let call = finished(&mut Entropy::seeded(1), 1, 0);
+    let call = noted(&mut Entropy::seeded(1), 1, 0);
     assert_eq!(writer.write(call, Batch::default()), Kept::Hot);
     drop(writer);
     let begun = Instant::now();

@@ -143,7 +143,7 @@ where
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     runtime.map_err(|e| Trouble(e.to_string()))?.block_on(async {
         let opened =
-            Store::open(store::Config { keep_traces: config.store.traces, ..store::Config::new(&config.data_dir) });
+            Store::open(store::Config { keep_ladders: config.store.traces, ..store::Config::new(&config.data_dir) });
         let store =
             opened.await.map_err(|e| Trouble(format!("opening the data in {}: {e}", config.data_dir.display())))?;
         let done = what(store.clone()).await;

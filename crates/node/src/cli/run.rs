@@ -10,9 +10,9 @@ use tracing::info;
 pub(super) fn run(config: Config) -> Result<(), Trouble> {
     crate::logging::start(&config.log);
     tell_panics();
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
-        .thread_name("edge")
+    // One thread: the API and the database wait more than they work, and threads that wake each other cost more than both.
+    // What computes for long (hashing passwords) or waits for files runs on threads of its own.
+    let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .map_err(|e| Trouble(format!("starting: {e}")))?;

@@ -214,7 +214,7 @@ impl Default for Recording {
 pub struct StoreSettings {
     /// Force registrations and calls to the disk at once instead of each 100 ms: nothing is lost even when the power fails.
     pub sync_every_write: bool,
-    /// Of how many calls the SIP messages are kept.
+    /// Of how many calls the SIP messages are kept, 0 for none.
     pub traces: u32,
 }
 

@@ -22,7 +22,10 @@ pub(super) fn findings(config: &Config) -> Vec<Finding> {
     }
     let mut seen = BTreeSet::new();
     if config.sip.digest.is_empty() {
-        say("sip.digest", "the list is empty, so that no phone could prove who it is; name \"MD5\" at least".to_owned());
+        say(
+            "sip.digest",
+            "the list is empty, so that no phone could prove who it is; name \"MD5\" at least".to_owned(),
+        );
     }
     for address in &config.sip.listen {
         if !seen.insert(*address) {

@@ -1,9 +1,8 @@
 //! The keeper that the program uses: hot state, and the writer of call records.
 
 use super::seams::{KeepError, Keeper};
-use crate::ladders::Ladders;
 use model::{CallId, CallRecord};
-use store::{Batch, FinishedCall, Hot, RecordWriter};
+use store::{Batch, Hot, Ladders, RecordWriter};
 
 /// Hot state, the writer of records and that of ladders.
 #[derive(Clone)]
@@ -45,7 +44,7 @@ impl Keeper for StoreKeeper {
     }
 
     fn record(&mut self, record: CallRecord) {
-        match self.writer.write(FinishedCall { record, trace: Vec::new() }, Batch::default()) {
+        match self.writer.write(record, Batch::default()) {
             // It warns by itself while records wait, and says an error if one is lost.
             store::Kept::Hot | store::Kept::Memory | store::Kept::Lost => {}
         }

@@ -3,7 +3,9 @@
 use fjall::{Database, Keyspace, KeyspaceCreateOptions, PersistMode};
 use std::collections::BTreeMap;
 use std::fs::{self, File};
-use std::path::Path;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
 
 /// One memtable. Each is written out when it reaches this.
 const MEMTABLE: u64 = 4 << 20;
@@ -15,6 +17,8 @@ const UNMERGED: usize = 25;
 const CACHE: u64 = 1 << 20;
 /// Logs that may lie on the disk. Each is allocated with 64 MB.
 const LOGS: u64 = 128 << 20;
+/// A folder that was not changed for so long and is then changed has another time.
+const SETTLED: Duration = Duration::from_secs(1);
 
 /// An open store. Errors are texts: nobody can do anything about them but say so.
 pub(super) struct Engine {
@@ -75,20 +79,44 @@ impl Engine {
     }
 }
 
-/// Brings the newest log to the disk by a handle of our own: the engine's own way would make all writers wait for it.
-///
-/// Older logs were synced by the engine when it began a new one.
-pub(super) fn sync_log(dir: &Path) -> Result<(), String> {
-    let newest = fs::read_dir(dir)
-        .map_err(|e| format!("looking for logs: {e}"))?
-        .filter_map(|entry| {
-            let path = entry.ok()?.path();
-            let number: u64 = path.file_name()?.to_str()?.strip_suffix(".jnl")?.parse().ok()?;
-            Some((number, path))
-        })
-        .max()
-        .ok_or("no log to sync")?;
-    File::open(newest.1).and_then(|file| file.sync_data()).map_err(|e| format!("syncing the log: {e}"))
+/// The newest log, for bringing it to the disk by a handle of our own: the engine's own way would make all writers wait
+/// for it. Older logs were synced by the engine when it began a new one.
+#[derive(Default)]
+pub(super) struct NewestLog(Option<(SystemTime, File)>);
+
+impl NewestLog {
+    pub(super) fn sync(&mut self, dir: &Path) -> Result<(), String> {
+        let synced = self.find(dir).and_then(|file| file.sync_data());
+        if synced.is_err() {
+            self.0 = None;
+        }
+        synced.map_err(|e| format!("syncing the log: {e}"))
+    }
+
+    /// The one found before, unless the folder changed since.
+    pub(super) fn find(&mut self, dir: &Path) -> io::Result<&File> {
+        let changed = fs::metadata(dir)?.modified()?;
+        let known = self.0.take().filter(|(then, _)| {
+            // The time of a folder is only as fine as the kernel's ticks: another change may share that of the last one.
+            *then == changed && then.elapsed().is_ok_and(|since| since > SETTLED)
+        });
+        let file = match known {
+            Some((_, file)) => file,
+            None => File::open(newest_log(dir)?)?,
+        };
+        Ok(&self.0.insert((changed, file)).1)
+    }
+}
+
+fn newest_log(dir: &Path) -> io::Result<PathBuf> {
+    let mut newest: Option<(u64, PathBuf)> = None;
+    for entry in fs::read_dir(dir)? {
+        let path = entry?.path();
+        let name = path.file_name().and_then(|name| name.to_str());
+        let number = name.and_then(|name| name.strip_suffix(".jnl")?.parse().ok());
+        newest = newest.max(number.map(|number| (number, path)));
+    }
+    newest.map(|(_, path)| path).ok_or_else(|| io::Error::new(io::ErrorKind::NotFound, "there is none"))
 }
 
 fn describe(error: &fjall::Error) -> String {

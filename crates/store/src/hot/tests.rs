@@ -112,8 +112,10 @@ fn the_thread_brings_what_was_committed_to_the_disk() {
     hot.keep(b"a", b"1").unwrap();
     hot.commit().unwrap();
     until("the log is synced", || !hot.0.shared.lock().unsynced);
-    assert_eq!(engine::sync_log(dir.path()), Ok(()));
-    assert!(engine::sync_log(&dir.path().join("none")).is_err());
+    let mut log = NewestLog::default();
+    assert_eq!(log.sync(dir.path()), Ok(()));
+    assert!(log.sync(&dir.path().join("none")).is_err());
+    assert_eq!(log.sync(dir.path()), Ok(()));
 }
 
 #[test]
@@ -162,4 +164,29 @@ fn it_goes_on_however_much_is_written_over() {
     let all = hot.scan(b"").unwrap();
     assert_eq!(all.len(), 1000);
     assert!(all.iter().all(|(_, value)| value.starts_with(&39u32.to_be_bytes())));
+}
+
+#[test]
+fn the_newest_log_is_looked_for_again_when_the_folder_changed() {
+    let dir = tempfile::tempdir().unwrap();
+    let make = |name: &str| std::fs::write(dir.path().join(name), name).unwrap();
+    let mut log = NewestLog::default();
+    let length = |log: &mut NewestLog| log.find(dir.path()).map(|file| file.metadata().unwrap().len()).ok();
+    make("9.jnl");
+    make("other");
+    assert_eq!(length(&mut log), Some(5));
+    make("10.jnl");
+    assert_eq!(length(&mut log), Some(6), "in the same tick");
+    // Long ago, so that it is believed.
+    let set = |seconds| {
+        let time = std::time::SystemTime::UNIX_EPOCH + Duration::from_secs(seconds);
+        std::fs::File::open(dir.path()).unwrap().set_modified(time).unwrap();
+    };
+    set(1000);
+    assert_eq!(length(&mut log), Some(6));
+    make("100.jnl");
+    set(1000);
+    assert_eq!(length(&mut log), Some(6), "no look is taken while the time is the same");
+    set(1001);
+    assert_eq!(length(&mut log), Some(7));
 }

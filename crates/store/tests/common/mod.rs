@@ -2,7 +2,6 @@
 #![allow(dead_code, reason = "each test file uses its part")]
 
 use model::{CallId, CallRecord, Cause, Direction, LegRecord, Outcome, Quality, RecordingFile, Side};
-use patchbay_store::FinishedCall;
 use stdx::Entropy;
 
 /// A leg with everything filled in.
@@ -47,7 +46,7 @@ pub(crate) fn record(entropy: &mut Entropy, started_at: u64, caller: &str, calle
     }
 }
 
-/// The same, finished, with a trace of `trace` bytes.
-pub(crate) fn finished(entropy: &mut Entropy, started_at: u64, trace: usize) -> FinishedCall {
-    FinishedCall { record: record(entropy, started_at, "100", "101"), trace: vec![b'x'; trace] }
+/// The same, with a note of `note` bytes.
+pub(crate) fn noted(entropy: &mut Entropy, started_at: u64, note: usize) -> CallRecord {
+    CallRecord { note: "x".repeat(note), ..record(entropy, started_at, "100", "101") }
 }

@@ -183,7 +183,7 @@ fn line_of(account: &Account<'_>) -> String {
 fn config(dir: &Path, sip: u16, control: u16, rtp: u16) -> String {
     let (dir, last) = (dir.display(), rtp + 19);
     format!(
-        "poll_method epoll\nnet_interface 127.0.0.1\nsip_listen 127.0.0.1:{sip}\n\
+        "poll_method epoll\njitter_buffer_delay 1-20\nnet_interface 127.0.0.1\nsip_listen 127.0.0.1:{sip}\n\
          ctrl_tcp_listen 127.0.0.1:{control}\nrtp_ports {rtp}-{last}\n\
          audio_source aufile,{dir}/voice.wav\nsnd_path {dir}\n\
          audio_srate 8000-8000\naudio_channels 1\nausrc_format s16\nauplay_format s16\nauenc_format s16\naudec_format s16\n\

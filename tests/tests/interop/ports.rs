@@ -1,20 +1,21 @@
 //! Free ports on loopback.
 
 use std::net::{Ipv4Addr, TcpListener, UdpSocket};
-use std::sync::atomic::{AtomicU16, Ordering};
+use std::sync::atomic::{AtomicU32, Ordering};
 
-// Below the range from which the kernel gives ports to clients (32768 and up).
-const FIRST: u16 = 10_000;
-const LAST: u16 = 32_000;
-static NEXT: AtomicU16 = AtomicU16::new(0);
+// Below the range from which the kernel gives ports to clients (32768 and up), and above what load drivers like to take.
+const FIRST: u16 = 24_000;
+const LAST: u16 = 32_700;
+static NEXT: AtomicU32 = AtomicU32::new(0);
 
 /// `count` neighbours of which nobody uses one, by UDP or TCP, the first of them even.
 pub(crate) fn block(count: u16) -> u16 {
     // Two runs at the same time begin at different places.
-    let offset = (std::process::id() as u16).wrapping_mul(64) % (LAST - FIRST);
+    let (offset, room) = (std::process::id() % 512 * 64, u32::from(LAST - FIRST));
     for _ in 0..1_000 {
         let span = count + count % 2;
-        let first = FIRST + (offset + NEXT.fetch_add(span, Ordering::Relaxed)) % (LAST - FIRST) / 2 * 2;
+        let at = (offset + NEXT.fetch_add(span.into(), Ordering::Relaxed)) % room / 2 * 2;
+        let first = FIRST + at as u16;
         if first + span <= LAST && (first..first + span).all(is_free) {
             return first;
         }

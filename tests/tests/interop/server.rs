@@ -92,7 +92,8 @@ impl Server {
 
     /// `SIGTERM`.
     pub(crate) fn terminate(&self) {
-        let done = Command::new("kill").arg(self.process.id().to_string()).status().expect("there is kill");
+        let kill = format!("kill {}", self.process.id());
+        let done = Command::new("sh").args(["-c", &kill]).status().expect("there is a shell");
         assert!(done.success(), "the server is gone already");
     }
 

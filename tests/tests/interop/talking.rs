@@ -34,6 +34,19 @@ fn assert_heard_each_other(one: (&Sound, f32), other: (&Sound, f32), talk: Durat
     assert_hears_only("the other phone", &other.0.channels[0], one.1, other.1, most);
 }
 
+/// Every packet went its way: what one party sent was passed on, and the other phone heard all of it. (A phone strings together
+/// what it gets, so in its own recording a lost packet is no gap.)
+fn assert_nothing_missing(record: &Value, caller: &Sound, callee: &Sound) {
+    let figure = |leg: usize, name: &str| record["legs"][leg]["quality"][name].as_i64().unwrap_or_default();
+    for (leg, other, sound) in [(0, 1, caller), (1, 0, callee)] {
+        let (sent, received) = (figure(leg, "sent"), figure(other, "received"));
+        let heard = sound.channels[0].len() as i64 / 160;
+        // Two packets are 40 ms; before the answer has reached both there is nobody to pass them on to.
+        assert!((sent - heard).abs() <= 2, "{sent} packets sent, {heard} heard: {record:#}");
+        assert!((0..=5).contains(&(received - sent)), "{received} packets received, {sent} passed on: {record:#}");
+    }
+}
+
 /// Caller on the left, callee on the right, at the same time, for as long as they talked.
 fn assert_recorded(recording: &Sound, caller_hz: f32, callee_hz: f32, record: &Value) {
     let talk = millis(record["talk_ms"].as_u64().expect("a length"));
@@ -115,8 +128,9 @@ fn two_phones_hear_each_other_and_either_hangs_up() {
     let (one_hz, other_hz) = (one.hz, other.hz);
     let (one, other) = (one.quit(), other.quit());
     assert_eq!((one.len(), other.len()), (2, 2), "two calls were heard");
-    for (one, other) in one.iter().zip(&other) {
+    for ((one, other), record) in one.iter().zip(&other).zip([&first, &second]) {
         assert_heard_each_other((one, one_hz), (other, other_hz), TALK);
+        assert_nothing_missing(record, one, other);
     }
     server.finish();
 }

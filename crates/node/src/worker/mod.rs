@@ -4,7 +4,6 @@ mod figures;
 mod inbox;
 mod keeper;
 mod outputs;
-mod pace;
 mod round;
 mod seams;
 

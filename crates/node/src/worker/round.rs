@@ -3,7 +3,6 @@
 use super::figures::{Figures, ShellFigures};
 use super::inbox::{Ask, Inbox, Order};
 use super::outputs::Waiting;
-use super::pace::{PAUSE, Pace};
 use super::seams::{Core, Keeper};
 use crate::net::sound::{Bound, Sockets};
 use crate::net::{Action, Listeners, Stock};
@@ -13,7 +12,7 @@ use cell::{Input, RecordingKey};
 use media::engine::{Channel, Packet};
 use model::{Event, Refusal};
 use rustix::buffer::spare_capacity;
-use rustix::event::{PollFd, PollFlags, Timespec, epoll, poll};
+use rustix::event::{Timespec, epoll};
 use rustix::fd::{AsFd, OwnedFd};
 use rustix::io::Errno;
 use sip_stack::endpoint::Flow;
@@ -25,11 +24,11 @@ use std::time::{Duration, Instant};
 use tokio::sync::broadcast;
 use tracing::{error, warn};
 
-/// Readiness of a signalling socket is told with its index; of the inbox with this.
-const INBOX: u64 = u64::MAX;
+/// Readiness of a signalling socket is told with this and the socket's index; that of a port with the port's number.
+const LISTENER: u64 = 1 << 32;
 
-/// In the poll set of sound, whose data are port numbers: something is urgent.
-const URGENT: u64 = 1 << 32;
+/// Readiness of the inbox.
+const INBOX: u64 = 1 << 33;
 
 /// Sockets told of at one waking.
 const EVENTS: usize = 512;
@@ -38,7 +37,7 @@ const EVENTS: usize = 512;
 const BATCH: usize = 32;
 
 /// How many packets share one reading of the clock.
-const PACKETS_PER_TIME: u32 = 8;
+const PACKETS_PER_TIME: usize = 8;
 
 /// While messages wait for room in another inbox, the next try comes after this.
 const TRY_AGAIN: Duration = Duration::from_millis(1);
@@ -86,14 +85,9 @@ struct Ready {
 #[derive(Debug)]
 pub struct Shell<C, K> {
     pub(super) parts: Parts<C, K>,
-    /// Everything that may wake this worker: the ports, and the set of what is urgent.
     poll: OwnedFd,
-    /// Signalling sockets and the inbox.
-    urgent: OwnedFd,
-    pace: Pace,
     packet: Box<Packet>,
     ready: Vec<Ready>,
-    called: bool,
     pub(super) figures: ShellFigures,
     /// Filled by one draining of the core's outputs, done after what it keeps is safe.
     pub(super) sends: Vec<(Flow, Bytes)>,
@@ -103,7 +97,6 @@ pub struct Shell<C, K> {
     pub(super) failed_sends: VecDeque<Flow>,
     pub(super) closing: BTreeSet<RecordingKey>,
     pub(super) overrun: BTreeSet<RecordingKey>,
-    draining: bool,
     told_ports: Option<Instant>,
 }
 
@@ -111,22 +104,17 @@ impl<C: Core, K: Keeper> Shell<C, K> {
     /// Puts the parts together and binds the first ports, so that the first call finds them.
     pub fn new(parts: Parts<C, K>) -> io::Result<Self> {
         let poll = epoll::create(epoll::CreateFlags::CLOEXEC)?;
-        let urgent = epoll::create(epoll::CreateFlags::CLOEXEC)?;
         for (index, socket) in parts.listeners.sockets().iter().enumerate() {
-            epoll::add(&urgent, socket, epoll::EventData::new_u64(index as u64), epoll::EventFlags::IN)?;
+            epoll::add(&poll, socket, epoll::EventData::new_u64(LISTENER | index as u64), epoll::EventFlags::IN)?;
         }
         let inbox = parts.inboxes.get(usize::from(parts.number)).ok_or(io::ErrorKind::InvalidInput)?;
-        epoll::add(&urgent, inbox, epoll::EventData::new_u64(INBOX), epoll::EventFlags::IN)?;
-        epoll::add(&poll, &urgent, epoll::EventData::new_u64(URGENT), epoll::EventFlags::IN)?;
+        epoll::add(&poll, inbox, epoll::EventData::new_u64(INBOX), epoll::EventFlags::IN)?;
         let ready = vec![Ready::default(); parts.listeners.sockets().len()];
         let mut shell = Self {
             parts,
             poll,
-            urgent,
-            pace: Pace::new(Instant::now()),
             packet: Box::new(Packet::new()),
             ready,
-            called: false,
             figures: ShellFigures::default(),
             sends: Vec::new(),
             waiting: Waiting::default(),
@@ -135,7 +123,6 @@ impl<C: Core, K: Keeper> Shell<C, K> {
             failed_sends: VecDeque::new(),
             closing: BTreeSet::new(),
             overrun: BTreeSet::new(),
-            draining: false,
             told_ports: None,
         };
         let now = Instant::now();
@@ -155,27 +142,26 @@ impl<C: Core, K: Keeper> Shell<C, K> {
         self.wait(events)?;
         self.figures.rounds += 1;
         let mut now = Instant::now();
-        let mut packets = 0;
-        for event in &events.0 {
-            let data = event.data;
-            let data = data.u64();
-            if data == URGENT {
-                continue;
-            }
-            packets += 1;
-            if packets % PACKETS_PER_TIME == 0 {
-                now = Instant::now();
-            }
-            self.sound(data as u16, now);
-        }
-        self.pace.handled(packets, now);
+        let mut called = false;
         let mut signalling = !self.failed_sends.is_empty() || !self.local.is_empty() || !self.undelivered.is_empty();
-        signalling |= self.ready.iter().any(|ready| ready.data);
+        for (i, event) in events.0.iter().enumerate() {
+            let (data, flags) = ({ event.data }.u64(), event.flags);
+            if data < LISTENER {
+                if i % PACKETS_PER_TIME == PACKETS_PER_TIME - 1 {
+                    now = Instant::now();
+                }
+                self.sound(data as u16, now);
+            } else if data == INBOX {
+                called = true;
+            } else if let Some(ready) = self.ready.get_mut((data & 0xffff) as usize) {
+                *ready = Ready { data: true, error: flags.contains(epoll::EventFlags::ERR) };
+                signalling = true;
+            }
+        }
         if signalling {
             self.signalling(now);
         }
         let own = self.own_inbox();
-        let called = std::mem::take(&mut self.called);
         if called {
             self.parts.inboxes[own].acknowledge();
         }
@@ -197,36 +183,15 @@ impl<C: Core, K: Keeper> Shell<C, K> {
         Ok(true)
     }
 
-    /// Sleeps until there is something to do, and notes what is ready.
-    fn wait(&mut self, Events(events): &mut Events) -> io::Result<()> {
-        let mut timeout = self.until(Instant::now());
-        if self.pace.gathers() {
-            // Signalling and deadlines end the pause, sound does not.
-            let pause = timeout.map_or(PAUSE, |t| t.min(PAUSE));
-            let mut urgent = [PollFd::new(&self.urgent, PollFlags::IN)];
-            match poll(&mut urgent, Some(&timespec(pause))) {
-                Ok(_) | Err(Errno::INTR) => {}
-                Err(e) => return Err(e.into()),
-            }
-            timeout = Some(Duration::ZERO);
-        }
+    /// Sleeps until there is something to do. Gathering sound for half a millisecond, so that one waking serves more packets, was
+    /// measured: the timer costs what the wakings save, and every packet is later.
+    fn wait(&self, Events(events): &mut Events) -> io::Result<()> {
+        let timeout = self.until(Instant::now()).map(timespec);
         events.clear();
-        match epoll::wait(&self.poll, spare_capacity(events), timeout.map(timespec).as_ref()) {
-            Ok(_) | Err(Errno::INTR) => {}
-            Err(e) => return Err(e.into()),
+        match epoll::wait(&self.poll, spare_capacity(events), timeout.as_ref()) {
+            Ok(_) | Err(Errno::INTR) => Ok(()),
+            Err(e) => Err(e.into()),
         }
-        if events.iter().any(|event| { event.data }.u64() == URGENT) {
-            let mut urgent = Vec::with_capacity(self.ready.len() + 1);
-            epoll::wait(&self.urgent, spare_capacity(&mut urgent), Some(&timespec(Duration::ZERO)))?;
-            for event in &urgent {
-                let (index, flags) = ({ event.data }.u64(), event.flags);
-                match self.ready.get_mut(index as usize) {
-                    Some(ready) => *ready = Ready { data: true, error: flags.contains(epoll::EventFlags::ERR) },
-                    None => self.called = true,
-                }
-            }
-        }
-        Ok(())
     }
 
     fn own_inbox(&self) -> usize {
@@ -319,7 +284,6 @@ impl<C: Core, K: Keeper> Shell<C, K> {
             self.ask(ask, now);
         }
         if inbox.take_order(Order::Drain) {
-            self.draining = true;
             self.input(Input::Drain, now);
         }
         if inbox.take_order(Order::HangUpAll) {

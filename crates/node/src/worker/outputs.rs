@@ -3,7 +3,7 @@
 use super::round::Shell;
 use super::seams::{Core, KeepError, Keeper};
 use cell::{Envelope, Input, Output};
-use model::{Answer, Refusal, Reply};
+use model::{Answer, Event, Refusal, Reply};
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -44,6 +44,14 @@ impl Waiting {
         self.queries.insert(self.last, answer);
         self.last
     }
+}
+
+/// What the API hears. Like a datagram, it leaves after what it tells of is safe.
+#[derive(Debug)]
+pub(super) enum Told {
+    Reply(oneshot::Sender<Result<Reply, Refusal>>, Result<Reply, Refusal>),
+    Answer(oneshot::Sender<Answer>, Answer),
+    Event(Event),
 }
 
 impl<C: Core, K: Keeper> Shell<C, K> {
@@ -89,13 +97,12 @@ impl<C: Core, K: Keeper> Shell<C, K> {
                 Output::Envelope(envelope) => self.post(envelope),
                 Output::Reply { ticket, result } => {
                     if let Some(reply) = self.waiting.commands.remove(&ticket) {
-                        // Who asked may have gone.
-                        drop(reply.send(result));
+                        self.told.push(Told::Reply(reply, result));
                     }
                 }
                 Output::Answer { ticket, answer } => {
                     if let Some(asked) = self.waiting.queries.remove(&ticket) {
-                        drop(asked.send(answer));
+                        self.told.push(Told::Answer(asked, answer));
                     }
                 }
                 Output::Keep { key, value } => {
@@ -115,7 +122,7 @@ impl<C: Core, K: Keeper> Shell<C, K> {
                 Output::Ladder { call, trace } => self.parts.keeper.ladder(call, trace),
                 Output::Event(event) => {
                     if self.parts.events.receiver_count() > 0 {
-                        drop(self.parts.events.send(event));
+                        self.told.push(Told::Event(event));
                     }
                 }
                 Output::RecordingOpened { recording, path } => {
@@ -140,6 +147,14 @@ impl<C: Core, K: Keeper> Shell<C, K> {
             self.note(result);
         }
         self.transmit();
+        for told in self.told.drain(..) {
+            // Who asked, or watched, may have gone.
+            match told {
+                Told::Reply(reply, result) => drop(reply.send(result)),
+                Told::Answer(asked, answer) => drop(asked.send(answer)),
+                Told::Event(event) => drop(self.parts.events.send(event)),
+            }
+        }
     }
 
     fn transmit(&mut self) {

@@ -2,7 +2,7 @@
 
 use super::figures::{Figures, ShellFigures};
 use super::inbox::{Ask, Inbox, Order};
-use super::outputs::Waiting;
+use super::outputs::{Told, Waiting};
 use super::seams::{Core, Keeper};
 use crate::net::sound::{Bound, Sockets};
 use crate::net::{Action, Listeners, Stock};
@@ -91,6 +91,7 @@ pub struct Shell<C, K> {
     pub(super) figures: ShellFigures,
     /// Filled by one draining of the core's outputs, done after what it keeps is safe.
     pub(super) sends: Vec<(Flow, Bytes)>,
+    pub(super) told: Vec<Told>,
     pub(super) waiting: Waiting,
     pub(super) undelivered: VecDeque<cell::Envelope>,
     pub(super) local: VecDeque<cell::Envelope>,
@@ -117,6 +118,7 @@ impl<C: Core, K: Keeper> Shell<C, K> {
             ready,
             figures: ShellFigures::default(),
             sends: Vec::new(),
+            told: Vec::new(),
             waiting: Waiting::default(),
             undelivered: VecDeque::new(),
             local: VecDeque::new(),

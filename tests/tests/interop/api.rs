@@ -67,6 +67,11 @@ impl Api {
         records.remove(0)
     }
 
+    /// The record of the first call.
+    pub(crate) fn oldest(&self) -> Value {
+        self.records().pop().expect("there is a record")
+    }
+
     /// The calls that exist now.
     pub(crate) fn calls(&self) -> Vec<Value> {
         let calls = self.get("/calls");

@@ -99,7 +99,14 @@ fn told_to_stop_it_takes_no_calls_waits_and_says_good_bye() {
     assert!(server.end().success(), "it ends well");
     assert!(told.elapsed() >= millis(3_900), "it waited");
     server.restart();
-    let record = server.api().newest_of(1);
+    // Who was turned away called later.
+    let turned_away = server.api().newest_of(2);
+    assert_eq!(
+        (&turned_away["outcome"], &turned_away["cause"]["sip"]),
+        (&json!("congestion"), &json!(503)),
+        "{turned_away:#}"
+    );
+    let record = server.api().oldest();
     assert_eq!((&record["outcome"], &record["ended_by"]), (&json!("answered"), &json!("system")), "{record:#}");
     assert_eq!(record["recording"]["complete"], true, "{record:#}");
     // They take leave of the server, so it has to be there.

@@ -113,20 +113,6 @@ impl Sockets {
         sent.is_ok()
     }
 
-    /// Throws away everything that waits on both sockets of a number.
-    pub fn drain(&self, number: u16) {
-        let mut scrap = [0u8; 16];
-        for port in [number, number | 1] {
-            // A sender that never stops must not keep us here.
-            for _ in 0..256 {
-                match self.socket(port).map(|(fd, _)| recvfrom(fd, &mut scrap, RecvFlags::DONTWAIT)) {
-                    Some(Ok(_)) | Some(Err(Errno::INTR)) => {}
-                    Some(Err(_)) | None => break,
-                }
-            }
-        }
-    }
-
     fn index(&self, number: u16) -> Option<usize> {
         let index = usize::from(number.checked_sub(self.first)? / 2);
         (index < self.pairs.len()).then_some(index)
@@ -156,7 +142,6 @@ impl Sockets {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::time::{Duration, Instant};
 
     fn poll() -> OwnedFd {
         epoll::create(epoll::CreateFlags::CLOEXEC).unwrap()
@@ -225,23 +210,6 @@ mod tests {
         assert!(matches!(sockets.bind(first, poll.as_fd()), Bound::Yes));
         sockets.close(first);
         assert!(std::net::UdpSocket::bind(("127.0.0.1", first)).is_ok());
-    }
-
-    #[test]
-    fn draining_empties_both_sockets() {
-        let (poll, first) = (poll(), free_range());
-        let mut sockets = Sockets::new(first, first + 7, "127.0.0.1".parse().unwrap());
-        assert!(matches!(sockets.bind(first, poll.as_fd()), Bound::Yes));
-        let peer = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
-        for _ in 0..5 {
-            peer.send_to(&[0; 300], ("127.0.0.1", first)).unwrap();
-            peer.send_to(&[0; 30], ("127.0.0.1", first + 1)).unwrap();
-        }
-        let until = Instant::now() + Duration::from_secs(2);
-        while ready(&poll).len() < 2 && Instant::now() < until {}
-        sockets.drain(first);
-        let mut packet = Packet::new();
-        assert_eq!((sockets.receive(first, &mut packet), sockets.receive(first + 1, &mut packet)), (None, None));
     }
 
     #[test]

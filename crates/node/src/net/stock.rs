@@ -9,6 +9,10 @@ use std::time::{Duration, Instant};
 /// How long a released number rests.
 pub(super) const QUARANTINE: Duration = Duration::from_millis(1500);
 
+/// A worker is woken for numbers that have rested only when this much more has passed: then it takes many at once. Whatever wakes
+/// it before takes those that are due.
+const PATIENCE: Duration = Duration::from_secs(1);
+
 /// How long a number that another program holds is left alone.
 const TAKEN: Duration = Duration::from_secs(60);
 
@@ -17,7 +21,8 @@ const LOW: usize = 64;
 const FILL: usize = 128;
 const HIGH: usize = 256;
 
-/// What to do with a number whose rest is over: both begin with reading its sockets empty.
+/// What to do with a number whose rest is over. Its sockets are empty: what came meanwhile was read like any packet, and dropped,
+/// because no call has the port.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Action {
     /// Give it to the cell again.
@@ -104,9 +109,9 @@ impl Stock {
         }
     }
 
-    /// When the next number's rest is over.
+    /// When [`Stock::rested`] wants to be asked, if nothing else happens before.
     pub fn poll_timeout(&self) -> Option<Instant> {
-        self.resting.front().map(|(until, _)| *until)
+        self.resting.front().map(|(until, _)| *until + PATIENCE)
     }
 
     /// Numbers with sockets: in use, spare, resting.
@@ -160,7 +165,7 @@ mod tests {
         let numbers = fill(&mut stock, 0);
         stock.released(numbers[0], now);
         assert_eq!(stock.rested(0, now + QUARANTINE - Duration::from_millis(1)), None);
-        assert_eq!(stock.poll_timeout(), Some(now + QUARANTINE));
+        assert_eq!(stock.poll_timeout(), Some(now + QUARANTINE + PATIENCE));
         assert_eq!(stock.rested(0, now + QUARANTINE), Some(Action::Give(numbers[0])));
         assert_eq!(stock.poll_timeout(), None);
     }

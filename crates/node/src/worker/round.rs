@@ -348,10 +348,7 @@ impl<C: Core, K: Keeper> Shell<C, K> {
         let mut fresh = Vec::new();
         while let Some(action) = self.parts.stock.rested(open, now) {
             match action {
-                Action::Give(number) => {
-                    self.parts.sockets.drain(number);
-                    fresh.push(number);
-                }
+                Action::Give(number) => fresh.push(number),
                 Action::Close(number) => self.parts.sockets.close(number),
             }
         }

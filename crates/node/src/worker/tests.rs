@@ -313,7 +313,7 @@ fn a_released_port_comes_back_after_its_rest() {
     bench.shell.parts.core.outputs.push_back(Output::Released(port));
     let start = Instant::now();
     bench.until(|shell| shell.parts.core.ports.contains(&port));
-    assert!(start.elapsed() >= Duration::from_secs(1));
+    assert!(start.elapsed() >= Duration::from_secs(1), "it rested");
 }
 
 impl Shell<Fake, Watch> {

@@ -24,7 +24,7 @@ pub use client::Trouble;
 
 /// A telephone switch in one program: without a command it runs.
 #[derive(Debug, Parser)]
-#[command(name = "patchbay", version, about, disable_help_subcommand = true)]
+#[command(name = "patchbay", version, disable_help_subcommand = true)]
 pub struct Cli {
     /// The configuration [default: $PATCHBAY_CONFIG, ./patchbay.toml or /etc/patchbay/patchbay.toml, whichever is there first]
     #[arg(short, long, value_name = "FILE", global = true)]

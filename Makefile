@@ -52,8 +52,10 @@ demo: ## two built-in phones talk through a throw-away server
 FUZZ_SECONDS ?= 60
 fuzz: ## every fuzz target for FUZZ_SECONDS (installs cargo-fuzz once)
 	@command -v cargo-fuzz >/dev/null || $(CARGO) install --locked cargo-fuzz
-	@set -e; for target in $$(cd fuzz && RUSTC_BOOTSTRAP=1 $(CARGO) fuzz list); do \
-		echo "== $$target"; (cd fuzz && RUSTC_BOOTSTRAP=1 $(CARGO) fuzz run $$target -- -max_total_time=$(FUZZ_SECONDS) -rss_limit_mb=2048); done
+	@set -e; cd fuzz; for target in $$(RUSTC_BOOTSTRAP=1 $(CARGO) fuzz list); do \
+		echo "== $$target"; found=$$(mktemp -d); \
+		RUSTC_BOOTSTRAP=1 $(CARGO) fuzz run $$target $$found corpus/$$target -- -max_total_time=$(FUZZ_SECONDS) -rss_limit_mb=2048; \
+		rm -rf $$found; done
 
 bench: ## the load driver against a server of its own; see bench/README.md
 	$(CARGO) build --release -p patchbay-bench -p patchbay-node

@@ -247,7 +247,6 @@ impl Call {
         }
         self.targets = targets;
         self.state = State::Dialling { pending, early: None, failure: None };
-        self.out.push_back(Effect::Keep);
     }
 
     fn on_nowhere(&mut self, outcome: Outcome, now: Instant) {

@@ -21,6 +21,9 @@ use stdx::{Entropy, Timers};
 /// How long a finished call is remembered for the last messages of its ladder.
 const LINGER: Duration = Duration::from_secs(4);
 
+/// Ladders are finished at multiples of this, in milliseconds.
+const LINGER_GRID: u64 = 250;
+
 /// How often a worker with calls says that it lives.
 const ALIVE: Duration = Duration::from_secs(1);
 
@@ -303,7 +306,9 @@ impl Cell {
     /// A finished call's ladder goes on for a moment: the answers to our BYE belong to it.
     pub(crate) fn linger(&mut self, id: CallId, ladder: Ladder, sessions: Vec<SessionId>, now: Instant) {
         self.lingering.insert(id, (ladder, sessions));
-        self.timers.set(Timer::Linger(id), now + LINGER);
+        // On whole quarters of a second, so that the ladders of many calls are finished in one waking.
+        let at = self.config.wall.at(now + LINGER).next_multiple_of(LINGER_GRID);
+        self.timers.set(Timer::Linger(id), self.config.wall.instant(at));
     }
 
     /// Starts the sign of life, if it is not running.

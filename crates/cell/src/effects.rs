@@ -292,8 +292,7 @@ impl Cell {
         let Some(conversation) = self.conversations.get(&id) else { return };
         let mut record = conversation.call.snapshot(now);
         conversation.complete(&mut record);
-        let value = serde_json::to_vec(&record).unwrap_or_default();
-        self.out.push_back(Output::Keep { key: hot::call(id), value });
+        self.out.push_back(Output::Keep { key: hot::call(id), value: hot::call_value(&record) });
     }
 
     fn finish(&mut self, id: CallId, mut record: Box<CallRecord>, now: Instant) {
@@ -324,8 +323,7 @@ impl Cell {
                 self.sip.hangup(session, None, now);
             }
         }
-        let value = serde_json::to_vec(&record).unwrap_or_default();
-        self.out.push_back(Output::Keep { key: hot::record(id), value });
+        self.out.push_back(Output::Keep { key: hot::record(id), value: hot::call_value(&record) });
         self.out.push_back(Output::Forget { key: hot::call(id) });
         self.out.push_back(Output::Record { record: record.clone() });
         self.tell(EventBody::CallEnded { record }, now);

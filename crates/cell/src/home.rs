@@ -118,9 +118,9 @@ impl Cell {
             }
             Some(hot::Key::Alive) => self.died_at = self.died_at.max(hot::alive_time(value).unwrap_or(0)),
             Some(hot::Key::Call(id)) if mine(id.cell()) => self.bury(key, value),
-            Some(hot::Key::Record(id)) if mine(id.cell()) => match serde_json::from_slice(value) {
-                Ok(record) => self.out.push_back(Output::Record { record: Box::new(record) }),
-                Err(_) => self.out.push_back(Output::Forget { key: key.to_vec() }),
+            Some(hot::Key::Record(id)) if mine(id.cell()) => match hot::call_record(value) {
+                Some(record) => self.out.push_back(Output::Record { record: Box::new(record) }),
+                None => self.out.push_back(Output::Forget { key: key.to_vec() }),
             },
             Some(_) => {}
             None => tracing::warn!(key = %key.escape_ascii(), "unknown key in the hot store, left alone"),
@@ -129,14 +129,14 @@ impl Cell {
 
     /// A call that was going on when the last process died: its record says so.
     fn bury(&mut self, key: &[u8], value: &[u8]) {
-        if let Ok(mut record) = serde_json::from_slice::<model::CallRecord>(value) {
+        if let Some(mut record) = hot::call_record(value) {
             record.ended_at = record.ended_at.max(self.died_at);
             if let Some(recording) = &mut record.recording {
                 recording.complete = false;
                 recording.note = "the switch stopped while recording".to_owned();
             }
-            let kept = serde_json::to_vec(&record).unwrap_or_default();
-            self.out.push_back(Output::Keep { key: hot::record(record.id), value: kept });
+            let value = hot::call_value(&record);
+            self.out.push_back(Output::Keep { key: hot::record(record.id), value });
             self.out.push_back(Output::Record { record: Box::new(record) });
         }
         self.out.push_back(Output::Forget { key: key.to_vec() });

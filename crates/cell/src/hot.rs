@@ -2,12 +2,12 @@
 //!
 //! | key | value |
 //! |---|---|
-//! | `reg/<extension>/<contact>` | a registered contact (JSON) |
-//! | `call/<uuid>` | the record that stands if the switch dies now (JSON) |
-//! | `record/<uuid>` | the record of a finished call that SQL may not have yet (JSON) |
+//! | `reg/<extension>/<contact>` | a registered contact (`sip_stack::registrar::Binding::snapshot`) |
+//! | `call/<uuid>` | the record that stands if the switch dies now (postcard: written at every turn of a call, so small and quick) |
+//! | `record/<uuid>` | the record of a finished call that SQL may not have yet (postcard) |
 //! | `alive/<cell>` | Unix milliseconds, renewed each second while calls exist |
 
-use model::CallId;
+use model::{CallId, CallRecord};
 use stdx::UnixMillis;
 
 pub(crate) enum Key {
@@ -39,6 +39,14 @@ pub(crate) fn registration(number: &str, contact: &[u8]) -> Vec<u8> {
 
 pub(crate) fn call(id: CallId) -> Vec<u8> {
     format!("call/{id}").into_bytes()
+}
+
+pub(crate) fn call_value(record: &CallRecord) -> Vec<u8> {
+    postcard::to_allocvec(record).unwrap_or_default()
+}
+
+pub(crate) fn call_record(value: &[u8]) -> Option<CallRecord> {
+    postcard::from_bytes(value).ok()
 }
 
 pub(crate) fn record(id: CallId) -> Vec<u8> {

@@ -110,6 +110,11 @@ impl Endpoint {
     /// Does what is due.
     pub fn handle_timeout(&mut self, now: Instant) {
         while let Some(deadline) = self.timers.pop_due(now) {
+            if let Some((id, bit)) = deadline.bit()
+                && let Some(tx) = self.txs.get_mut(id)
+            {
+                tx.armed &= !bit;
+            }
             match deadline {
                 Deadline::Tx(id, timer) => self.tx_timer(id, timer, now),
                 Deadline::Held(id) => self.release_held(id, now),
@@ -237,11 +242,9 @@ impl Endpoint {
         if tx.is_client() {
             self.by_remote.remove(&(tx.flow.remote, id));
         }
-        for timer in tx.timers() {
-            self.timers.cancel(&Deadline::Tx(id, *timer));
+        for deadline in Deadline::of(id, tx.armed) {
+            self.timers.cancel(&deadline);
         }
-        self.timers.cancel(&Deadline::Held(id));
-        self.timers.cancel(&Deadline::Forget(id));
         Some(tx)
     }
 
@@ -252,6 +255,27 @@ impl Endpoint {
             self.timers.cancel(&Deadline::Session(id, timer));
         }
         Some(session)
+    }
+
+    /// Sets a deadline of a transaction.
+    fn arm(&mut self, deadline: Deadline, at: Instant) {
+        if let Some((id, bit)) = deadline.bit()
+            && let Some(tx) = self.txs.get_mut(id)
+        {
+            tx.armed |= bit;
+            self.timers.set(deadline, at);
+        }
+    }
+
+    /// Cancels a deadline of a transaction, if it is set.
+    fn disarm(&mut self, deadline: Deadline) {
+        if let Some((id, bit)) = deadline.bit()
+            && let Some(tx) = self.txs.get_mut(id)
+            && tx.armed & bit != 0
+        {
+            tx.armed &= !bit;
+            self.timers.cancel(&deadline);
+        }
     }
 
     /// The next tick of a coarse clock at or after a moment: what only forgets may be late, and many then share one waking.
@@ -270,9 +294,9 @@ impl Endpoint {
                 Effect::Resend(data) => self.send_of(id, data, true),
                 Effect::Set(timer, after) => {
                     let at = if timer.only_forgets() { self.coarse(now + after, now) } else { now + after };
-                    self.timers.set(Deadline::Tx(id, timer), at);
+                    self.arm(Deadline::Tx(id, timer), at);
                 }
-                Effect::Cancel(timer) => self.timers.cancel(&Deadline::Tx(id, timer)),
+                Effect::Cancel(timer) => self.disarm(Deadline::Tx(id, timer)),
                 Effect::Deliver => deliver = true,
                 Effect::Finish(outcome) => self.finish(id, outcome, now),
             }

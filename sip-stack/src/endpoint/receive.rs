@@ -158,9 +158,9 @@ impl Endpoint {
     ) -> TxId {
         let open = Some(Box::new(Open { request: request.clone(), tag: self.reply_tag(key), held: None }));
         let kind = Kind::Server { machine: Server::new(), merged, open };
-        let id = self.add_tx(Tx { kind, flow, key, session });
+        let id = self.add_tx(Tx { kind, flow, key, session, armed: 0 });
         // Its client gives up at that time too (timer F).
-        self.timers.set(super::Deadline::Forget(id), now + self.timing(flow).patience());
+        self.arm(super::Deadline::Forget(id), now + self.timing(flow).patience());
         id
     }
 

@@ -84,7 +84,7 @@ impl Endpoint {
         let Some(tx) = self.txs.get_mut(id) else { return };
         let merged = tx.merged();
         tx.kind = Kind::Ignored;
-        self.timers.cancel(&Deadline::Held(id));
+        self.disarm(Deadline::Held(id));
         if let Some(merged) = merged {
             self.merged.remove(&merged);
         }
@@ -136,7 +136,7 @@ impl Endpoint {
     ) -> TxId {
         let mut effects = Effects::default();
         let machine = Client::start(data, &self.timing(flow), &mut effects);
-        let id = self.add_tx(Tx { kind: Kind::Client { machine, purpose }, flow, key, session });
+        let id = self.add_tx(Tx { kind: Kind::Client { machine, purpose }, flow, key, session, armed: 0 });
         self.apply(id, effects, now);
         id
     }
@@ -192,7 +192,7 @@ impl Endpoint {
             self.merged.remove(&merged);
         }
         if class != Class::Provisional {
-            self.timers.cancel(&Deadline::Forget(id));
+            self.disarm(Deadline::Forget(id));
         }
         self.apply(id, effects, now);
     }
@@ -202,7 +202,7 @@ impl Endpoint {
         let Some(tx) = self.txs.get_mut(id) else { return };
         if let Kind::InviteServer { open: Some(open), .. } | Kind::Server { open: Some(open), .. } = &mut tx.kind {
             open.held = Some((class, data));
-            self.timers.set(Deadline::Held(id), now + delay.min(Duration::from_secs(30)));
+            self.arm(Deadline::Held(id), now + delay.min(Duration::from_secs(30)));
         }
     }
 

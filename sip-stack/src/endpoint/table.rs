@@ -71,6 +71,8 @@ pub(super) struct Tx {
     pub(super) key: u128,
     /// The session whose ladder its messages belong to; it may be gone already.
     pub(super) session: Option<SessionId>,
+    /// Which of its deadlines are set, a bit each ([`Deadline::bit`]): most never are, and looking for them costs more than all else.
+    pub(super) armed: u16,
 }
 
 #[derive(Debug)]
@@ -132,17 +134,6 @@ pub(super) enum Purpose {
 }
 
 impl Tx {
-    /// The timers that its machine may have left behind.
-    pub(super) fn timers(&self) -> &'static [Timer] {
-        match self.kind {
-            Kind::InviteServer { .. } => &[Timer::G, Timer::H, Timer::I, Timer::L],
-            Kind::Server { .. } => &[Timer::J],
-            Kind::Ignored => &[],
-            Kind::InviteClient { .. } => &[Timer::A, Timer::B, Timer::D, Timer::M],
-            Kind::Client { .. } => &[Timer::E, Timer::F, Timer::K],
-        }
-    }
-
     pub(super) fn is_client(&self) -> bool {
         matches!(self.kind, Kind::InviteClient { .. } | Kind::Client { .. })
     }
@@ -166,6 +157,25 @@ pub(super) enum Deadline {
     Forget(TxId),
     /// A timer of a session.
     Session(SessionId, SessionTimer),
+}
+
+impl Deadline {
+    /// The transaction it belongs to, and its bit there.
+    pub(super) fn bit(self) -> Option<(TxId, u16)> {
+        match self {
+            Self::Tx(id, timer) => Some((id, 1 << timer as u16)),
+            Self::Held(id) => Some((id, 1 << 14)),
+            Self::Forget(id) => Some((id, 1 << 15)),
+            Self::Session(..) => None,
+        }
+    }
+
+    /// The deadlines of a transaction that these bits say are set.
+    pub(super) fn of(id: TxId, armed: u16) -> impl Iterator<Item = Self> {
+        let all =
+            Timer::ALL.into_iter().map(move |timer| Self::Tx(id, timer)).chain([Self::Held(id), Self::Forget(id)]);
+        all.filter(move |deadline| deadline.bit().is_some_and(|(_, bit)| armed & bit != 0))
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

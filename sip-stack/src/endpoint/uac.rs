@@ -144,7 +144,7 @@ impl Endpoint {
         let machine = InviteClient::start(data.clone(), &self.timing(flow), &mut effects);
         let kind = Kind::InviteClient { machine, invite: data, forks: SmallVec::new() };
         let key = self.hasher.client(branch.as_bytes(), &Method::Invite);
-        let tx = self.add_tx(Tx { kind, flow, key, session: Some(session) });
+        let tx = self.add_tx(Tx { kind, flow, key, session: Some(session), armed: 0 });
         self.apply(tx, effects, now);
         tx
     }
@@ -321,7 +321,7 @@ impl Endpoint {
     /// A re-INVITE of ours may never get its final response once the dialog is over.
     pub(super) fn abandon_offer(&mut self, id: SessionId, now: Instant) {
         if let Some(State::Open { offer: Offer::Ours { tx } }) = self.sessions.get(id).map(|session| &session.state) {
-            self.timers.set(Deadline::Forget(*tx), now + self.config.t1 * 64);
+            self.arm(Deadline::Forget(*tx), now + self.config.t1 * 64);
         }
     }
 

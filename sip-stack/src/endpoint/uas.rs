@@ -98,8 +98,8 @@ impl Endpoint {
         let dialog_key = self.hasher.dialog(&dialog.call_id, tag.as_bytes());
         let open = Some(Box::new(Open { request: request.clone(), tag, held: None }));
         let kind = Kind::InviteServer { machine: InviteServer::new(), merged: Some(merged), open };
-        let tx = self.add_tx(Tx { kind, flow, key, session: None });
-        self.timers.set(Deadline::Forget(tx), now + self.timing(flow).patience());
+        let tx = self.add_tx(Tx { kind, flow, key, session: None, armed: 0 });
+        self.arm(Deadline::Forget(tx), now + self.timing(flow).patience());
         let id = self.sessions.insert(Session { dialog, flow, key: dialog_key, state: State::Incoming { tx } });
         self.dialogs.insert(dialog_key, id);
         if let Some(tx) = self.txs.get_mut(tx) {
@@ -273,7 +273,7 @@ impl Endpoint {
         let tag = String::from_utf8_lossy(&session.dialog.local_tag).into_owned();
         let open = Some(Box::new(Open { request: request.clone(), tag, held: None }));
         let kind = Kind::InviteServer { machine: InviteServer::new(), merged: None, open };
-        let tx = self.add_tx(Tx { kind, flow, key, session: Some(id) });
+        let tx = self.add_tx(Tx { kind, flow, key, session: Some(id), armed: 0 });
         if let Some(session) = self.sessions.get_mut(id) {
             session.state = State::Open { offer: Offer::Theirs { tx } };
         }

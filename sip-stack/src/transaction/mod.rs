@@ -36,6 +36,10 @@ pub(crate) enum Timer {
 }
 
 impl Timer {
+    /// All of them.
+    pub(crate) const ALL: [Self; 12] =
+        [Self::A, Self::B, Self::D, Self::E, Self::F, Self::G, Self::H, Self::I, Self::J, Self::K, Self::L, Self::M];
+
     /// True of the timers whose only effect is that a finished transaction is forgotten. Their times are the least ones.
     pub(crate) fn only_forgets(self) -> bool {
         matches!(self, Self::D | Self::I | Self::J | Self::K | Self::L | Self::M)

@@ -123,6 +123,7 @@ impl Cell {
                 }
                 self.sip.handle_input(sip_stack::endpoint::Input::SendFailed { flow }, now);
             }
+            Input::StreamClosed { flow } => self.stream_closed(flow, now),
             Input::Envelope(envelope) => self.on_envelope(envelope, now),
             Input::Command { ticket, command } => self.on_command(ticket, command, now),
             Input::Query { ticket, query } => self.on_query(ticket, &query, now),

@@ -24,6 +24,8 @@ pub struct Config {
     pub digest: Vec<sip_stack::auth::Algorithm>,
     /// Connections known by address.
     pub trunks: Vec<Trunk>,
+    /// Our own addresses.
+    pub locals: crate::Locals,
     /// For each trunk that can be called: from which of our addresses to which of its.
     pub trunk_flows: BTreeMap<String, Flow>,
     /// Where numbers that are no extensions lead.
@@ -45,6 +47,7 @@ impl Config {
             server: "Patchbay".to_owned(),
             digest: vec![sip_stack::auth::Algorithm::Md5],
             trunks: Vec::new(),
+            locals: crate::Locals::default(),
             trunk_flows: BTreeMap::new(),
             routes: Vec::new(),
             policy: Policy::default(),

@@ -22,6 +22,7 @@ impl Cell {
             Body::SendFailed { flow } => {
                 self.sip.handle_input(sip_stack::endpoint::Input::SendFailed { flow }, now);
             }
+            Body::StreamClosed { flow } => self.stream_closed(flow, now),
             Body::Locate { call, number } => {
                 let found = self.locate(call, &number, now);
                 if envelope.from == self.config.cell {
@@ -42,6 +43,14 @@ impl Cell {
                     }
                 }
             }
+        }
+    }
+
+    /// Requests of ours that wait for an answer by this stream have failed, and phones that can be reached by nothing else are gone.
+    pub(crate) fn stream_closed(&mut self, flow: Flow, now: Instant) {
+        self.sip.handle_input(sip_stack::endpoint::Input::SendFailed { flow }, now);
+        for binding in self.registrar.stream_closed(flow) {
+            self.keep_binding(ChangeKind::Removed, &binding, now);
         }
     }
 
@@ -112,7 +121,9 @@ impl Cell {
         match hot::Key::parse(key) {
             Some(hot::Key::Registration { number }) if self.home_of(&number) == self.config.cell => {
                 match Binding::restore(value, &self.config.wall) {
-                    Some(binding) if binding.expires_at > now => self.registrar.restore(binding),
+                    Some(binding) if binding.expires_at > now && !binding.ends_with_its_stream() => {
+                        self.registrar.restore(binding);
+                    }
                     _ => self.out.push_back(Output::Forget { key: key.to_vec() }),
                 }
             }

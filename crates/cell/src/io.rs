@@ -21,6 +21,11 @@ pub enum Input {
         /// Where to.
         flow: Flow,
     },
+    /// A stream (TCP, TLS, WebSocket) is gone, whoever ended it. The shell tells it to every worker.
+    StreamClosed {
+        /// Which.
+        flow: Flow,
+    },
     /// From another worker, or from this one to itself.
     Envelope(Envelope),
     /// A wish from an API; exactly one [`Output::Reply`] with the same ticket follows.
@@ -178,6 +183,11 @@ pub enum Body {
     /// What one of us sent could not be delivered. The kernel tells it to any of the sockets that share an address.
     SendFailed {
         /// Where to.
+        flow: Flow,
+    },
+    /// A stream is gone: what the edge of the shell tells every worker, in order with the messages that came by it.
+    StreamClosed {
+        /// Which.
         flow: Flow,
     },
     /// You are the home of this extension: where is it, and may it be called? The call counts against its limit from now on.

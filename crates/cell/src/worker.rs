@@ -95,17 +95,24 @@ impl Worker {
 
     /// The same message leads to the same worker on every path, so that a repetition, a CANCEL and an ACK meet their transaction.
     fn place(&mut self, flow: Flow, data: bytes::Bytes, now: Instant) {
-        let to = match owner_hint(&data) {
-            Hint::Cell(tag) if tag.0 < self.cells => tag.0,
-            // A tag of a worker that no longer exists: its successor says 481.
-            Hint::Cell(tag) => tag.0 % self.cells,
-            Hint::Aor(hash) | Hint::CallId(hash) => (hash % u64::from(self.cells)) as u16,
-        };
+        let to = owner(&data, self.cells);
         if to == self.me {
             self.cell.handle_datagram(flow, data, now);
         } else {
             self.forwarded += 1;
             self.cell.send(to, Body::Datagram { flow, data });
         }
+    }
+}
+
+/// Which of so many workers a message belongs to. A shell that knows it before it has a worker at hand may hand the message over
+/// directly, as [`Body::Datagram`].
+pub fn owner(data: &[u8], cells: u16) -> u16 {
+    let cells = cells.max(1);
+    match owner_hint(data) {
+        Hint::Cell(tag) if tag.0 < cells => tag.0,
+        // A tag of a worker that no longer exists: its successor says 481.
+        Hint::Cell(tag) => tag.0 % cells,
+        Hint::Aor(hash) | Hint::CallId(hash) => (hash % u64::from(cells)) as u16,
     }
 }

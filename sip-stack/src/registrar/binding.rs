@@ -28,6 +28,11 @@ pub struct Binding {
 }
 
 impl Binding {
+    /// True if nothing but the stream it was registered over leads to it (RFC 7118 §5: no browser listens).
+    pub fn ends_with_its_stream(&self) -> bool {
+        matches!(self.flow.transport, Transport::Ws | Transport::Wss)
+    }
+
     /// Bytes that [`Binding::restore`] understands. Times become wall clock.
     pub fn snapshot(&self, wall: &Wall) -> Vec<u8> {
         let Self { flow, expires_at, .. } = self;

@@ -9,7 +9,7 @@ pub use binding::Binding;
 
 use crate::endpoint::Flow;
 use crate::message::{Message, Name, NameAddr, Scheme, Status, Uri};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 use stdx::Timers;
 
@@ -74,6 +74,8 @@ pub struct Registrar {
     config: Config,
     bindings: BTreeMap<String, Vec<Binding>>,
     lapses: Timers<String>,
+    /// Which extensions registered over a stream: those whose bindings end with it.
+    streams: BTreeMap<Flow, BTreeSet<String>>,
 }
 
 /// What one Contact of a request asks for.
@@ -88,7 +90,7 @@ struct Wish {
 impl Registrar {
     /// Without any binding.
     pub fn new(config: Config) -> Self {
-        Self { config, bindings: BTreeMap::new(), lapses: Timers::default() }
+        Self { config, bindings: BTreeMap::new(), lapses: Timers::default(), streams: BTreeMap::new() }
     }
 
     /// Carries out a REGISTER for an extension.
@@ -157,9 +159,22 @@ impl Registrar {
         self.bindings.is_empty()
     }
 
+    /// A stream is gone. Bindings that lead nowhere else go with it, and are returned: a browser cannot be connected to.
+    pub fn stream_closed(&mut self, flow: Flow) -> Vec<Binding> {
+        let mut gone = Vec::new();
+        for aor in self.streams.remove(&flow).unwrap_or_default() {
+            if let Some(bindings) = self.bindings.get_mut(&aor) {
+                gone.extend(bindings.extract_if(.., |binding| binding.flow == flow));
+            }
+            self.set_timer(&aor);
+        }
+        gone
+    }
+
     /// A binding of an earlier process.
     pub fn restore(&mut self, binding: Binding) {
         let aor = binding.aor.clone();
+        self.note_stream(&binding);
         self.bindings.entry(aor.clone()).or_default().push(binding);
         self.set_timer(&aor);
     }
@@ -167,7 +182,11 @@ impl Registrar {
     /// Forgets everything about an extension.
     pub fn remove_all(&mut self, aor: &str) -> Vec<Binding> {
         self.lapses.cancel(&aor.to_owned());
-        self.bindings.remove(aor).unwrap_or_default()
+        let gone = self.bindings.remove(aor).unwrap_or_default();
+        for binding in &gone {
+            self.forget_stream(binding);
+        }
+        gone
     }
 
     /// The bindings that lapsed.
@@ -178,6 +197,9 @@ impl Registrar {
                 lapsed.extend(bindings.extract_if(.., |binding| binding.expires_at <= now));
             }
             self.set_timer(&aor);
+        }
+        for binding in &lapsed {
+            self.forget_stream(binding);
         }
         lapsed
     }
@@ -214,6 +236,13 @@ impl Registrar {
     fn apply(&mut self, change: &Change) {
         let bindings = self.bindings.entry(change.binding.aor.clone()).or_default();
         let old = bindings.iter().position(|known| known.contact == change.binding.contact);
+        if let Some(old) = old.and_then(|at| bindings.get(at)).cloned() {
+            self.forget_stream(&old);
+        }
+        if change.kind != ChangeKind::Removed {
+            self.note_stream(&change.binding);
+        }
+        let bindings = self.bindings.entry(change.binding.aor.clone()).or_default();
         match (change.kind, old) {
             (ChangeKind::Removed, Some(at)) => {
                 bindings.remove(at);
@@ -221,6 +250,25 @@ impl Registrar {
             (ChangeKind::Removed, None) => {}
             (ChangeKind::Added | ChangeKind::Refreshed, Some(at)) => bindings[at] = change.binding.clone(),
             (ChangeKind::Added | ChangeKind::Refreshed, None) => bindings.push(change.binding.clone()),
+        }
+    }
+
+    fn note_stream(&mut self, binding: &Binding) {
+        if binding.ends_with_its_stream() {
+            self.streams.entry(binding.flow).or_default().insert(binding.aor.clone());
+        }
+    }
+
+    fn forget_stream(&mut self, binding: &Binding) {
+        let others = |known: &Binding| known.flow == binding.flow && known.contact != binding.contact;
+        if !binding.ends_with_its_stream() || self.bindings.get(&binding.aor).is_some_and(|all| all.iter().any(others)) {
+            return;
+        }
+        if let Some(aors) = self.streams.get_mut(&binding.flow) {
+            aors.remove(&binding.aor);
+            if aors.is_empty() {
+                self.streams.remove(&binding.flow);
+            }
         }
     }
 

@@ -1,12 +1,14 @@
 //! What a REGISTER does, by RFC 3261 §10.3.
 
 use super::*;
+use crate::endpoint::Transport;
 use bytes::Bytes;
 
 struct Desk {
     registrar: Registrar,
     now: Instant,
     cseq: u32,
+    transport: Transport,
 }
 
 fn secs(s: u64) -> Duration {
@@ -15,7 +17,7 @@ fn secs(s: u64) -> Duration {
 
 impl Desk {
     fn new() -> Self {
-        Self { registrar: Registrar::new(Config::default()), now: stdx::testing::start(), cseq: 0 }
+        Self { registrar: Registrar::new(Config::default()), now: stdx::testing::start(), cseq: 0, transport: Transport::Udp }
     }
 
     fn register(&mut self, lines: &str) -> Registration {
@@ -30,7 +32,7 @@ impl Desk {
         );
         let request = Message::parse_datagram(Bytes::from(text)).unwrap();
         let flow = Flow::udp("192.0.2.1:5060".parse().unwrap(), "198.51.100.7:40000".parse().unwrap());
-        self.registrar.register("100", &request, flow, self.now)
+        self.registrar.register("100", &request, Flow { transport: self.transport, ..flow }, self.now)
     }
 
     fn bound(&self) -> Vec<String> {
@@ -116,4 +118,40 @@ fn a_phone_that_comes_back_with_another_address_replaces_itself() {
     let back = desk.register_as("two", 1, &format!("Contact: <sip:100@10.0.0.1:6060>;{instance}\r\n"));
     assert_eq!(back.changes.iter().map(|c| c.kind).collect::<Vec<_>>(), [ChangeKind::Removed, ChangeKind::Added]);
     assert_eq!(desk.bound(), ["sip:100@10.0.0.1:6060"]);
+}
+
+#[test]
+fn a_browser_is_gone_with_its_stream_and_a_phone_is_not() {
+    for (transport, left) in [(Transport::Ws, 0), (Transport::Wss, 0), (Transport::Tcp, 2), (Transport::Tls, 2)] {
+        let mut desk = Desk::new();
+        desk.transport = transport;
+        desk.register("Contact: <sip:100@a.invalid;transport=ws>\r\nContact: <sip:100@b.invalid;transport=ws>\r\n");
+        let flow = desk.registrar.contacts("100", desk.now)[0].flow;
+        let other = Flow { remote: "198.51.100.7:40001".parse().unwrap(), ..flow };
+        assert!(desk.registrar.stream_closed(other).is_empty());
+        assert_eq!(desk.registrar.stream_closed(flow).len(), 2 - left);
+        assert_eq!((desk.bound().len(), desk.registrar.streams.len()), (left, 0));
+        assert_eq!(desk.registrar.is_empty(), left == 0);
+    }
+}
+
+#[test]
+fn streams_are_known_only_as_long_as_something_is_bound_to_them() {
+    let mut desk = Desk::new();
+    desk.transport = Transport::Wss;
+    let one = "Contact: <sip:100@a.invalid;transport=ws>";
+    let register = |desk: &mut Desk, lines: &str| assert_eq!(desk.register(lines).status, Status::OK);
+    register(&mut desk, &format!("{one}\r\n"));
+    register(&mut desk, &format!("{one}\r\nContact: <sip:100@b.invalid;transport=ws>\r\n"));
+    assert_eq!(desk.registrar.streams.len(), 1);
+    register(&mut desk, &format!("{one};expires=0\r\n"));
+    assert_eq!(desk.registrar.streams.len(), 1);
+    register(&mut desk, "Contact: *\r\nExpires: 0\r\n");
+    assert!(desk.registrar.streams.is_empty());
+    register(&mut desk, &format!("{one}\r\n"));
+    desk.registrar.handle_timeout(desk.now + secs(3601));
+    assert!(desk.registrar.streams.is_empty());
+    register(&mut desk, &format!("{one}\r\n"));
+    desk.registrar.remove_all("100");
+    assert!(desk.registrar.streams.is_empty());
 }

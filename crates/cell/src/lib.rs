@@ -17,14 +17,14 @@ mod effects;
 mod home;
 mod hot;
 mod io;
-mod signalling;
 mod locals;
+mod signalling;
 mod sound;
 mod trace;
 mod worker;
 
 pub use config::{Config, Policy, Sounds};
 pub use io::{Body, Contact, Counts, Envelope, Input, Output, RecordingKey, Stats};
-pub use trace::TraceLine;
 pub use locals::{Local, Locals};
+pub use trace::TraceLine;
 pub use worker::{Worker, owner};

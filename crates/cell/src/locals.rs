@@ -31,7 +31,8 @@ impl Locals {
             return None;
         }
         let fits = |local: &&Local| local.transport == transport && local.address.is_ipv4() == remote.is_ipv4();
-        let near = self.all.iter().filter(fits).filter(|local| local.covers(remote.ip())).max_by_key(|local| local.prefix);
+        let near =
+            self.all.iter().filter(fits).filter(|local| local.covers(remote.ip())).max_by_key(|local| local.prefix);
         let local = near.or_else(|| self.all.iter().find(fits))?;
         Some(Flow { transport, local: self.told(local.address, remote.ip()), remote })
     }

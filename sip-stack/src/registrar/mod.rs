@@ -261,7 +261,8 @@ impl Registrar {
 
     fn forget_stream(&mut self, binding: &Binding) {
         let others = |known: &Binding| known.flow == binding.flow && known.contact != binding.contact;
-        if !binding.ends_with_its_stream() || self.bindings.get(&binding.aor).is_some_and(|all| all.iter().any(others)) {
+        if !binding.ends_with_its_stream() || self.bindings.get(&binding.aor).is_some_and(|all| all.iter().any(others))
+        {
             return;
         }
         if let Some(aors) = self.streams.get_mut(&binding.flow) {

@@ -17,7 +17,12 @@ fn secs(s: u64) -> Duration {
 
 impl Desk {
     fn new() -> Self {
-        Self { registrar: Registrar::new(Config::default()), now: stdx::testing::start(), cseq: 0, transport: Transport::Udp }
+        Self {
+            registrar: Registrar::new(Config::default()),
+            now: stdx::testing::start(),
+            cseq: 0,
+            transport: Transport::Udp,
+        }
     }
 
     fn register(&mut self, lines: &str) -> Registration {

@@ -1,13 +1,17 @@
 //! One call from its first sign to its record.
 
+mod dialling;
+mod ending;
+
 use crate::effect::{Effect, Input, Party, PartyKind, Target};
+use dialling::Dialling;
+use ending::weight;
 use model::{
-    CallId, CallRecord, Cause, Direction, EventBody, LegId, LegNo, LegRecord, LegState, LiveCall, LiveLeg, Outcome,
-    Side,
+    CallId, CallRecord, Cause, Direction, EventBody, LegId, LegNo, LegState, LiveCall, LiveLeg, Outcome, Side,
 };
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::time::{Duration, Instant};
-use stdx::{UnixMillis, Wall, never};
+use stdx::{UnixMillis, Wall};
 
 /// How calls behave; set by the operator.
 #[derive(Clone, Copy, Debug)]
@@ -18,6 +22,8 @@ pub struct Policy {
     pub announce_limit: Duration,
     /// How long finding the called party may take.
     pub locate_limit: Duration,
+    /// No stage of a call rings longer than this, whatever it says (RFC 3261 §16.8: more than three minutes).
+    pub ring_limit: Duration,
     /// A call longer than this is ended.
     pub max_duration: Duration,
 }
@@ -28,6 +34,7 @@ impl Default for Policy {
             announce: true,
             announce_limit: Duration::from_secs(8),
             locate_limit: Duration::from_secs(2),
+            ring_limit: Duration::from_secs(185),
             max_duration: Duration::from_secs(12 * 3600),
         }
     }
@@ -69,8 +76,8 @@ pub struct Call {
 enum State {
     /// Nothing is known yet about the called party.
     Locating,
-    /// Phones are being called; `failure` is the best reason heard so far.
-    Dialling { pending: BTreeMap<LegNo, Pending>, early: Option<LegNo>, failure: Option<(Outcome, Cause)> },
+    /// Phones are being called.
+    Dialling(Dialling),
     /// The caller hears why there is no conversation.
     Announcing { outcome: Outcome, cause: Cause },
     /// Two parties speak.
@@ -79,16 +86,12 @@ enum State {
     Ended,
 }
 
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Pending {
-    Quiet,
-    Ringing,
-}
-
 /// A leg as the record will know it.
 #[derive(Debug)]
 struct Leg {
     number: String,
+    /// Its place among the targets; none if nobody called it.
+    target: Option<usize>,
     outcome: Option<(Outcome, Cause)>,
 }
 
@@ -100,7 +103,7 @@ impl Call {
             PartyKind::Extension => (Direction::Unknown, None),
             PartyKind::Trunk(name) => (Direction::Inbound, Some(name.clone())),
         };
-        let caller = Leg { number: setup.caller.number.clone(), outcome: None };
+        let caller = Leg { number: setup.caller.number.clone(), target: None, outcome: None };
         let mut call = Self {
             state: State::Locating,
             targets: Vec::new(),
@@ -117,14 +120,14 @@ impl Call {
         };
         call.out.push_back(Effect::Keep);
         call.tell_started();
-        call.out.push_back(Effect::Locate(call.setup.dialled.clone()));
+        call.out.push_back(Effect::Locate { number: call.setup.dialled.clone(), by: LegId::CALLER });
         call
     }
 
     /// A fact. Facts about legs that are gone change nothing.
     pub fn handle_input(&mut self, input: Input, now: Instant) {
         match input {
-            Input::Located(targets) => self.on_located(targets, now),
+            Input::Located(stages) => self.on_located(stages, now),
             Input::Nowhere(outcome) => self.on_nowhere(outcome, now),
             Input::Ringing { leg, early_media } => self.on_ringing(leg, early_media, now),
             Input::Answered { leg } => self.on_answered(leg, now),
@@ -149,7 +152,7 @@ impl Call {
         self.deadline = None;
         match &self.state {
             State::Locating => self.fail(Outcome::Congestion, Outcome::Congestion.cause(), now),
-            State::Dialling { .. } => self.give_up(now),
+            State::Dialling(_) => self.give_up(now),
             State::Announcing { .. } => self.on_announced(now),
             State::Talking { .. } => {
                 let cause = Cause { sip: 480, q850: 31 };
@@ -196,14 +199,7 @@ impl Call {
     pub fn live(&self) -> LiveCall {
         let state_of = |no: LegNo| match &self.state {
             State::Locating => LegState::Dialing,
-            State::Dialling { pending, .. } if no == LegId::CALLER => {
-                if pending.values().any(|p| *p == Pending::Ringing) { LegState::Ringing } else { LegState::Dialing }
-            }
-            State::Dialling { pending, .. } => match pending.get(&no) {
-                Some(Pending::Quiet) => LegState::Dialing,
-                Some(Pending::Ringing) => LegState::Ringing,
-                None => LegState::Ending,
-            },
+            State::Dialling(dialling) => Self::dialling_state(dialling, no),
             State::Announcing { .. } if no == LegId::CALLER => LegState::Announcement,
             State::Talking { with } if no == LegId::CALLER || no == *with => LegState::Talking,
             State::Announcing { .. } | State::Talking { .. } | State::Ended => LegState::Ending,
@@ -229,96 +225,6 @@ impl Call {
         self.record(failure, Side::System, "the switch stopped in this call", now)
     }
 
-    fn on_located(&mut self, targets: Vec<Target>, now: Instant) {
-        if !matches!(self.state, State::Locating) {
-            return;
-        }
-        let Some(first) = targets.first() else { return self.on_nowhere(Outcome::Unreachable, now) };
-        self.learn_direction(&first.party.kind);
-        let ring = targets.iter().map(|t| t.ring).max().unwrap_or_default();
-        self.deadline = Some(now + ring);
-        let mut pending = BTreeMap::new();
-        for (index, target) in targets.iter().enumerate() {
-            let leg = self.legs.len() as LegNo;
-            self.legs.push(Leg { number: target.party.number.clone(), outcome: None });
-            pending.insert(leg, Pending::Quiet);
-            self.out.push_back(Effect::Dial { leg, target: index });
-            self.tell(EventBody::LegDialing { call: self.setup.id, leg, number: target.party.number.clone() });
-        }
-        self.targets = targets;
-        self.state = State::Dialling { pending, early: None, failure: None };
-    }
-
-    fn on_nowhere(&mut self, outcome: Outcome, now: Instant) {
-        if matches!(self.state, State::Locating) {
-            self.fail(outcome, outcome.cause(), now);
-        }
-    }
-
-    fn on_ringing(&mut self, leg: LegNo, early_media: bool, now: Instant) {
-        let State::Dialling { pending, early, .. } = &mut self.state else { return };
-        let Some(state) = pending.get_mut(&leg) else { return };
-        let news = *state == Pending::Quiet;
-        *state = Pending::Ringing;
-        if early_media && early.is_none() {
-            *early = Some(leg);
-            self.out.push_back(Effect::Ring { early_media: Some(leg) });
-        } else if self.ringing_at.is_none() && early.is_none() {
-            self.out.push_back(Effect::Ring { early_media: None });
-        }
-        if self.ringing_at.is_none() {
-            self.ringing_at = Some(self.setup.wall.at(now));
-            self.out.push_back(Effect::Keep);
-        }
-        if news {
-            self.tell(EventBody::LegRinging { call: self.setup.id, leg, early_media });
-        }
-    }
-
-    fn on_answered(&mut self, leg: LegNo, now: Instant) {
-        let mut others = match &mut self.state {
-            State::Dialling { pending, .. } if pending.contains_key(&leg) => std::mem::take(pending),
-            // The caller left, or another phone was faster, while this answer was on its way.
-            _ => return self.out.push_back(Effect::HangUp { leg, cause: Outcome::Cancelled.cause() }),
-        };
-        others.remove(&leg);
-        for other in others.into_keys() {
-            self.drop_leg(other, Outcome::Cancelled, Cause { sip: 200, q850: 26 });
-        }
-        self.state = State::Talking { with: leg };
-        self.answered_at = Some(self.setup.wall.at(now));
-        self.deadline = Some(now + self.setup.policy.max_duration);
-        self.out.push_back(Effect::Keep);
-        self.out.push_back(Effect::Answer { with: leg });
-        if self.targets.get(usize::from(leg) - 1).is_some_and(|target| target.record) {
-            self.recording = true;
-            self.out.push_back(Effect::Record { with: leg });
-        }
-        self.tell(EventBody::CallAnswered { call: self.setup.id, leg });
-    }
-
-    fn on_failed(&mut self, leg: LegNo, outcome: Outcome, cause: Cause, now: Instant) {
-        let State::Dialling { pending, early, failure } = &mut self.state else { return };
-        if pending.remove(&leg).is_none() {
-            return;
-        }
-        if *early == Some(leg) {
-            *early = None;
-        }
-        if failure.is_none_or(|(known, _)| weight(outcome) > weight(known)) {
-            *failure = Some((outcome, cause));
-        }
-        // A global refusal speaks for all phones of the called party (RFC 3261 §16.7, step 5).
-        let everywhere = (600..700).contains(&cause.sip);
-        let verdict = if everywhere { Some((outcome, cause)) } else { *failure };
-        let last = everywhere || pending.is_empty();
-        self.end_leg(leg, outcome, cause);
-        if let (true, Some((outcome, cause))) = (last, verdict) {
-            self.drop_pending(Outcome::Cancelled, cause);
-            self.fail(outcome, cause, now);
-        }
-    }
-
     fn on_hung_up(&mut self, leg: LegNo, cause: Option<Cause>, now: Instant) {
         let normal = cause.unwrap_or(Cause { sip: 200, q850: 16 });
         match &self.state {
@@ -340,13 +246,13 @@ impl Call {
                     self.finish(verdict, Side::Caller, "", now);
                 }
             }
-            State::Locating | State::Dialling { .. } if leg == LegId::CALLER => {
+            State::Locating | State::Dialling(_) if leg == LegId::CALLER => {
                 self.end_leg(leg, Outcome::Cancelled, Outcome::Cancelled.cause());
                 self.drop_pending(Outcome::Cancelled, Outcome::Cancelled.cause());
                 self.finish((Outcome::Cancelled, Outcome::Cancelled.cause()), Side::Caller, "", now);
             }
             // A called phone that says good-bye before it answered refuses the call.
-            State::Dialling { .. } => {
+            State::Dialling(_) => {
                 self.on_failed(leg, Outcome::Rejected, cause.unwrap_or(Outcome::Rejected.cause()), now);
             }
             State::Locating | State::Ended => {}
@@ -377,128 +283,7 @@ impl Call {
         if let State::Announcing { outcome, cause } = self.state {
             self.end_leg(LegId::CALLER, outcome, cause);
             self.out.push_back(Effect::Reject(cause));
-            self.finish((outcome, cause), side_of(outcome), "", now);
-        }
-    }
-
-    /// Nobody answered in time.
-    fn give_up(&mut self, now: Instant) {
-        let rang = self.ringing_at.is_some();
-        let outcome = if rang { Outcome::NoAnswer } else { Outcome::Unreachable };
-        let said = match &self.state {
-            State::Dialling { failure, .. } => failure.filter(|(known, _)| weight(*known) > weight(outcome)),
-            State::Locating | State::Announcing { .. } | State::Talking { .. } | State::Ended => None,
-        };
-        self.drop_pending(outcome, outcome.cause());
-        let (outcome, cause) = said.unwrap_or((outcome, outcome.cause()));
-        self.fail(outcome, cause, now);
-    }
-
-    /// There will be no conversation: say why, or refuse at once.
-    fn fail(&mut self, outcome: Outcome, cause: Cause, now: Instant) {
-        let policy = self.setup.policy;
-        self.state = State::Announcing { outcome, cause };
-        if policy.announce && self.setup.caller.kind == PartyKind::Extension {
-            self.deadline = Some(now + policy.announce_limit);
-            self.out.push_back(Effect::Announce(outcome));
-        } else {
-            self.on_announced(now);
-        }
-    }
-
-    /// Ends everybody who is still there.
-    fn end_all(&mut self, outcome: Outcome, side: Side, cause: Cause, note: &str, now: Instant) {
-        match &self.state {
-            State::Talking { with } => {
-                let (with, answered) = (*with, if outcome == Outcome::Cancelled { Outcome::Answered } else { outcome });
-                self.drop_leg(LegId::CALLER, answered, cause);
-                self.drop_leg(with, answered, cause);
-                self.finish((answered, cause), side, note, now);
-            }
-            State::Locating | State::Dialling { .. } | State::Announcing { .. } => {
-                self.drop_pending(outcome, cause);
-                self.end_leg(LegId::CALLER, outcome, cause);
-                self.out.push_back(Effect::Reject(cause));
-                self.finish((outcome, cause), side, note, now);
-            }
-            State::Ended => {}
-        }
-    }
-
-    fn drop_pending(&mut self, outcome: Outcome, cause: Cause) {
-        if let State::Dialling { pending, .. } = &mut self.state {
-            for leg in std::mem::take(pending).into_keys() {
-                self.drop_leg(leg, outcome, cause);
-            }
-        }
-    }
-
-    fn drop_leg(&mut self, leg: LegNo, outcome: Outcome, cause: Cause) {
-        self.out.push_back(Effect::HangUp { leg, cause });
-        self.end_leg(leg, outcome, cause);
-    }
-
-    fn end_leg(&mut self, leg: LegNo, outcome: Outcome, cause: Cause) {
-        let Some(known) = self.legs.get_mut(usize::from(leg)) else { return };
-        if known.outcome.is_none() {
-            known.outcome = Some((outcome, cause));
-            self.tell(EventBody::LegEnded { call: self.setup.id, leg, outcome, cause });
-        }
-    }
-
-    fn finish(&mut self, verdict: (Outcome, Cause), side: Side, note: &str, now: Instant) {
-        if never!(matches!(self.state, State::Ended), "call {} ended twice", self.setup.id) {
-            return;
-        }
-        self.state = State::Ended;
-        self.deadline = None;
-        let record = self.record(verdict, side, note, now);
-        self.out.push_back(Effect::Finished(Box::new(record)));
-    }
-
-    fn record(&self, (outcome, cause): (Outcome, Cause), ended_by: Side, note: &str, now: Instant) -> CallRecord {
-        let legs = (0..).zip(&self.legs).map(|(no, leg)| {
-            let (outcome, cause) = leg.outcome.unwrap_or((outcome, cause));
-            LegRecord {
-                no,
-                number: leg.number.clone(),
-                remote: String::new(),
-                user_agent: String::new(),
-                sip_call_id: String::new(),
-                outcome,
-                cause,
-                codec: String::new(),
-                quality: None,
-            }
-        });
-        CallRecord {
-            id: self.setup.id,
-            caller: self.setup.caller.number.clone(),
-            caller_name: self.setup.caller.name.clone(),
-            callee: self.setup.dialled.clone(),
-            direction: self.direction,
-            trunk: self.trunk.clone(),
-            started_at: self.started_at,
-            ringing_at: self.ringing_at,
-            answered_at: self.answered_at,
-            ended_at: self.setup.wall.at(now),
-            outcome,
-            ended_by,
-            cause,
-            note: note.to_owned(),
-            legs: legs.collect(),
-            recording: None,
-        }
-    }
-
-    fn learn_direction(&mut self, callee: &PartyKind) {
-        match (&self.setup.caller.kind, callee) {
-            (PartyKind::Extension, PartyKind::Extension) => self.direction = Direction::Internal,
-            (PartyKind::Extension, PartyKind::Trunk(name)) => {
-                self.direction = Direction::Outbound;
-                self.trunk = Some(name.clone());
-            }
-            (PartyKind::Trunk(_), _) => self.direction = Direction::Inbound,
+            self.finish((outcome, cause), ending::side_of(outcome), "", now);
         }
     }
 
@@ -513,37 +298,6 @@ impl Call {
 
     fn tell(&mut self, event: EventBody) {
         self.out.push_back(Effect::Tell(event));
-    }
-}
-
-/// Of several phones' refusals the caller hears the one that says most (RFC 3261 §16.7, step 6).
-fn weight(outcome: Outcome) -> u8 {
-    match outcome {
-        Outcome::Answered => 0,
-        Outcome::Cancelled | Outcome::SwitchFailure | Outcome::MediaTimeout => 1,
-        Outcome::Congestion => 2,
-        Outcome::Unreachable => 3,
-        Outcome::Forbidden | Outcome::Incompatible => 4,
-        Outcome::Unallocated => 5,
-        Outcome::NoAnswer => 6,
-        Outcome::Busy => 7,
-        Outcome::Rejected => 8,
-    }
-}
-
-/// Who brought a failed call to its end.
-fn side_of(outcome: Outcome) -> Side {
-    match outcome {
-        Outcome::Busy | Outcome::NoAnswer | Outcome::Rejected => Side::Callee,
-        Outcome::Cancelled => Side::Caller,
-        Outcome::Answered
-        | Outcome::Unreachable
-        | Outcome::Unallocated
-        | Outcome::Forbidden
-        | Outcome::Incompatible
-        | Outcome::Congestion
-        | Outcome::MediaTimeout
-        | Outcome::SwitchFailure => Side::System,
     }
 }
 

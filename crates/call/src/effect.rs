@@ -1,6 +1,7 @@
 //! What a call is told and what it wishes.
 
 use model::{CallRecord, Cause, EventBody, LegNo, Outcome};
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 /// Who takes part.
@@ -28,17 +29,47 @@ pub enum PartyKind {
 pub struct Target {
     /// Who.
     pub party: Party,
-    /// How long it may ring.
-    pub ring: Duration,
     /// Record the call once it answers.
     pub record: bool,
+}
+
+/// Those who are called at the same time.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stage {
+    /// They ring in parallel; the first to answer wins.
+    pub targets: Vec<Target>,
+    /// How long they may ring.
+    pub ring: Duration,
+    /// Whether the next stage is tried when nobody of this one will answer.
+    pub go_on: GoOn,
+}
+
+/// When a call goes on to its next stage.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum GoOn {
+    /// What this stage says is what the caller is told.
+    Never,
+    /// Whatever the best reason of this stage is, unless somebody refused for all (6xx, RFC 3261 §16.7 step 5).
+    Always,
+    /// If the best reason of this stage is one of these.
+    On(BTreeSet<Outcome>),
+}
+
+impl GoOn {
+    pub(crate) fn after(&self, outcome: Outcome, everywhere: bool) -> bool {
+        match self {
+            Self::Never => false,
+            Self::Always => !everywhere,
+            Self::On(outcomes) => outcomes.contains(&outcome),
+        }
+    }
 }
 
 /// A fact.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Input {
-    /// These can be called for the dialled number; the first has index 0. All ring at once.
-    Located(Vec<Target>),
+    /// These can be called for the number that was to be located, stage after stage.
+    Located(Vec<Stage>),
     /// Nobody can be called, and why.
     Nowhere(Outcome),
     /// A called phone rings, perhaps with sound of its own.
@@ -91,15 +122,21 @@ pub enum Input {
 #[derive(Clone, Debug, PartialEq)]
 pub enum Effect {
     /// Find out who can be called for this number; the answer is `Located` or `Nowhere`.
-    Locate(String),
+    Locate {
+        /// The number.
+        number: String,
+        /// The leg on whose behalf it is called, so whose rights count.
+        by: LegNo,
+    },
     /// Call a target.
     Dial {
         /// The new leg.
         leg: LegNo,
-        /// Index into what `Located` gave.
+        /// Its place among all targets that `Located` gave to this call, through all stages; the first is 0.
         target: usize,
     },
-    /// Let the caller hear that it rings: the far end's own sound if it has some, else a ringback tone.
+    /// Let the caller hear that it rings: the far end's own sound if it has some, else a ringback tone. Said again when
+    /// that changes.
     Ring {
         /// The leg whose early sound the caller hears.
         early_media: Option<LegNo>,

@@ -11,4 +11,4 @@ mod call;
 mod effect;
 
 pub use call::{Call, Policy, Setup};
-pub use effect::{Effect, Input, Party, PartyKind, Target};
+pub use effect::{Effect, GoOn, Input, Party, PartyKind, Stage, Target};

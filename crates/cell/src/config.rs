@@ -61,6 +61,8 @@ impl Config {
 pub struct Policy {
     /// Extensions hear why a call failed before it is refused.
     pub announce: bool,
+    /// In which order the phones of an extension are called.
+    pub forking: Forking,
     /// Calls are recorded whatever extension or route says.
     pub record_all: bool,
     /// A leg from which neither RTP nor RTCP came for this long is given up.
@@ -83,6 +85,7 @@ impl Default for Policy {
     fn default() -> Self {
         Self {
             announce: true,
+            forking: Forking::All,
             record_all: false,
             media_timeout: Duration::from_secs(60),
             max_duration: Duration::from_secs(12 * 3600),
@@ -93,6 +96,16 @@ impl Default for Policy {
             max_trace: 64,
         }
     }
+}
+
+/// In which order the phones of an extension are called.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Forking {
+    /// All at once.
+    #[default]
+    All,
+    /// The most preferred first (RFC 3261 §16.6); those of equal preference at once.
+    ByPreference,
 }
 
 /// What callers hear from the switch itself.

@@ -14,7 +14,7 @@ pub(crate) struct Conversation {
     pub(crate) call: Call,
     pub(crate) legs: BTreeMap<LegNo, LegEnd>,
     /// Whom `Effect::Dial` means by its index.
-    pub(crate) contacts: Vec<Contact>,
+    pub(crate) contacts: Vec<Way>,
     /// Extensions that count this call against their limit.
     pub(crate) occupied: Vec<String>,
     pub(crate) recording: Option<Recording>,
@@ -39,6 +39,31 @@ pub(crate) struct Conversation {
     pub(crate) destination: Option<String>,
     /// The parties were joined at this moment.
     pub(crate) joined_at: Option<Instant>,
+}
+
+/// How a target is reached.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Way {
+    /// A phone of ours, where it registered.
+    Contact(Contact),
+    /// Out by a trunk.
+    Trunk {
+        /// Its name.
+        trunk: String,
+        /// The number as the trunk wants it.
+        number: String,
+        /// Who calls, as the trunk wants it.
+        caller: CallerId,
+    },
+}
+
+/// Who calls, as the other side is told.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct CallerId {
+    /// The number; empty: anonymous.
+    pub(crate) number: String,
+    /// The display name; empty: none.
+    pub(crate) name: String,
 }
 
 /// One leg as signalling and sound know it.

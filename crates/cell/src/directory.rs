@@ -9,7 +9,7 @@ use std::net::IpAddr;
 /// Where a dialled number leads.
 pub(crate) enum Destination<'a> {
     Extension { extension: &'a Extension, record: bool },
-    Trunk { trunk: &'a str, flow: Flow, record: bool },
+    Trunk { trunk: &'a str, record: bool },
     Nowhere(Outcome),
 }
 
@@ -53,6 +53,11 @@ impl Directory {
         self.trunks.iter().find(|trunk| trunk.addresses.contains(&address))
     }
 
+    /// Where calls to a trunk are sent, if it can be called.
+    pub(crate) fn trunk_flow(&self, name: &str) -> Option<Flow> {
+        self.trunk_flows.get(name).copied()
+    }
+
     /// Where a number leads for somebody who calls from an extension (`None`) or from the trunk of that name. An extension
     /// goes before a route, so no route can take a colleague's number away.
     pub(crate) fn find(&self, number: &str, from_trunk: Option<&str>) -> Destination<'_> {
@@ -65,10 +70,10 @@ impl Directory {
                 Some(extension) => Destination::Extension { extension, record: route.record || extension.record },
                 None => Destination::Nowhere(Outcome::Unallocated),
             },
-            RouteTarget::Trunk(to) => match self.trunk_flows.get(to) {
-                Some(flow) => Destination::Trunk { trunk: to, flow: *flow, record: route.record },
-                None => Destination::Nowhere(Outcome::Unreachable),
-            },
+            RouteTarget::Trunk(to) if self.trunk_flows.contains_key(to) => {
+                Destination::Trunk { trunk: to, record: route.record }
+            }
+            RouteTarget::Trunk(_) => Destination::Nowhere(Outcome::Unreachable),
         }
     }
 

@@ -1,16 +1,17 @@
 //! How the wishes of a call are carried out.
 
 use crate::cell::{Cell, Timer};
-use crate::conversation::{LegEnd, Recording};
+use crate::conversation::{CallerId, LegEnd, Recording, Way};
 use crate::directory::Destination;
 use crate::hot;
 use crate::io::{Body, Contact, Output, RecordingKey};
 use crate::signalling::reason_value;
-use call::{Effect, Input, Party, PartyKind, Target};
+use crate::config::Forking;
+use call::{Effect, GoOn, Input, Party, PartyKind, Stage, Target};
 use media::engine::{Answer, Sound};
 use media::tones::Tone;
 use model::{CallId, CallRecord, Cause, EventBody, LegId, LegNo, Outcome};
-use sip_stack::endpoint::Invite;
+use sip_stack::endpoint::{Flow, Invite};
 use sip_stack::message::{NameAddr, Status, Uri};
 use std::time::{Duration, Instant};
 use stdx::never;
@@ -27,7 +28,7 @@ impl Cell {
     pub(crate) fn carry_out(&mut self, id: CallId, now: Instant) {
         while let Some(effect) = self.conversations.get_mut(&id).and_then(|c| c.call.poll_output()) {
             match effect {
-                Effect::Locate(number) => self.find(id, &number, now),
+                Effect::Locate { number, by } => self.find(id, &number, by, now),
                 Effect::Dial { leg, target } => self.dial(id, leg, target, now),
                 Effect::Ring { early_media } => self.ring(id, early_media, now),
                 Effect::Announce(outcome) => self.announce(id, outcome, now),
@@ -46,7 +47,7 @@ impl Cell {
         }
     }
 
-    fn find(&mut self, id: CallId, number: &str, now: Instant) {
+    fn find(&mut self, id: CallId, number: &str, _by: LegNo, now: Instant) {
         let Some(conversation) = self.conversations.get_mut(&id) else { return };
         if let Some(outcome) = conversation.refuse {
             return self.facts.push_back((id, Input::Nowhere(outcome)));
@@ -60,14 +61,17 @@ impl Cell {
                 conversation.destination = Some(number.clone());
                 self.send_home(&number.clone(), Body::Locate { call: id, number }, now);
             }
-            Destination::Trunk { trunk, flow, record } => {
-                conversation.record = record || self.config.policy.record_all;
-                let uri = format!("sip:{number}@{}", flow.remote).into_bytes();
-                conversation.contacts = vec![Contact { uri, flow, user_agent: String::new() }];
+            Destination::Trunk { trunk, record, .. } => {
+                let record = record || self.config.policy.record_all;
+                let caller = conversation.call.caller();
+                let caller = CallerId { number: caller.number.clone(), name: caller.name.clone() };
                 let party =
                     Party { number: number.to_owned(), name: String::new(), kind: PartyKind::Trunk(trunk.to_owned()) };
-                let target = Target { party, ring: TRUNK_RING, record: conversation.record };
-                self.facts.push_back((id, Input::Located(vec![target])));
+                let way = Way::Trunk { trunk: trunk.to_owned(), number: number.to_owned(), caller };
+                conversation.contacts.push(way);
+                let stage =
+                    Stage { targets: vec![Target { party, record }], ring: TRUNK_RING, go_on: GoOn::Never };
+                self.facts.push_back((id, Input::Located(vec![stage])));
             }
             Destination::Nowhere(outcome) => self.facts.push_back((id, Input::Nowhere(outcome))),
         }
@@ -84,11 +88,11 @@ impl Cell {
             }
             Ok(contacts) => {
                 let party = Party { number: number.clone(), name: String::new(), kind: PartyKind::Extension };
-                let target = Target { party, ring: conversation.ring, record: conversation.record };
+                let target = Target { party, record: conversation.record };
                 conversation.occupied.push(number);
-                let targets = vec![target; contacts.len()];
-                conversation.contacts = contacts;
-                self.facts.push_back((id, Input::Located(targets)));
+                let stages = stages(&contacts, &target, conversation.ring, self.config.policy.forking);
+                conversation.contacts.extend(contacts.into_iter().map(Way::Contact));
+                self.facts.push_back((id, Input::Located(stages)));
             }
             Err(outcome) => self.facts.push_back((id, Input::Nowhere(outcome))),
         }
@@ -101,17 +105,16 @@ impl Cell {
     }
 
     fn try_dial(&mut self, id: CallId, leg: LegNo, target: usize, now: Instant) -> Result<(), Outcome> {
+        let route = self.route_of(id, target)?;
+        let flow = route.flow;
         let conversation = self.conversations.get_mut(&id).ok_or(Outcome::SwitchFailure)?;
-        let contact = conversation.contacts.get(target).ok_or(Outcome::SwitchFailure)?.clone();
-        let request_uri = Uri::from_slice(&contact.uri).map_err(|_| Outcome::Unreachable)?;
-        let flow = contact.flow;
         let port = self.media.open(flow.local.ip(), now).map_err(|_| {
             warn!("no media port is free: raise [media] ports, or take fewer calls");
             Outcome::Congestion
         })?;
         self.media.hint_source(port, flow.remote.ip());
         let body = self.media.make_offer(port, conversation.port(LegId::CALLER), now);
-        let caller = conversation.call.caller();
+        let Route { request_uri, caller, .. } = route;
         let from =
             address(&caller.number, flow.local).ok_or(Outcome::SwitchFailure)?.with_display(caller.name.as_bytes());
         let to = NameAddr::new(request_uri.without_headers());
@@ -121,7 +124,7 @@ impl Cell {
             route: Vec::new(),
             from,
             to,
-            contact_user: caller.number.clone(),
+            contact_user: caller.number,
             headers: vec![("Max-Forwards".to_owned(), conversation.max_forwards.to_string().into_bytes())],
             body,
             call_id: None,
@@ -130,7 +133,7 @@ impl Cell {
             session: None,
             port: Some(port),
             flow,
-            user_agent: contact.user_agent,
+            user_agent: route.user_agent,
             sip_call_id: String::new(),
             codec: String::new(),
             quality: None,
@@ -149,6 +152,25 @@ impl Cell {
             }
         }
         Ok(())
+    }
+
+    /// Where an INVITE to a target goes, and whom it names.
+    fn route_of(&self, id: CallId, target: usize) -> Result<Route, Outcome> {
+        let conversation = self.conversations.get(&id).ok_or(Outcome::SwitchFailure)?;
+        match conversation.contacts.get(target).ok_or(Outcome::SwitchFailure)? {
+            Way::Contact(contact) => {
+                let request_uri = Uri::from_slice(&contact.uri).map_err(|_| Outcome::Unreachable)?;
+                let caller = conversation.call.caller();
+                let caller = CallerId { number: caller.number.clone(), name: caller.name.clone() };
+                Ok(Route { request_uri, flow: contact.flow, caller, user_agent: contact.user_agent.clone() })
+            }
+            Way::Trunk { trunk, number, caller } => {
+                let flow = self.directory.trunk_flow(trunk).ok_or(Outcome::Unreachable)?;
+                let uri = format!("sip:{number}@{}", flow.remote).into_bytes();
+                let request_uri = Uri::from_slice(&uri).map_err(|_| Outcome::Unallocated)?;
+                Ok(Route { request_uri, flow, caller: caller.clone(), user_agent: String::new() })
+            }
+        }
     }
 
     fn ring(&mut self, id: CallId, early_media: Option<LegNo>, now: Instant) {
@@ -329,6 +351,21 @@ impl Cell {
         self.tell(EventBody::CallEnded { record }, now);
         self.linger(id, conversation.ladder, conversation.sessions, now);
     }
+}
+
+/// Where an INVITE goes, and whom it names.
+struct Route {
+    request_uri: Uri,
+    flow: Flow,
+    caller: CallerId,
+    user_agent: String,
+}
+
+/// The order in which the phones of an extension are called; `contacts` has the most preferred first.
+fn stages(contacts: &[Contact], target: &Target, ring: Duration, forking: Forking) -> Vec<Stage> {
+    let alike = |a: &Contact, b: &Contact| forking == Forking::All || a.q == b.q;
+    let groups = contacts.chunk_by(alike);
+    groups.map(|group| Stage { targets: vec![target.clone(); group.len()], ring, go_on: GoOn::Always }).collect()
 }
 
 /// `<sip:number@our-address>` for a From header.

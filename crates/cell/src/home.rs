@@ -155,5 +155,10 @@ impl Cell {
 }
 
 fn contact(binding: &Binding) -> Contact {
-    Contact { uri: binding.contact.clone(), flow: binding.flow, user_agent: binding.user_agent.clone() }
+    Contact {
+        uri: binding.contact.clone(),
+        flow: binding.flow,
+        user_agent: binding.user_agent.clone(),
+        q: binding.q,
+    }
 }

@@ -229,6 +229,8 @@ pub struct Contact {
     pub flow: Flow,
     /// Its User-Agent.
     pub user_agent: String,
+    /// Its preference, per mille (RFC 3261 §20.10).
+    pub q: u16,
 }
 
 /// What is alive now. All but `bindings` and `extensions` return to zero when the calls are over and their timers have lapsed.

@@ -23,7 +23,7 @@ mod sound;
 mod trace;
 mod worker;
 
-pub use config::{Config, Policy, Sounds};
+pub use config::{Config, Forking, Policy, Sounds};
 pub use io::{Body, Contact, Counts, Envelope, Input, Output, RecordingKey, Stats};
 pub use locals::{Local, Locals};
 pub use trace::TraceLine;

@@ -220,6 +220,10 @@ fn cell_config(config: &Config, addresses: &Resolved, realm: &str, number: u16, 
     }
     cell.policy.announce = config.call.announce;
     cell.policy.record_all = config.call.record;
+    cell.policy.forking = match config.call.forking {
+        crate::config::Forking::All => cell::Forking::All,
+        crate::config::Forking::Q => cell::Forking::ByPreference,
+    };
     cell.policy.media_timeout = config.media.timeout;
     cell.policy.max_calls = calls;
     cell.sounds.country = match config.call.country {

@@ -68,6 +68,7 @@ mod ua;
 mod watch;
 mod world;
 
+pub use cell;
 pub use network::{Link, Packet};
 pub use phone::Phone;
 pub use setup::Setup;

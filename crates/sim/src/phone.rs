@@ -124,6 +124,11 @@ impl Phone {
         self.act(|ua, _| ua.registration.expires = seconds);
     }
 
+    /// The preference among the phones of its extension with which it registers from now on.
+    pub fn set_preference(&self, q: &str) {
+        self.act(|ua, _| ua.registration.q = Some(q.to_owned()));
+    }
+
     /// It no longer renews its registration by itself.
     pub fn forget_to_renew(&self) {
         self.act(|ua, _| ua.registration.renew = false);

@@ -23,6 +23,7 @@ pub struct Setup {
     pub(crate) ports: u16,
     pub(crate) digest: Vec<Hash>,
     pub(crate) max_calls_per_worker: usize,
+    pub(crate) tunings: Vec<fn(&mut cell::Config)>,
 }
 
 impl Setup {
@@ -42,6 +43,7 @@ impl Setup {
             ports: 200,
             digest: vec![Hash::Md5],
             max_calls_per_worker: 1000,
+            tunings: Vec::new(),
         }
     }
 
@@ -124,6 +126,12 @@ impl Setup {
     /// Each worker carries so many calls at once.
     pub fn max_calls_per_worker(mut self, calls: usize) -> Self {
         self.max_calls_per_worker = calls;
+        self
+    }
+
+    /// Workers are set up differently: whatever [`cell::Config`] knows and nothing here names.
+    pub fn tuned(mut self, tuning: fn(&mut cell::Config)) -> Self {
+        self.tunings.push(tuning);
         self
     }
 

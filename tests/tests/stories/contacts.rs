@@ -125,3 +125,32 @@ fn more_than_two_ring_together_and_one_vanished_harms_nobody() {
     world.assert_settled();
     assert_recorded(&world, &world.record(), &phone, &cellar);
 }
+
+#[test]
+fn by_preference_the_kitchen_rings_when_the_desk_does_not_answer() {
+    everywhere(
+        |setup| setup.tuned(|config| config.policy.forking = sim::cell::Forking::ByPreference).ring_seconds(15),
+        &expect_file!["../../ladders/forked_by_preference.txt"],
+        |world| {
+            let (phone, desk, kitchen) = (world.phone("100"), world.unregistered("101"), world.unregistered("101"));
+            desk.set_preference("0.9");
+            kitchen.set_preference("0.5");
+            desk.register();
+            kitchen.register();
+            assert!(world.run_until(secs(60), || desk.is_registered() && kitchen.is_registered()));
+            world.restart_ladder();
+            phone.dial("101");
+            assert!(world.run_until(secs(14), || desk.is_ringing()), "seed {}", world.seed());
+            assert_eq!(kitchen.calls_received(), 0);
+            assert!(world.run_until(secs(30), || kitchen.is_ringing()));
+            world.run_for(secs(1));
+            kitchen.answer();
+            connect(world, &phone, &kitchen);
+            converse(world, &phone, &kitchen);
+            assert_eq!(desk.end(), Some(End::NotTaken(487)));
+            phone.hang_up();
+            part(world, &phone, &kitchen);
+            assert_recorded(world, &world.record(), &phone, &kitchen);
+        },
+    );
+}

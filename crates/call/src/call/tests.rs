@@ -1,6 +1,7 @@
 //! The story of a call, told in facts and wishes.
 
 use super::*;
+use crate::effect::{GoOn, Stage};
 use stdx::Entropy;
 
 struct Story {
@@ -18,7 +19,11 @@ fn extension(number: &str) -> Party {
 }
 
 fn target(number: &str) -> Target {
-    Target { party: extension(number), ring: secs(30), record: true }
+    Target { party: extension(number), record: true }
+}
+
+fn stage(targets: &[&str], go_on: GoOn) -> Stage {
+    Stage { targets: targets.iter().map(|n| target(n)).collect(), ring: secs(30), go_on }
 }
 
 impl Story {
@@ -60,7 +65,7 @@ impl Story {
 
     fn ringing(targets: &[&str]) -> Self {
         let mut story = Self::from_phone();
-        story.hear(Input::Located(targets.iter().map(|n| target(n)).collect()));
+        story.hear(Input::Located(vec![stage(targets, GoOn::Never)]));
         for leg in 1..=targets.len() {
             story.hear(Input::Ringing { leg: leg as LegNo, early_media: false });
         }
@@ -85,8 +90,8 @@ impl Story {
 #[test]
 fn a_call_rings_is_answered_recorded_and_hung_up() {
     let mut story = Story::from_phone();
-    assert_eq!(story.said, [Effect::Locate("101".into())]);
-    assert_eq!(story.hear(Input::Located(vec![target("101")])), [Effect::Dial { leg: 1, target: 0 }]);
+    assert_eq!(story.said, [Effect::Locate { number: "101".into(), by: 0 }]);
+    assert_eq!(story.hear(Input::Located(vec![stage(&["101"], GoOn::Never)])), [Effect::Dial { leg: 1, target: 0 }]);
     assert_eq!(story.hear(Input::Ringing { leg: 1, early_media: false }), [Effect::Ring { early_media: None }]);
     story.wait(secs(3));
     assert_eq!(story.hear(Input::Answered { leg: 1 }), [Effect::Answer { with: 1 }, Effect::Record { with: 1 }]);
@@ -181,7 +186,7 @@ fn a_command_ends_a_call_in_every_state_and_each_leaves_one_record() {
 #[test]
 fn early_media_of_the_first_phone_that_has_some_is_heard() {
     let mut story = Story::from_phone();
-    story.hear(Input::Located(vec![target("101"), target("102")]));
+    story.hear(Input::Located(vec![stage(&["101", "102"], GoOn::Never)]));
     assert_eq!(story.hear(Input::Ringing { leg: 1, early_media: false }), [Effect::Ring { early_media: None }]);
     assert_eq!(story.hear(Input::Ringing { leg: 2, early_media: true }), [Effect::Ring { early_media: Some(2) }]);
     assert!(story.hear(Input::Ringing { leg: 1, early_media: true }).is_empty());
@@ -205,4 +210,60 @@ fn a_global_refusal_speaks_for_all_phones_and_a_busy_one_for_those_that_never_an
     story.hear(Input::Failed { leg: 1, outcome: Outcome::Busy, cause: Outcome::Busy.cause() });
     story.wait(secs(31));
     assert_eq!(story.said.last(), Some(&Effect::Announce(Outcome::Busy)));
+}
+
+fn failed(leg: LegNo, outcome: Outcome) -> Input {
+    Input::Failed { leg, outcome, cause: outcome.cause() }
+}
+
+#[test]
+fn the_next_stage_is_tried_when_the_first_fails_and_the_ringback_goes_on() {
+    let mut story = Story::from_phone();
+    story.hear(Input::Located(vec![stage(&["101", "102"], GoOn::Always), stage(&["103"], GoOn::Always)]));
+    assert_eq!(story.said, [Effect::Dial { leg: 1, target: 0 }, Effect::Dial { leg: 2, target: 1 }]);
+    story.hear(Input::Ringing { leg: 1, early_media: false });
+    assert!(story.hear(failed(1, Outcome::Busy)).is_empty());
+    assert_eq!(story.hear(failed(2, Outcome::Unreachable)), [Effect::Dial { leg: 3, target: 2 }]);
+    assert!(story.hear(Input::Ringing { leg: 3, early_media: false }).is_empty());
+    assert_eq!(story.wait(secs(30)).last(), Some(&Effect::Announce(Outcome::NoAnswer)));
+    assert!(matches!(story.hear(Input::Answered { leg: 3 }), [Effect::HangUp { leg: 3, .. }]));
+}
+
+#[test]
+fn a_stage_that_rings_too_long_is_followed_by_the_next() {
+    let mut story = Story::from_phone();
+    story.hear(Input::Located(vec![stage(&["101"], GoOn::Always), stage(&["102"], GoOn::Never)]));
+    story.hear(Input::Ringing { leg: 1, early_media: false });
+    story.wait(secs(30));
+    assert!(matches!(story.said[..], [Effect::HangUp { leg: 1, .. }, Effect::Dial { leg: 2, target: 1 }]));
+    assert_eq!(story.hear(Input::Answered { leg: 2 }), [Effect::Answer { with: 2 }, Effect::Record { with: 2 }]);
+    assert!(matches!(story.hear(Input::Answered { leg: 1 }), [Effect::HangUp { leg: 1, .. }]));
+}
+
+#[test]
+fn what_a_stage_says_decides_whether_the_next_is_tried() {
+    for (go_on, outcome, tried) in [
+        (GoOn::Never, Outcome::Congestion, false),
+        (GoOn::On([Outcome::Congestion].into()), Outcome::Congestion, true),
+        (GoOn::On([Outcome::Congestion].into()), Outcome::Busy, false),
+        (GoOn::Always, Outcome::Busy, true),
+        // A 603 is meant for every phone.
+        (GoOn::Always, Outcome::Rejected, false),
+        (GoOn::On([Outcome::Rejected].into()), Outcome::Rejected, true),
+    ] {
+        let mut story = Story::from_phone();
+        story.hear(Input::Located(vec![stage(&["101"], go_on.clone()), stage(&["102"], GoOn::Never)]));
+        story.hear(failed(1, outcome));
+        let expected = if tried { Effect::Dial { leg: 2, target: 1 } } else { Effect::Announce(outcome) };
+        assert_eq!(story.said, [expected], "{go_on:?} {outcome:?}");
+    }
+}
+
+#[test]
+fn when_the_phone_with_early_media_is_gone_the_caller_hears_the_ringback_of_the_others() {
+    let mut story = Story::from_phone();
+    story.hear(Input::Located(vec![stage(&["101", "102"], GoOn::Never)]));
+    story.hear(Input::Ringing { leg: 1, early_media: true });
+    story.hear(Input::Ringing { leg: 2, early_media: false });
+    assert_eq!(story.hear(failed(1, Outcome::Busy)), [Effect::Ring { early_media: None }]);
 }

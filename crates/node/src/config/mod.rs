@@ -173,6 +173,8 @@ pub struct Call {
     pub country: Country,
     /// The language of spoken reasons.
     pub language: Language,
+    /// In which order the phones of one extension are called.
+    pub forking: Forking,
     /// Record every call.
     pub record: bool,
     /// At shutdown: how long running calls may go on.
@@ -186,10 +188,22 @@ impl Default for Call {
             announce: true,
             country: Country::Cn,
             language: Language::Zh,
+            forking: Forking::All,
             record: false,
             drain: Duration::from_secs(30),
         }
     }
+}
+
+/// In which order the phones of one extension are called.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Forking {
+    /// All at once.
+    #[default]
+    All,
+    /// By the preference (`q`) with which they registered.
+    Q,
 }
 
 /// `[recording]`: sound that is kept.

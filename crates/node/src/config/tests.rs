@@ -125,7 +125,7 @@ fn the_sample_file_is_valid_has_every_key_and_shows_the_defaults() {
     for (section, known) in [
         ("sip", &["listen", "advertised", "digest"][..]),
         ("media", &["ports", "timeout_seconds"]),
-        ("call", &["announce", "country", "language", "record", "drain_seconds"]),
+        ("call", &["announce", "country", "language", "forking", "record", "drain_seconds"]),
         ("recording", &["dir", "min_free_mb"]),
         ("store", &["sync_every_write", "traces"]),
         ("http", &["listen"]),

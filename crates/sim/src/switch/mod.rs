@@ -75,6 +75,9 @@ impl Switch {
             config.trunks.push(Trunk { name: name.clone(), addresses: vec![*ip], target: Some(target) });
             config.trunk_flows.insert(name.clone(), Flow::udp(SWITCH, target));
         }
+        for tuning in &setup.tunings {
+            tuning(&mut config);
+        }
         let mut switch = Self {
             config,
             wanted: workers,

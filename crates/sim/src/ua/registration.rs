@@ -14,6 +14,8 @@ pub(crate) struct Registration {
     pub(super) cseq: u32,
     /// What is asked for, seconds; 0 takes the registration back.
     pub(crate) expires: u32,
+    /// The preference it asks for, if it does.
+    pub(crate) q: Option<String>,
     /// The final status of the last REGISTER.
     pub(crate) status: Option<u16>,
     pub(crate) registered: bool,
@@ -31,6 +33,7 @@ impl Registration {
             from_tag: entropy.token(8),
             cseq: 0,
             expires: 3600,
+            q: None,
             status: None,
             registered: false,
             contacts: 0,
@@ -65,7 +68,10 @@ impl Ua {
             to: &to,
             call_id: &self.registration.call_id,
             cseq: self.registration.cseq,
-            contact: Some(self.contact()),
+            contact: Some(match &self.registration.q {
+                Some(q) => format!("{};q={q}", self.contact()),
+                None => self.contact(),
+            }),
             extra: vec![Header::Expires(rsip::headers::Expires::new(expires.to_string()))],
             body: Vec::new(),
         }

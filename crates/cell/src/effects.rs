@@ -1,12 +1,12 @@
 //! How the wishes of a call are carried out.
 
 use crate::cell::{Cell, Timer};
+use crate::config::Forking;
 use crate::conversation::{CallerId, LegEnd, Recording, Way};
 use crate::directory::Destination;
 use crate::hot;
 use crate::io::{Body, Contact, Output, RecordingKey};
 use crate::signalling::reason_value;
-use crate::config::Forking;
 use call::{Effect, GoOn, Input, Party, PartyKind, Stage, Target};
 use media::engine::{Answer, Sound};
 use media::tones::Tone;
@@ -69,8 +69,7 @@ impl Cell {
                     Party { number: number.to_owned(), name: String::new(), kind: PartyKind::Trunk(trunk.to_owned()) };
                 let way = Way::Trunk { trunk: trunk.to_owned(), number: number.to_owned(), caller };
                 conversation.contacts.push(way);
-                let stage =
-                    Stage { targets: vec![Target { party, record }], ring: TRUNK_RING, go_on: GoOn::Never };
+                let stage = Stage { targets: vec![Target { party, record }], ring: TRUNK_RING, go_on: GoOn::Never };
                 self.facts.push_back((id, Input::Located(vec![stage])));
             }
             Destination::Nowhere(outcome) => self.facts.push_back((id, Input::Nowhere(outcome))),

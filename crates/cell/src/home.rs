@@ -155,10 +155,5 @@ impl Cell {
 }
 
 fn contact(binding: &Binding) -> Contact {
-    Contact {
-        uri: binding.contact.clone(),
-        flow: binding.flow,
-        user_agent: binding.user_agent.clone(),
-        q: binding.q,
-    }
+    Contact { uri: binding.contact.clone(), flow: binding.flow, user_agent: binding.user_agent.clone(), q: binding.q }
 }

@@ -61,7 +61,13 @@ impl Call {
         self.out.push_back(Effect::Finished(Box::new(record)));
     }
 
-    pub(super) fn record(&self, (outcome, cause): (Outcome, Cause), ended_by: Side, note: &str, now: Instant) -> CallRecord {
+    pub(super) fn record(
+        &self,
+        (outcome, cause): (Outcome, Cause),
+        ended_by: Side,
+        note: &str,
+        now: Instant,
+    ) -> CallRecord {
         let legs = (0..).zip(&self.legs).map(|(no, leg)| {
             let (outcome, cause) = leg.outcome.unwrap_or((outcome, cause));
             LegRecord {

@@ -240,3 +240,37 @@ fn ipv6_is_spoken() {
     assert!(answer.contains("c=IN IP6 2001:db8::1\r\n") && answer.contains("m=audio 40004 RTP/AVP 8\r\n"), "{answer}");
     assert_eq!(pair.engine.set_remote_offer(port, &sdp(phone(), "8"), pair.now).unwrap_err().code, 301);
 }
+
+#[test]
+fn a_late_offer_is_answered_later() {
+    let mut pair = Pair::opened();
+    let [a, b] = pair.ports();
+    // An INVITE without a description: our 200 offers, its ACK answers.
+    let offer = pair.engine.make_offer(a, None, pair.now);
+    assert_eq!(m_line(&offer), "m=audio 40000 RTP/AVP 0 8 101");
+    pair.engine.set_remote_answer(a, &sdp(phone(), &format!("8 101\n{DIGITS}")), pair.now).unwrap();
+    // The other side is offered what has been agreed with this one.
+    assert_eq!(m_line(&pair.engine.make_offer(b, Some(a), pair.now)), "m=audio 40002 RTP/AVP 8 0 101");
+}
+
+#[test]
+fn an_offer_within_a_session_repeats_it_under_the_next_version() {
+    let video = "m=video 6000 RTP/AVP 99\r\na=rtpmap:99 H264/90000\r\n";
+    let mut pair = Pair::opened();
+    let a = pair.ports()[0];
+    let offer = [sdp(phone(), &format!("8 101\n{DIGITS}")), video.as_bytes().to_vec()].concat();
+    pair.engine.set_remote_offer(a, &offer, pair.now).unwrap();
+    let answer = text(&pair.engine.make_answer(a, Answer::Early, pair.now).unwrap());
+    for version in 2..5 {
+        let again = text(&pair.engine.make_offer(a, None, pair.now));
+        let expected = answer.replace(" 1 IN IP4", &format!(" {version} IN IP4"));
+        assert_eq!(again.replace("a=ptime:20\r\n", ""), expected.replace("a=ptime:20\r\n", ""));
+        pair.engine.set_remote_answer(a, &offer, pair.now).unwrap();
+    }
+    // A refused offer leaves what was.
+    let b = pair.ports()[1];
+    pair.engine.set_remote_offer(b, &sdp(phone(), "18"), pair.now).unwrap();
+    assert_eq!(m_line(&pair.engine.make_offer(a, Some(b), pair.now)), "m=audio 40000 RTP/AVP 18");
+    pair.engine.withdraw_offer(a, pair.now);
+    assert_eq!(m_line(&pair.engine.make_offer(a, None, pair.now)), "m=audio 40000 RTP/AVP 8 101");
+}

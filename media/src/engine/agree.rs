@@ -19,6 +19,9 @@ impl Engine {
 
     /// Our offer on a port: what `towards` was offered (or has agreed to), in its order and with its payload numbers;
     /// without it, what was offered here before, else PCMU, PCMA and telephone-event.
+    ///
+    /// So `None` makes a late offer, for an INVITE without a description, and repeats the session under a new version
+    /// for a re-INVITE without one. [`Engine::set_remote_answer`] takes the answer, [`Engine::withdraw_offer`] a refusal.
     pub fn make_offer(&mut self, id: PortId, towards: Option<PortId>, _now: Instant) -> Bytes {
         let towards = towards.and_then(|t| self.ports.get(t));
         let (formats, ptime) = towards.map_or((None, Some(20)), |t| (t.terms.to_pass_on(), t.terms.ptime()));
@@ -29,6 +32,14 @@ impl Engine {
         let offer = port.terms.offer(formats, ptime);
         self.link(id);
         offer
+    }
+
+    /// The peer has refused our offer: what was agreed before stands.
+    pub fn withdraw_offer(&mut self, id: PortId, _now: Instant) {
+        if let Some(port) = self.ports.get_mut(id) {
+            port.terms.withdraw();
+        }
+        self.link(id);
     }
 
     /// The peer answers our offer. Another answer to the same offer (a fork, or early media before the final one)

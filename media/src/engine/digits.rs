@@ -73,9 +73,10 @@ impl Digits {
     }
 }
 
-/// RFC 4733 §3.2.
+/// RFC 4733 §3.2: the key of each event, from 0 on.
+pub(super) const KEYS: &[u8; 17] = b"0123456789*#ABCD!";
+
 fn key(event: u8) -> Option<char> {
-    const KEYS: &[u8; 17] = b"0123456789*#ABCD!";
     KEYS.get(usize::from(event)).map(|k| char::from(*k))
 }
 

@@ -6,6 +6,7 @@
 mod agree;
 mod digits;
 mod inbound;
+mod keys;
 mod negotiation;
 mod outbound;
 mod packet;
@@ -21,6 +22,7 @@ mod source;
 mod track;
 mod types;
 
+pub use keys::MAX_KEYS;
 pub use packet::Packet;
 pub use quality::{Quality, RemoteView, mos};
 pub use recorder::Page;
@@ -139,7 +141,7 @@ impl Engine {
         self.leave_recording(id, now);
         self.report(id, true, now);
         let port = self.ports.remove(id)?;
-        for timer in [Timer::Digit(id), Timer::Report(id), Timer::Silence(id)] {
+        for timer in [Timer::Frame(id), Timer::Digit(id), Timer::Report(id), Timer::Silence(id)] {
             self.timers.cancel(&timer);
         }
         self.numbers.remove(&port.number);

@@ -130,6 +130,8 @@ pub(super) struct Terms {
     version: u64,
     /// Our last description.
     text: Bytes,
+    /// What the peer might send before our present offer, until that is answered.
+    before: Option<Vec<Format>>,
     /// The last offer was the peer's, and whether it has been answered.
     asked: bool,
     answered: bool,
@@ -148,6 +150,7 @@ impl Terms {
             session_id,
             version: 0,
             text: Bytes::new(),
+            before: None,
             asked: false,
             answered: false,
             remote: None,
@@ -176,7 +179,7 @@ impl Terms {
     /// What the switch can play itself, out of the present offer; `None` unless it begins with G.711.
     pub(super) fn playable(&self) -> Option<Vec<Format>> {
         let offer = &self.remote.as_ref().filter(|_| self.asked)?.formats;
-        offer.iter().find(|f| is_audio(f))?.law()?;
+        offer.iter().find(|f| f.is_sound())?.law()?;
         Some(offer.iter().filter(|f| f.law().is_some() || is_digits(f)).cloned().collect())
     }
 
@@ -196,7 +199,7 @@ impl Terms {
     pub(super) fn answer(&mut self, formats: Vec<Format>) -> Bytes {
         let direction = self.remote.as_ref().map_or(Direction::SendRecv, |r| r.stated.reversed());
         let ptime = self.remote.as_ref().and_then(|r| r.ptime);
-        self.say(&formats, direction, ptime, true);
+        self.say(&formats, direction, ptime);
         self.receive.clone_from(&formats);
         self.send = formats;
         self.asked = true;
@@ -229,7 +232,7 @@ impl Terms {
             if has(law.other()) && !has(law) {
                 let pt = if law == Law::A { 8 } else { 0 };
                 let taken = formats.iter().any(|f| f.pt == pt);
-                let at = formats.iter().position(|f| !is_audio(f)).unwrap_or(formats.len());
+                let at = formats.iter().position(|f| !f.is_sound()).unwrap_or(formats.len());
                 formats.extend(Format::of_static(pt).filter(|_| !taken));
                 formats[at..].rotate_right(usize::from(!taken));
             }
@@ -238,17 +241,31 @@ impl Terms {
     }
 
     /// Offers these formats, or again what has been offered before, or what every phone has.
+    ///
+    /// An offer within a session has a section for each of the last description's (RFC 3264 §8) and always another
+    /// version: who asked for it (a re-INVITE without a description) may take the same version for an old one.
     pub(super) fn offer(&mut self, formats: Option<Vec<Format>>, ptime: Option<u16>) -> Bytes {
         let formats = match formats.filter(|f| has_audio(f)) {
             Some(formats) => formats,
             None if self.receive.is_empty() => defaults(),
             None => self.receive.clone(),
         };
-        self.say(&formats, Direction::SendRecv, ptime, false);
-        self.receive = formats;
+        if self.remote.is_some() {
+            self.text = Bytes::new();
+        }
+        self.say(&formats, Direction::SendRecv, ptime);
+        let before = std::mem::replace(&mut self.receive, formats);
+        self.before.get_or_insert(before);
         self.asked = false;
         self.answered = false;
         self.text.clone()
+    }
+
+    /// Our offer has been refused: what was agreed before stands.
+    pub(super) fn withdraw(&mut self) {
+        if let Some(before) = self.before.take().filter(|f| !f.is_empty()) {
+            self.receive = before;
+        }
     }
 
     /// The packet time the peer wishes.
@@ -275,34 +292,28 @@ impl Terms {
         }
         self.send = agreed;
         self.remote = Some(remote);
+        self.before = None;
         Ok(())
     }
 
     /// Makes our description; its version moves on only if it says something new (RFC 3264 §8).
-    fn say(&mut self, formats: &[Format], direction: Direction, ptime: Option<u16>, answering: bool) {
-        let remote = self.remote.as_ref().filter(|_| answering);
-        let text = self.print(self.version, formats, direction, ptime, remote);
+    fn say(&mut self, formats: &[Format], direction: Direction, ptime: Option<u16>) {
+        let text = self.print(self.version, formats, direction, ptime);
         if text != self.text {
-            let text = self.print(self.version + 1, formats, direction, ptime, remote);
+            let text = self.print(self.version + 1, formats, direction, ptime);
             self.version += 1;
             self.text = text;
         }
     }
 
-    fn print(
-        &self,
-        version: u64,
-        formats: &[Format],
-        direction: Direction,
-        ptime: Option<u16>,
-        answering: Option<&Remote>,
-    ) -> Bytes {
+    fn print(&self, version: u64, formats: &[Format], direction: Direction, ptime: Option<u16>) -> Bytes {
+        let remote = self.remote.as_ref();
         let own = Address::Ip(self.local);
         let mut text = String::with_capacity(512);
         let mut print = || -> std::fmt::Result {
             write!(text, "v=0\r\no=- {} {version} {own}\r\ns=-\r\nc={own}\r\nt=0 0\r\n", self.session_id)?;
-            let before = answering.map_or(&[][..], |r| &r.sections[..r.ours]);
-            let after = answering.map_or(&[][..], |r| &r.sections[r.ours + 1..]);
+            let before = remote.map_or(&[][..], |r| &r.sections[..r.ours]);
+            let after = remote.map_or(&[][..], |r| &r.sections[r.ours + 1..]);
             let refused = |text: &mut String, sections: &[(String, String, String)]| {
                 sections.iter().try_for_each(|(kind, proto, f)| write!(text, "m={kind} 0 {proto} {f}\r\n"))
             };
@@ -310,15 +321,15 @@ impl Terms {
             let media = Media {
                 kind: "audio".to_owned(),
                 port: self.number,
-                proto: answering.map_or("RTP/AVP", |r| r.sections[r.ours].1.as_str()).to_owned(),
+                proto: remote.map_or("RTP/AVP", |r| r.sections[r.ours].1.as_str()).to_owned(),
                 formats: formats.to_vec(),
                 tokens: Vec::new(),
                 connection: None,
                 direction: Some(direction),
                 rtcp: None,
-                rtcp_mux: answering.is_some_and(|r| r.rtcp_mux),
+                rtcp_mux: remote.is_some_and(|r| r.rtcp_mux),
                 ptime,
-                maxptime: answering.and_then(|r| r.maxptime),
+                maxptime: remote.and_then(|r| r.maxptime),
                 attributes: Vec::new(),
             };
             write!(text, "{media}")?;
@@ -331,17 +342,12 @@ impl Terms {
 
 const NO_COMMON_FORMAT: SdpRefusal = SdpRefusal::new(305, "Incompatible media format");
 
-/// Known and a sound that somebody hears.
-fn is_audio(format: &Format) -> bool {
-    format.is_known() && !format.is_telephone_event() && !format.is_comfort_noise()
-}
-
 fn is_digits(format: &Format) -> bool {
     format.is_telephone_event() && format.clock == 8_000
 }
 
 fn has_audio(formats: &[Format]) -> bool {
-    formats.iter().any(is_audio)
+    formats.iter().any(Format::is_sound)
 }
 
 /// `common` if there is sound in it; else, if one side has one law of G.711 and the other side the other, what of the

@@ -115,6 +115,21 @@ impl Outbound {
         Header { marker, payload_type, sequence, timestamp, ssrc, payload_at: 12, payload_len: samples as usize }
     }
 
+    /// The header of a packet of an event that has begun at `began`, or begins now. `clock` is its ticks in 10 ms.
+    pub(super) fn event(&mut self, payload_type: u8, began: Option<u32>, clock: u16, micros: u64) -> Header {
+        let timestamp = began.unwrap_or_else(|| self.continued(clock, micros));
+        // The time of the event's beginning stays that of its timestamp.
+        let micros = match (began, self.last) {
+            (Some(_), Some(last)) => last.micros,
+            (_, _) => micros,
+        };
+        self.feed = Feed::Nothing;
+        let sequence = self.next_sequence;
+        self.sent(sequence, Last { timestamp, micros, clock }, 4);
+        let ssrc = self.ssrc;
+        Header { marker: began.is_none(), payload_type, sequence, timestamp, ssrc, payload_at: 12, payload_len: 4 }
+    }
+
     /// The timestamp of now: at least a packet's 20 ms after the last one.
     pub(super) fn continued(&self, clock: u16, micros: u64) -> u32 {
         match self.last {

@@ -2,6 +2,7 @@
 
 use super::digits::Digits;
 use super::inbound::Inbound;
+use super::keys::Keys;
 use super::negotiation::Terms;
 use super::outbound::Outbound;
 use super::player::Player;
@@ -28,6 +29,8 @@ pub(super) struct Port {
     pub(super) reports: Reports,
     pub(super) digits: Digits,
     pub(super) player: Option<Player>,
+    /// What the switch presses.
+    pub(super) keys: Keys,
     pub(super) recording: Option<(RecordingId, Side)>,
     /// Whom it is bridged with.
     pub(super) peer: Option<PortId>,
@@ -56,6 +59,7 @@ impl Port {
             reports: Reports::new(entropy),
             digits: Digits::default(),
             player: None,
+            keys: Keys::default(),
             recording: None,
             peer: None,
             heard_as: None,
@@ -86,6 +90,24 @@ impl Port {
     /// As what the switch's own sounds leave.
     pub(super) fn voice(&self) -> Option<(Law, u8)> {
         self.terms.send.iter().find_map(|f| Some((f.law()?, f.pt)))
+    }
+
+    /// True if a sound of the switch can be sent.
+    pub(super) fn has_voice(&self) -> bool {
+        self.voice().is_some()
+    }
+
+    /// The payload type of events, and its ticks in 10 ms: of the clock that sound has, if there are several (RFC 4733 §2.5.1.2).
+    pub(super) fn event_type(&self) -> Option<(u8, u16)> {
+        let events = || self.terms.send.iter().filter(|f| f.is_telephone_event());
+        let clock = self.terms.send.iter().find(|f| f.is_sound()).map_or(8_000, |f| f.clock);
+        let format = events().find(|f| f.clock == clock).or_else(|| events().next())?;
+        Some((format.pt, (format.clock / 100).clamp(1, u32::from(u16::MAX)) as u16))
+    }
+
+    /// True while the switch itself speaks to the peer.
+    pub(super) fn has_floor(&self) -> bool {
+        self.player.is_some() || self.keys.next().is_some()
     }
 
     /// Where RTP goes, if any is wanted.

@@ -50,7 +50,7 @@ impl Engine {
 
         let peer = self.ports.get_mut(peer?)?;
         // A sound of our own has the floor.
-        if peer.player.is_some() {
+        if peer.has_floor() {
             return None;
         }
         let to = peer.rtp_target()?;

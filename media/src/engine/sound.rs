@@ -1,10 +1,13 @@
 //! Sounds and recordings, for the ports of an engine.
 
-use super::player::{FRAME_TIME, Player};
+use super::keys::Stroke;
+use super::player::{FRAME, FRAME_TIME, Player};
+use super::port::Port;
 use super::recorder::{Page, Recorder};
 use super::types::{Channel, Datagram, EndReason, Event, Output, PortId, RecordingId, Sound};
 use super::{Engine, Timer};
-use crate::rtp::HEADER;
+use crate::rtp::{HEADER, Header};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -35,12 +38,14 @@ impl Engine {
         true
     }
 
-    /// Ends what is playing, without [`Event::Played`].
+    /// Ends what is playing, without [`Event::Played`]. Keys go on.
     pub fn stop(&mut self, id: PortId) {
         let Some(port) = self.ports.get_mut(id) else { return };
         if port.player.take().is_some() {
             port.outbound.switch();
-            self.timers.cancel(&Timer::Frame(id));
+            if port.keys.next().is_none() {
+                self.timers.cancel(&Timer::Frame(id));
+            }
             self.take_channel(id, false);
         }
     }
@@ -113,43 +118,76 @@ impl Engine {
         }
     }
 
-    /// Sends the frames of a port's sound that are due.
+    /// Sends the frames of a port's sound and keys that are due.
     pub(super) fn play_on(&mut self, id: PortId, now: Instant) {
         let Some(port) = self.ports.get_mut(id) else { return };
-        let Some(player) = &mut port.player else { return };
-        let mut skipped = player.skip(now) * super::player::FRAME as u32;
-        let recorder = match port.recording {
+        let mut skipped = port.player.as_mut().map_or(0, |p| p.skip(now)) * FRAME as u32;
+        let mut recorder = match port.recording {
             Some((recording, side)) => self.recordings.get_mut(recording).map(|r| (r, side.other())),
             None => None,
         };
-        let mut recorder = recorder;
-        while port.player.as_ref().is_some_and(|p| p.next <= now) {
-            let Some(player) = &mut port.player else { break };
-            let due = player.next;
-            let Some(frame) = player.frame() else {
-                port.player = None;
-                break;
-            };
+        let mut played = false;
+        while let Some(due) = port.next_frame().filter(|due| *due <= now) {
+            let micros = self.clock.micros(due);
+            let mut frame = None;
+            if let Some(player) = port.player.as_mut().filter(|p| p.next <= due) {
+                frame = player.frame();
+                if frame.is_none() {
+                    port.player = None;
+                    played = true;
+                }
+            }
+            if port.keys.next().is_some_and(|next| next <= due) {
+                let events = port.event_type();
+                match port.keys.frame(now, events.is_some()) {
+                    Some(Stroke::Event { payload, began }) => {
+                        let (Some((pt, clock)), Some(to)) = (events, port.rtp_target()) else { continue };
+                        let header = port.outbound.event(pt, began, clock, micros);
+                        port.keys.began(header.timestamp);
+                        self.output.push_back(port.transmit(&header, payload.octets(clock), to));
+                        continue;
+                    }
+                    Some(Stroke::Pause) => continue,
+                    Some(Stroke::Tone(tone)) => frame = Some(tone),
+                    None => {}
+                }
+            }
+            let Some(frame) = frame else { continue };
             if let Some((recorder, side)) = &mut recorder {
                 recorder.sound(*side, &frame, due, &mut self.output);
             }
             let (Some(to), Some((law, payload_type))) = (port.rtp_target(), port.voice()) else { continue };
-            let micros = self.clock.micros(due);
-            let header = port.outbound.play(payload_type, frame.len() as u32, std::mem::take(&mut skipped), micros);
-            let mut data = Datagram::new();
-            let mut head = [0; HEADER];
-            header.write(&mut head);
-            data.extend_from_slice(&head);
-            data.extend(frame.iter().map(|s| law.encode(*s)));
-            self.output.push_back(Output::Transmit { port: port.number, channel: Channel::Rtp, to, data });
+            let header = port.outbound.play(payload_type, FRAME as u32, std::mem::take(&mut skipped), micros);
+            let payload = frame.iter().map(|s| law.encode(*s));
+            self.output.push_back(port.transmit(&header, payload, to));
         }
-        match &port.player {
-            Some(player) => self.timers.set(Timer::Frame(id), player.next),
-            None => {
-                port.outbound.switch();
-                self.take_channel(id, false);
-                self.output.push_back(Output::Event(Event::Played { port: id }));
-            }
+        match port.next_frame() {
+            Some(next) => self.timers.set(Timer::Frame(id), next),
+            None => port.outbound.switch(),
         }
+        if played {
+            self.take_channel(id, false);
+            self.output.push_back(Output::Event(Event::Played { port: id }));
+        }
+    }
+}
+
+impl Port {
+    /// When the next frame of a sound or a key of ours is due.
+    fn next_frame(&self) -> Option<Instant> {
+        match (self.player.as_ref().map(|p| p.next), self.keys.next()) {
+            (Some(sound), Some(key)) => Some(sound.min(key)),
+            (sound, key) => sound.or(key),
+        }
+    }
+
+    /// A packet of ours.
+    fn transmit(&self, header: &Header, payload: impl IntoIterator<Item = u8>, to: SocketAddr) -> Output {
+        let mut head = [0; HEADER];
+        header.write(&mut head);
+        let mut data = Datagram::new();
+        data.extend_from_slice(&head);
+        data.extend(payload);
+        Output::Transmit { port: self.number, channel: Channel::Rtp, to, data }
     }
 }

@@ -213,6 +213,11 @@ impl Format {
         self.encoding.eq_ignore_ascii_case("CN")
     }
 
+    /// Known, and a sound that somebody hears: neither events nor comfort noise.
+    pub fn is_sound(&self) -> bool {
+        self.is_known() && !self.is_telephone_event() && !self.is_comfort_noise()
+    }
+
     /// Which law it is, if it is G.711.
     pub fn law(&self) -> Option<crate::g711::Law> {
         if self.clock != 8_000 || self.channels != 1 {

@@ -59,14 +59,14 @@ impl AnySwitch {
     pub(crate) async fn calls(&self) -> Result<Vec<LiveCall>, Problem> {
         match in_time(self.0.query(Query::Calls)).await? {
             Answer::Calls(calls) => Ok(calls),
-            other @ Answer::Registrations(_) => Err(Problem::ours(&format!("calls asked, answered {other:?}"))),
+            other => Err(Problem::ours(&format!("calls asked, answered {other:?}"))),
         }
     }
 
     pub(crate) async fn registrations(&self, extension: Option<String>) -> Result<Vec<Registration>, Problem> {
         match in_time(self.0.query(Query::Registrations { extension })).await? {
             Answer::Registrations(list) => Ok(list),
-            other @ Answer::Calls(_) => Err(Problem::ours(&format!("registrations asked, answered {other:?}"))),
+            other => Err(Problem::ours(&format!("registrations asked, answered {other:?}"))),
         }
     }
 }

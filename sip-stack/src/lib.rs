@@ -3,6 +3,7 @@
 pub mod auth;
 mod dialog;
 pub mod endpoint;
+pub mod locate;
 pub mod message;
 pub mod placement;
 pub mod registrar;

@@ -129,6 +129,8 @@ impl Cell {
             Input::Query { ticket, query } => self.on_query(ticket, &query, now),
             Input::Ports(numbers) => self.media.stock(numbers),
             Input::RecordingFailed { recording, note } => self.on_recording_failed(recording, note, now),
+            // Nobody asks yet.
+            Input::Resolved { .. } => {}
             Input::Drain => self.draining = true,
             Input::HangUpAll => {
                 let all = self.conversations.keys().map(|id| (*id, call::Input::HangUp));
@@ -275,6 +277,8 @@ impl Cell {
                 calls.sort_by_key(|call| (call.started_at, call.id));
                 Answer::Calls(calls)
             }
+            // Trunks are known by their home cells, which keep no state of them yet.
+            Query::Trunks => Answer::Trunks(Vec::new()),
             Query::Registrations { extension } => Answer::Registrations(self.registrations(extension.as_deref(), now)),
         };
         self.out.push_back(Output::Answer { ticket, answer });

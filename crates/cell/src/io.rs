@@ -4,7 +4,11 @@ use bytes::Bytes;
 use media::engine::{Channel, Datagram, Page, RecordingId};
 use model::{Answer, CallId, CallRecord, Command, Event, Outcome, Query, Refusal, Reply};
 use sip_stack::endpoint::Flow;
+use sip_stack::locate::{Failure, Question, Record};
 use std::net::SocketAddr;
+
+/// Questions to the domain name system that one worker may have open.
+pub const MAX_QUESTIONS: usize = 256;
 
 /// A fact from outside.
 #[derive(Clone, Debug)]
@@ -50,6 +54,13 @@ pub enum Input {
         recording: RecordingKey,
         /// Why, for the record.
         note: String,
+    },
+    /// The answer to an [`Output::Resolve`].
+    Resolved {
+        /// The question's ticket.
+        ticket: u64,
+        /// What there is; no records: the name exists without any of this kind.
+        answers: Result<Vec<Record>, Failure>,
     },
     /// Take no new calls from now on.
     Drain,
@@ -117,6 +128,23 @@ pub enum Output {
         call: CallId,
         /// JSON.
         trace: Vec<u8>,
+    },
+    /// Ask the domain name system; exactly one [`Input::Resolved`] with the same ticket follows, within ten seconds. A worker has
+    /// at most [`MAX_QUESTIONS`] open at one time.
+    Resolve {
+        /// To tell the answers apart.
+        ticket: u64,
+        /// What to ask.
+        question: Question,
+    },
+    /// TLS streams to this address are to the host of this name: its certificate must say so, unless it need not be verified.
+    TlsPeer {
+        /// Where a stream will be connected to.
+        remote: SocketAddr,
+        /// Whom its certificate must name.
+        name: String,
+        /// Refuse the stream if the certificate does not prove it.
+        verify: bool,
     },
     /// Tell those who watch.
     Event(Event),

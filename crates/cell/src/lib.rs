@@ -24,7 +24,7 @@ mod trace;
 mod worker;
 
 pub use config::{Config, Forking, Policy, Sounds};
-pub use io::{Body, Contact, Counts, Envelope, Input, Output, RecordingKey, Stats};
+pub use io::{Body, Contact, Counts, Envelope, Input, MAX_QUESTIONS, Output, RecordingKey, Stats};
 pub use locals::{Local, Locals};
 pub use trace::TraceLine;
 pub use worker::{Worker, owner};

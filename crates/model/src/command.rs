@@ -1,6 +1,6 @@
 //! What anyone may ask of the switch, and its answers.
 
-use crate::{CallId, Direction, Extension, LegNo};
+use crate::{CallId, Direction, Extension, LegNo, TrunkStatus};
 use serde::{Deserialize, Serialize};
 use stdx::UnixMillis;
 
@@ -31,6 +31,8 @@ pub enum Query {
         /// Only of this extension.
         extension: Option<String>,
     },
+    /// The trunks; answered by [`Answer::Trunks`].
+    Trunks,
 }
 
 /// That a command was done.
@@ -47,6 +49,8 @@ pub enum Answer {
     Calls(Vec<LiveCall>),
     /// Registered contacts.
     Registrations(Vec<Registration>),
+    /// The trunks, by name.
+    Trunks(Vec<TrunkStatus>),
 }
 
 /// Why a command was not done. Small and closed: each dialect puts it into its own words in one `match`.

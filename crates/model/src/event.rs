@@ -1,6 +1,6 @@
 //! What the switch says while it works.
 
-use crate::{CallId, CallRecord, Cause, Direction, LegNo, Outcome};
+use crate::{CallId, CallRecord, Cause, Direction, LegNo, Outcome, TrunkRegistration, TrunkState};
 use serde::{Deserialize, Serialize};
 use stdx::UnixMillis;
 
@@ -27,6 +27,17 @@ pub enum EventBody {
         contact: String,
         /// Where it is, `address:port`.
         remote: String,
+    },
+    /// A trunk came up or went down, or its registration there changed.
+    TrunkChanged {
+        /// Its name.
+        trunk: String,
+        /// Whether it can be called now.
+        state: TrunkState,
+        /// What came of registering there; `None` where that is not wanted.
+        registration: Option<TrunkRegistration>,
+        /// Why; empty where all is well.
+        note: String,
     },
     /// A call reached us.
     CallStarted {

@@ -12,6 +12,7 @@ mod id;
 mod quality;
 mod record;
 mod settings;
+mod trunk;
 
 pub use cause::{Cause, Outcome, Side};
 pub use command::{Answer, Command, LegState, LiveCall, LiveLeg, Query, Refusal, Registration, Reply};
@@ -19,4 +20,5 @@ pub use event::{Event, EventBody, RegistrationChange};
 pub use id::{CallId, LegId, LegNo};
 pub use quality::Quality;
 pub use record::{CallRecord, Direction, LegRecord, RecordingFile};
-pub use settings::{Extension, Ha1, Role, Route, RouteTarget, Trunk, User};
+pub use settings::{Extension, Ha1, Role, Route, RouteTarget, User};
+pub use trunk::{InboundAccount, Trunk, TrunkAccount, TrunkRegistration, TrunkState, TrunkStatus, TrunkTransport};

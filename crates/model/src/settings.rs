@@ -1,8 +1,7 @@
-//! What an operator sets: extensions, users, trunks, routes.
+//! What an operator sets: extensions, users, routes.
 
 use serde::{Deserialize, Serialize};
 use std::fmt;
-use std::net::{IpAddr, SocketAddr};
 
 /// Digest secrets of an extension: H(user:realm:password) per algorithm (RFC 7616 §3.4.2). As good as the password within its realm.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -69,17 +68,6 @@ pub struct User {
     pub extension: Option<String>,
     /// A disabled user cannot log in, and its tokens no longer count.
     pub enabled: bool,
-}
-
-/// A connection to the PSTN or another switch, known by its addresses.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Trunk {
-    /// Its name in routes, records and logs.
-    pub name: String,
-    /// Calls from these addresses are this trunk's, without a password.
-    pub addresses: Vec<IpAddr>,
-    /// Where calls to it are sent (UDP); `None`: it only calls us.
-    pub target: Option<SocketAddr>,
 }
 
 /// What happens to a dialled number that is no extension, or that a trunk dials.

@@ -5,6 +5,7 @@
 pub mod cli;
 pub mod config;
 pub mod demo;
+pub mod dns;
 pub mod first_run;
 pub mod http;
 pub mod logging;

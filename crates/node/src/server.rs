@@ -1,6 +1,7 @@
 //! The running switch: everything put together, and taken apart again in order.
 
 use crate::config::{Config, Country};
+use crate::dns::Resolver;
 use crate::first_run;
 use crate::http::{VERSION, Watch, watch_routes};
 use crate::net::sound::{Sockets, bind_address};
@@ -82,6 +83,8 @@ impl Server {
         let listeners =
             (0..workers).map(|_| Listeners::bind(&addresses, config.sip.advertised)).collect::<Result<Vec<_>, _>>()?;
         let mut shells = Vec::new();
+        let handle = tokio::runtime::Handle::current();
+        let resolver = Resolver::new(handle, Arc::clone(&inboxes));
         for (number, listeners) in (0..workers).zip(listeners) {
             let cell = cell_config(&config, &addresses, store.realm(), number, wall);
             let mut core = cell::Worker::new(cell, entropy.fork(), now);
@@ -97,6 +100,7 @@ impl Server {
                 stock: Stock::new(first, last),
                 recorder: recorder.clone(),
                 events: events.clone(),
+                resolver: resolver.clone(),
             })?);
         }
         let workers = shells.into_iter().map(worker::spawn).collect::<Result<Vec<_>, _>>()?;
@@ -209,7 +213,12 @@ fn cell_config(config: &Config, addresses: &Resolved, realm: &str, number: u16, 
     cell.trunks = config.model_trunks();
     cell.routes = config.model_routes();
     for trunk in &cell.trunks {
-        if let Some(flow) = trunk.target.and_then(|target| flow_to(addresses, config.sip.advertised, target)) {
+        if let Some(flow) = trunk
+            .target
+            .as_ref()
+            .and_then(|t| t.parse().ok())
+            .and_then(|target| flow_to(addresses, config.sip.advertised, target))
+        {
             cell.trunk_flows.insert(trunk.name.clone(), flow);
         } else if trunk.target.is_some() {
             warn!(

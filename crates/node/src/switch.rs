@@ -108,11 +108,12 @@ impl api::Switch for NodeSwitch {
 
 /// One answer of many workers' answers.
 fn merge(query: &Query, answers: Vec<Answer>) -> Answer {
-    let (mut calls, mut registrations) = (Vec::new(), Vec::new());
+    let (mut calls, mut registrations, mut trunks) = (Vec::new(), Vec::new(), Vec::new());
     for answer in answers {
         match answer {
             Answer::Calls(more) => calls.extend(more),
             Answer::Registrations(more) => registrations.extend(more),
+            Answer::Trunks(more) => trunks.extend(more),
         }
     }
     match query {
@@ -123,6 +124,10 @@ fn merge(query: &Query, answers: Vec<Answer>) -> Answer {
         Query::Registrations { .. } => {
             registrations.sort_by(|a, b| (&a.extension, &a.contact).cmp(&(&b.extension, &b.contact)));
             Answer::Registrations(registrations)
+        }
+        Query::Trunks => {
+            trunks.sort_by(|a, b| a.name.cmp(&b.name));
+            Answer::Trunks(trunks)
         }
     }
 }

@@ -67,6 +67,7 @@ mod switch;
 mod ua;
 mod watch;
 mod world;
+mod zone;
 
 pub use cell;
 pub use network::{Link, Packet};
@@ -79,6 +80,7 @@ pub use ua::Conduct;
 pub use ua::digest::Hash;
 pub use ua::line::{End, LineState};
 pub use world::{NatBox, World};
+pub use zone::Zone;
 
 use std::time::Duration;
 

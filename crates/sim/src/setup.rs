@@ -2,6 +2,7 @@
 
 use crate::network::Link;
 use crate::ua::digest::Hash;
+use crate::zone::Zone;
 use model::{Route, RouteTarget};
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
@@ -24,6 +25,7 @@ pub struct Setup {
     pub(crate) digest: Vec<Hash>,
     pub(crate) max_calls_per_worker: usize,
     pub(crate) tunings: Vec<fn(&mut cell::Config)>,
+    pub(crate) zone: Zone,
 }
 
 impl Setup {
@@ -44,6 +46,7 @@ impl Setup {
             digest: vec![Hash::Md5],
             max_calls_per_worker: 1000,
             tunings: Vec::new(),
+            zone: Zone::default(),
         }
     }
 
@@ -81,6 +84,12 @@ impl Setup {
         self.trunks.push((name.to_owned(), ip));
         let to = RouteTarget::Trunk(name.to_owned());
         self.routes.push(Route { number: number.to_owned(), from_trunk: None, to, record: self.record });
+        self
+    }
+
+    /// The domain name system says this.
+    pub fn zone(mut self, zone: Zone) -> Self {
+        self.zone = zone;
         self
     }
 

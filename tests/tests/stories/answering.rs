@@ -98,6 +98,7 @@ fn kind(body: &EventBody) -> &'static str {
         EventBody::CallAnswered { .. } => "answered",
         EventBody::LegEnded { .. } => "leg ended",
         EventBody::CallEnded { .. } => "ended",
+        other => panic!("nobody expected {other:?}"),
     }
 }
 

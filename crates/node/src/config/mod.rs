@@ -82,7 +82,11 @@ impl Config {
 
     /// The trunks in the switch's words.
     pub fn model_trunks(&self) -> Vec<model::Trunk> {
-        let trunk = |t: &Trunk| model::Trunk { name: t.name.clone(), addresses: t.addresses.clone(), target: t.target };
+        let trunk = |t: &Trunk| model::Trunk {
+            addresses: t.addresses.clone(),
+            target: t.target.map(|target| target.to_string()),
+            ..model::Trunk::new(&t.name)
+        };
         self.trunks.iter().map(trunk).collect()
     }
 

@@ -6,6 +6,7 @@ use media::engine::Page;
 use model::{Answer, Command, Query, Refusal, Reply};
 use rustix::event::{EventfdFlags, eventfd};
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
+use sip_stack::locate::{Failure, Record};
 use std::io;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use tokio::sync::oneshot;
@@ -21,6 +22,12 @@ pub const ASKS: usize = 1024;
 
 /// Room for pages that the recording thread has written. Beyond it their memory is simply freed.
 const PAGES: usize = 1024;
+
+/// Room for answers of the domain name system; no more questions are open at one time.
+const RESOLVED: usize = cell::MAX_QUESTIONS;
+
+/// What came of a question to the domain name system.
+pub type Answers = Result<Vec<Record>, Failure>;
 
 /// Room for recordings that failed. Each fails once, and a disk that fails ends them all, so this is a matter of how many run.
 const FAILURES: usize = 16_384;
@@ -54,6 +61,7 @@ pub struct Inbox {
     asks: ArrayQueue<Ask>,
     pages: ArrayQueue<(RecordingKey, Page)>,
     failures: ArrayQueue<(RecordingKey, String)>,
+    resolved: ArrayQueue<(u64, Answers)>,
     orders: [AtomicBool; 3],
     dropped: AtomicU64,
     /// True between the wake-up and the moment the worker looks: more things need no second wake-up.
@@ -69,6 +77,7 @@ impl Inbox {
             asks: ArrayQueue::new(ASKS),
             pages: ArrayQueue::new(PAGES),
             failures: ArrayQueue::new(FAILURES),
+            resolved: ArrayQueue::new(RESOLVED),
             orders: [const { AtomicBool::new(false) }; 3],
             dropped: AtomicU64::new(0),
             woken: AtomicBool::new(false),
@@ -104,6 +113,14 @@ impl Inbox {
     pub fn put_failure(&self, recording: RecordingKey, note: String) {
         if self.failures.push((recording, note)).is_err() {
             tracing::error!("more recordings failed at once than are noted in their records");
+        }
+        self.wake();
+    }
+
+    /// The answer to a question.
+    pub fn put_resolved(&self, ticket: u64, answers: Answers) {
+        if self.resolved.push((ticket, answers)).is_err() {
+            tracing::error!("more answers of the domain name system than there were questions");
         }
         self.wake();
     }
@@ -146,6 +163,10 @@ impl Inbox {
 
     pub(crate) fn take_failure(&self) -> Option<(RecordingKey, String)> {
         self.failures.pop()
+    }
+
+    pub(crate) fn take_resolved(&self) -> Option<(u64, Answers)> {
+        self.resolved.pop()
     }
 
     /// True once for each time the order was given.

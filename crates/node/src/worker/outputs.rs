@@ -120,6 +120,9 @@ impl<C: Core, K: Keeper> Shell<C, K> {
                     kept = true;
                 }
                 Output::Ladder { call, trace } => self.parts.keeper.ladder(call, trace),
+                Output::Resolve { ticket, question } => self.parts.resolver.ask(self.parts.number, ticket, question),
+                // Streams are not connected out to yet.
+                Output::TlsPeer { .. } => {}
                 Output::Event(event) => {
                     if self.parts.events.receiver_count() > 0 {
                         self.told.push(Told::Event(event));

@@ -4,6 +4,7 @@ use super::figures::{Figures, ShellFigures};
 use super::inbox::{Ask, Inbox, Order};
 use super::outputs::{Told, Waiting};
 use super::seams::{Core, Keeper};
+use crate::dns::Resolver;
 use crate::net::sound::{Bound, Sockets};
 use crate::net::{Action, Listeners, Stock};
 use crate::recorder::Recorder;
@@ -72,6 +73,8 @@ pub struct Parts<C, K> {
     pub recorder: Recorder,
     /// Who watches.
     pub events: broadcast::Sender<Event>,
+    /// Who asks the domain name system.
+    pub resolver: Resolver,
 }
 
 /// What a signalling socket has for us.
@@ -276,6 +279,9 @@ impl<C: Core, K: Keeper> Shell<C, K> {
         }
         while let Some((recording, note)) = inbox.take_failure() {
             self.input(Input::RecordingFailed { recording, note }, now);
+        }
+        while let Some((ticket, answers)) = inbox.take_resolved() {
+            self.input(Input::Resolved { ticket, answers }, now);
         }
         for _ in 0..BATCH {
             let Some(envelope) = inbox.take_envelope() else { break };

@@ -1,4 +1,5 @@
 use super::*;
+use crate::dns::Resolver;
 use crate::net::sound::Sockets;
 use crate::net::{Listeners, Resolved, Stock, resolve};
 use crate::recorder;
@@ -116,6 +117,7 @@ struct Bench {
     address: SocketAddr,
     events: Events,
     _dir: tempfile::TempDir,
+    _runtime: tokio::runtime::Runtime,
 }
 
 impl Bench {
@@ -128,6 +130,8 @@ impl Bench {
         // A range of its own for each test of this process, so that they do not meet.
         static NEXT: std::sync::atomic::AtomicU16 = std::sync::atomic::AtomicU16::new(41_000);
         let first = NEXT.fetch_add(300, std::sync::atomic::Ordering::Relaxed);
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let resolver = Resolver::new(runtime.handle().clone(), Arc::clone(&inboxes));
         let parts = Parts {
             number: 0,
             core,
@@ -138,9 +142,10 @@ impl Bench {
             stock: Stock::new(first, first + 299),
             recorder,
             events: broadcast::channel(16).0,
+            resolver,
         };
         let shell = Shell::new(parts).unwrap();
-        Self { shell, inboxes, address: resolved.0[0], events: Events::default(), _dir: dir }
+        Self { shell, inboxes, address: resolved.0[0], events: Events::default(), _dir: dir, _runtime: runtime }
     }
 
     /// Rounds until the condition holds.

@@ -10,6 +10,7 @@ use crate::network::Packet;
 use crate::setup::Setup;
 use crate::ua::digest::Hash;
 use crate::world::SWITCH;
+use crate::zone::{Answers, Zone};
 use bytes::Bytes;
 use cell::{Config, Envelope, Input, Output, RecordingKey, Worker};
 use hot::{Hot, Sql};
@@ -28,6 +29,8 @@ pub(crate) const REALM: &str = "sim.test";
 const EPOCH: u64 = 1_795_219_200_000;
 /// The first RTP port of worker 0; each next worker's begin a thousand above.
 const RTP_BASE: u16 = 40_000;
+/// A question to the domain name system takes this long.
+const RESOLVING: Duration = Duration::from_millis(5);
 /// A released port rests this long.
 const REST: Duration = Duration::from_secs(1);
 
@@ -58,6 +61,10 @@ pub(crate) struct Switch {
     /// Call-IDs of all INVITEs that ever reached us.
     seen: BTreeSet<String>,
     trunks: BTreeSet<IpAddr>,
+    /// What the domain name system says.
+    pub(crate) zone: Zone,
+    /// Answers on their way, with their worker and ticket.
+    resolving: BTreeMap<(Instant, u64), (usize, u64, Answers)>,
     out: Vec<Packet>,
 }
 
@@ -72,7 +79,8 @@ impl Switch {
         config.digest = setup.digest.iter().map(|hash| algorithm(*hash)).collect();
         for (name, ip) in &setup.trunks {
             let target = SocketAddr::new(*ip, 5060);
-            config.trunks.push(Trunk { name: name.clone(), addresses: vec![*ip], target: Some(target) });
+            let target_text = Some(target.to_string());
+            config.trunks.push(Trunk { addresses: vec![*ip], target: target_text, ..Trunk::new(name) });
             config.trunk_flows.insert(name.clone(), Flow::udp(SWITCH, target));
         }
         for tuning in &setup.tunings {
@@ -101,6 +109,8 @@ impl Switch {
             invited: BTreeSet::new(),
             seen: BTreeSet::new(),
             trunks: setup.trunks.iter().map(|(_, ip)| *ip).collect(),
+            zone: setup.zone.clone(),
+            resolving: BTreeMap::new(),
             out: Vec::new(),
         };
         switch.start(now);
@@ -135,6 +145,7 @@ impl Switch {
     pub(crate) fn die(&mut self) {
         self.workers.clear();
         self.envelopes.clear();
+        self.resolving.clear();
         self.latest.clear();
         self.resting.clear();
         self.paths.clear();
@@ -154,13 +165,18 @@ impl Switch {
         let workers = self.workers.iter().filter_map(Worker::poll_timeout).min();
         let envelope = self.envelopes.first_key_value().map(|((at, _), _)| *at);
         let resting = self.resting.front().map(|(at, _)| *at);
-        [workers, envelope, resting, self.hot.next(), self.sql.next()].into_iter().flatten().min()
+        let resolving = self.resolving.first_key_value().map(|((at, _), _)| *at);
+        [workers, envelope, resting, resolving, self.hot.next(), self.sql.next()].into_iter().flatten().min()
     }
 
     pub(crate) fn handle_timeout(&mut self, now: Instant) {
         while let Some(entry) = self.envelopes.first_entry().filter(|entry| entry.key().0 <= now) {
             let envelope = entry.remove();
             self.input(usize::from(envelope.to), Input::Envelope(envelope), now);
+        }
+        while let Some(entry) = self.resolving.first_entry().filter(|entry| entry.key().0 <= now) {
+            let (index, ticket, answers) = entry.remove();
+            self.input(index, Input::Resolved { ticket, answers }, now);
         }
         while let Some((_, port)) = self.resting.front().copied().filter(|(at, _)| *at <= now) {
             self.resting.pop_front();
@@ -265,6 +281,12 @@ impl Switch {
                     self.sql.ladders.insert(call, trace);
                 }
                 Output::Event(event) => self.events.push(event),
+                Output::Resolve { ticket, question } => {
+                    self.carried += 1;
+                    let answers = self.zone.answer(&question);
+                    self.resolving.insert((now + RESOLVING, self.carried), (index, ticket, answers));
+                }
+                Output::TlsPeer { .. } => {}
                 Output::RecordingOpened { recording, path } => {
                     self.paths.insert(recording, path.clone());
                     self.tapes.insert(path, Tape::new(now));

@@ -2,6 +2,7 @@
 
 use super::{REALM, Recording, Switch};
 use crate::world::{PASSWORD, World};
+use crate::zone::Zone;
 use cell::{Counts, Input};
 use md5::{Digest, Md5};
 use model::{
@@ -107,6 +108,11 @@ impl World {
         self.tell_all(&Input::HangUpAll);
     }
 
+    /// Changes what the domain name system says from now on.
+    pub fn change_zone(&self, change: impl FnOnce(&mut Zone)) {
+        self.switch(|switch, _| change(&mut switch.zone));
+    }
+
     /// The disk of recordings is full from now on, or no longer.
     pub fn set_disk_full(&self, full: bool) {
         self.switch(|switch, _| switch.disk_full = full);
@@ -143,7 +149,7 @@ impl World {
             .into_iter()
             .flat_map(|answer| match answer {
                 Answer::Calls(calls) => calls,
-                Answer::Registrations(_) => Vec::new(),
+                _ => Vec::new(),
             })
             .collect();
         calls.sort_by_key(|call| (call.started_at, call.id));
@@ -156,7 +162,7 @@ impl World {
             .into_iter()
             .flat_map(|answer| match answer {
                 Answer::Registrations(registrations) => registrations,
-                Answer::Calls(_) => Vec::new(),
+                _ => Vec::new(),
             })
             .collect()
     }

@@ -1,0 +1,186 @@
+//! What an operator sets about a trunk, and what is known of it now.
+
+use serde::{Deserialize, Serialize};
+use std::fmt;
+use std::net::{IpAddr, SocketAddr};
+use stdx::UnixMillis;
+
+/// A connection to the PSTN or another switch: known by its addresses, registered with, or both.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Trunk {
+    /// Its name in routes, records and logs.
+    pub name: String,
+    /// A trunk that is switched off neither calls nor is called, and is not registered with.
+    pub enabled: bool,
+    /// Calls from these addresses are this trunk's, without a password.
+    pub addresses: Vec<IpAddr>,
+    /// Where calls to it are sent: a host or address, with or without a port, found by RFC 3263; `None`: it only calls us.
+    pub target: Option<String>,
+    /// How it is reached; `None`: as DNS says, UDP where it says nothing.
+    pub transport: Option<TrunkTransport>,
+    /// Whether the certificate of a TLS trunk must be valid and name it.
+    pub tls_verify: bool,
+    /// Everything for the trunk goes there first, in the form of `target`.
+    pub outbound_proxy: Option<String>,
+    /// From which of our listeners it is spoken to; `None`: the first that fits.
+    pub listener: Option<SocketAddr>,
+    /// With what we prove who we are when it asks.
+    pub account: Option<TrunkAccount>,
+    /// Register there, for so many seconds at a time.
+    pub register_seconds: Option<u32>,
+    /// What it proves itself with when it calls us from an address that is not in `addresses`.
+    pub inbound_account: Option<InboundAccount>,
+    /// OPTIONS at this distance, seconds; 0: never.
+    pub qualify_seconds: u32,
+    /// Calls at one time, both directions together; 0: no limit.
+    pub max_calls: u32,
+    /// New calls to it per second; 0: no limit.
+    pub calls_per_second: u32,
+}
+
+impl Trunk {
+    /// A trunk of which only the name is known.
+    pub fn new(name: &str) -> Self {
+        Self {
+            name: name.to_owned(),
+            enabled: true,
+            addresses: Vec::new(),
+            target: None,
+            transport: None,
+            tls_verify: true,
+            outbound_proxy: None,
+            listener: None,
+            account: None,
+            register_seconds: None,
+            inbound_account: None,
+            qualify_seconds: 0,
+            max_calls: 0,
+            calls_per_second: 0,
+        }
+    }
+}
+
+/// Who we are at a carrier.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TrunkAccount {
+    /// The user of our address there, and of our Contact.
+    pub username: String,
+    /// The user for the digest, where it differs.
+    pub auth_username: Option<String>,
+    /// Our password there.
+    pub password: String,
+    /// The host of our address there; `None`: the target's.
+    pub domain: Option<String>,
+}
+
+impl fmt::Debug for TrunkAccount {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "TrunkAccount({}, secret)", self.username)
+    }
+}
+
+/// Who a trunk is to us.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct InboundAccount {
+    /// The user for the digest; must be no extension's number.
+    pub username: String,
+    /// Its password.
+    pub password: String,
+}
+
+impl fmt::Debug for InboundAccount {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "InboundAccount({}, secret)", self.username)
+    }
+}
+
+/// How a trunk is reached.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum TrunkTransport {
+    /// Datagrams.
+    Udp,
+    /// A stream in the clear.
+    Tcp,
+    /// A stream under TLS.
+    Tls,
+}
+
+/// What is known of a trunk now.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TrunkStatus {
+    /// Its name.
+    pub name: String,
+    /// Whether it can be called.
+    pub state: TrunkState,
+    /// What came of registering there; `None` where that is not wanted.
+    pub registration: Option<TrunkRegistration>,
+    /// Why it is down, or why the registration failed; empty where all is well.
+    pub note: String,
+    /// The addresses that calls go to, best first, with their transports: `udp 192.0.2.1:5060`.
+    pub hops: Vec<String>,
+    /// Those among them that are left out for now because they did not answer.
+    pub dead_hops: Vec<String>,
+    /// The round trip of OPTIONS, smoothed, in microseconds.
+    pub round_trip_us: Option<u64>,
+    /// Calls over it now, both directions.
+    pub calls: u32,
+    /// The limit of `calls`; 0: none.
+    pub max_calls: u32,
+    /// Calls turned away by a limit since the start.
+    pub refused: u64,
+    /// Since when the state is what it is.
+    pub since: UnixMillis,
+}
+
+/// Whether a trunk can be called.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TrunkState {
+    /// Switched off, or it only calls us.
+    Off,
+    /// Not found out yet.
+    Unknown,
+    /// It answers, or nothing speaks against it.
+    Up,
+    /// It cannot be found, does not answer, or does not let us register.
+    Down,
+}
+
+impl TrunkState {
+    /// The state's stable name, as in JSON.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Off => "off",
+            Self::Unknown => "unknown",
+            Self::Up => "up",
+            Self::Down => "down",
+        }
+    }
+}
+
+/// What came of registering with a trunk.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TrunkRegistration {
+    /// Being tried for the first time.
+    Registering,
+    /// It knows where we are.
+    Registered,
+    /// It could not be reached or has no time; tried again.
+    Unreachable,
+    /// It refuses us; tried again, but rarely.
+    Refused,
+}
+
+impl TrunkRegistration {
+    /// The state's stable name, as in JSON.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Registering => "registering",
+            Self::Registered => "registered",
+            Self::Unreachable => "unreachable",
+            Self::Refused => "refused",
+        }
+    }
+}

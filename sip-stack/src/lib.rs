@@ -6,5 +6,7 @@ pub mod endpoint;
 pub mod locate;
 pub mod message;
 pub mod placement;
+pub mod qualify;
 pub mod registrar;
+pub mod registration;
 mod transaction;

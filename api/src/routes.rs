@@ -6,6 +6,7 @@ mod passwords;
 mod recording;
 mod records;
 mod session;
+mod trunks;
 mod users;
 
 use crate::problem::{Kind, Problem};
@@ -31,6 +32,7 @@ pub(crate) fn all() -> OpenApiRouter<App> {
         .routes(routes!(extensions::list, extensions::add))
         .routes(routes!(extensions::get, extensions::change, extensions::remove))
         .routes(routes!(calls::registrations))
+        .routes(routes!(trunks::list))
         .routes(routes!(calls::list))
         .routes(routes!(calls::get, calls::hang_up))
         .routes(routes!(records::list))

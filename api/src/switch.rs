@@ -1,7 +1,7 @@
 //! What every API asks of the switch.
 
 use crate::problem::{Kind, Problem};
-use model::{Answer, Command, Event, LiveCall, Query, Refusal, Registration, Reply};
+use model::{Answer, Command, Event, LiveCall, Query, Refusal, Registration, Reply, TrunkStatus};
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -67,6 +67,15 @@ impl AnySwitch {
         match in_time(self.0.query(Query::Registrations { extension })).await? {
             Answer::Registrations(list) => Ok(list),
             other => Err(Problem::ours(&format!("registrations asked, answered {other:?}"))),
+        }
+    }
+}
+
+impl AnySwitch {
+    pub(crate) async fn trunks(&self) -> Result<Vec<TrunkStatus>, Problem> {
+        match in_time(self.0.query(Query::Trunks)).await? {
+            Answer::Trunks(list) => Ok(list),
+            other => Err(Problem::ours(&format!("trunks asked, answered {other:?}"))),
         }
     }
 }

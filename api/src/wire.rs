@@ -3,10 +3,12 @@
 mod calls;
 mod names;
 mod records;
+mod trunks;
 
 pub(crate) use calls::{CallOut, RegistrationOut};
 pub(crate) use names::{directions, outcomes};
 pub(crate) use records::{RecordOut, RecordPage};
+pub(crate) use trunks::TrunkOut;
 
 use model::{Extension, Role, User};
 use serde::{Deserialize, Serialize};

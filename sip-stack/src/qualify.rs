@@ -79,9 +79,12 @@ impl Qualify {
         true
     }
 
-    /// It answered (anything but that it is out of service).
-    pub fn answered(&mut self, now: Instant) {
-        let Some((at, _)) = self.asked.take() else { return };
+    /// It answered what was asked at that time (anything but that it is out of service).
+    pub fn answered(&mut self, at: Instant, now: Instant) {
+        if self.health != Health::Up || self.failures > 0 {
+            self.next = at + self.every;
+        }
+        self.asked = None;
         let sample = now.saturating_duration_since(at);
         self.round_trip = Some(self.round_trip.map_or(sample, |smooth| smooth.mul_f64(0.875) + sample.mul_f64(0.125)));
         self.failures = 0;
@@ -123,7 +126,7 @@ mod tests {
         let mut now = start;
         let mut server = Qualify::new(Duration::from_secs(60), &mut entropy, now);
         assert!(due(&mut server, &mut entropy, &mut now));
-        server.answered(now + Duration::from_millis(80));
+        server.answered(now, now + Duration::from_millis(80));
         assert_eq!((server.health(), server.round_trip()), (Health::Up, Some(Duration::from_millis(80))));
         let before = now;
         assert!(due(&mut server, &mut entropy, &mut now));
@@ -136,7 +139,7 @@ mod tests {
         let before = now;
         assert!(due(&mut server, &mut entropy, &mut now));
         assert!((now - before).as_secs() <= 30);
-        server.answered(now + Duration::from_millis(40));
+        server.answered(now, now + Duration::from_millis(40));
         assert_eq!(server.health(), Health::Up);
     }
 
@@ -149,7 +152,7 @@ mod tests {
         assert_eq!(server.health(), Health::Down);
         assert!(due(&mut server, &mut entropy, &mut now));
         assert!(!due(&mut server, &mut entropy, &mut now));
-        server.answered(now + Duration::from_secs(3));
+        server.answered(now - Duration::from_secs(5), now + Duration::from_secs(3));
         assert_eq!((server.health(), server.round_trip()), (Health::Up, Some(Duration::from_secs(8))));
     }
 
@@ -159,7 +162,7 @@ mod tests {
         let mut server = Qualify::new(Duration::from_secs(10), &mut entropy, now);
         for millis in [100, 100, 180] {
             assert!(due(&mut server, &mut entropy, &mut now));
-            server.answered(now + Duration::from_millis(millis));
+            server.answered(now, now + Duration::from_millis(millis));
         }
         assert_eq!(server.round_trip().map(|trip| trip.as_millis()), Some(110));
     }

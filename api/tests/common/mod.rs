@@ -8,7 +8,7 @@ use axum::http::{HeaderMap, Method, Request, StatusCode, header};
 use http_body_util::BodyExt;
 use model::{
     Answer, CallId, CallRecord, Cause, Command, Direction, Event, LegRecord, LegState, LiveCall, LiveLeg, Outcome,
-    Quality, Query, RecordingFile, Refusal, Registration, Reply, Role, Side,
+    Quality, Query, RecordingFile, Refusal, Registration, Reply, Role, Side, TrunkStatus,
 };
 use patchbay_api::{ApiState, LoginSettings, Switch, router};
 use serde_json::{Value, json};
@@ -32,6 +32,7 @@ pub(crate) struct FakeSwitch(pub(crate) Arc<Mutex<Inside>>);
 pub(crate) struct Inside {
     pub(crate) calls: Vec<LiveCall>,
     pub(crate) registrations: Vec<Registration>,
+    pub(crate) trunks: Vec<TrunkStatus>,
     pub(crate) commands: Vec<Command>,
     pub(crate) refuses: Option<Refusal>,
     pub(crate) panics: bool,
@@ -62,6 +63,7 @@ impl Switch for FakeSwitch {
                 panic!("a fault of the switch");
             }
             (Some(refusal), _) => Err(refusal),
+            (None, Query::Trunks) => Ok(Answer::Trunks(inside.trunks.clone())),
             (None, Query::Calls) => Ok(Answer::Calls(inside.calls.clone())),
             (None, Query::Registrations { extension }) => {
                 let wanted = |r: &&Registration| extension.as_ref().is_none_or(|wanted| *wanted == r.extension);

@@ -27,7 +27,7 @@ const PAGES: usize = 1024;
 const RESOLVED: usize = cell::MAX_QUESTIONS;
 
 /// What came of a question to the domain name system.
-pub type Answers = Result<Vec<Record>, Failure>;
+pub(crate) type Answers = Result<Vec<Record>, Failure>;
 
 /// Room for recordings that failed. Each fails once, and a disk that fails ends them all, so this is a matter of how many run.
 const FAILURES: usize = 16_384;

@@ -117,17 +117,10 @@ impl Cell {
         let from =
             address(&caller.number, flow.local).ok_or(Outcome::SwitchFailure)?.with_display(caller.name.as_bytes());
         let to = NameAddr::new(request_uri.without_headers());
-        let invite = Invite {
-            flow,
-            request_uri,
-            route: Vec::new(),
-            from,
-            to,
-            contact_user: caller.number,
-            headers: vec![("Max-Forwards".to_owned(), conversation.max_forwards.to_string().into_bytes())],
-            body,
-            call_id: None,
-        };
+        let mut invite = Invite::new(flow, request_uri, from, to);
+        invite.contact_user = caller.number;
+        invite.headers.push(("Max-Forwards".to_owned(), conversation.max_forwards.to_string().into_bytes()));
+        invite.body = body;
         let end = LegEnd {
             session: None,
             port: Some(port),

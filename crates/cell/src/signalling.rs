@@ -206,7 +206,7 @@ impl Cell {
             end.session = None;
         }
         let fact = match how {
-            Ended::RemoteBye | Ended::Cancelled | Ended::Gone => {
+            Ended::RemoteBye | Ended::Cancelled | Ended::Gone | Ended::Expired => {
                 let given = |reason: ReasonHeader| {
                     let sip = reason.sip.unwrap_or(200);
                     Cause { sip, q850: reason.q850.unwrap_or(Cause::of_status(sip).q850) }

@@ -3,8 +3,8 @@
 use md5::{Digest, Md5};
 use sha2::{Sha256, Sha512_256};
 
-/// The hash behind a digest (RFC 8760).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// The hash behind a digest (RFC 8760), the weakest first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Algorithm {
     /// What every phone can do.
     Md5,

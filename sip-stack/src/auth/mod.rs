@@ -3,6 +3,7 @@
 //! Nothing is remembered of a challenge: a nonce says itself who made it, when and for which address. What is remembered is
 //! which nonce and count carried a right digest, so that a replay is refused, and who fails often.
 
+mod client;
 mod digest;
 mod guard;
 mod nonce;
@@ -12,11 +13,13 @@ use std::time::{Duration, Instant};
 
 use stdx::Entropy;
 
+pub use client::Credentials;
+pub(crate) use client::Login;
 pub use digest::{Algorithm, Ha1};
 pub use guard::{Guard, GuardConfig};
 
 use crate::endpoint::{CellTag, Headers};
-use crate::message::{Credentials, Message, Status, Uri};
+use crate::message::{self, Message, Status, Uri};
 use digest::Qop;
 use nonce::{Mint, Replay, Use};
 
@@ -188,7 +191,7 @@ impl std::fmt::Debug for Authenticator {
 
 impl Claim {
     /// Reads credentials for our realm; none if they are for another or lack a part.
-    fn read(credentials: &Credentials, realm: &str) -> Option<Self> {
+    fn read(credentials: &message::Credentials, realm: &str) -> Option<Self> {
         let get = |name| credentials.get(name).map(|value| value.into_owned());
         if get("realm")? != realm.as_bytes() {
             return None;

@@ -1,5 +1,6 @@
 //! What an endpoint is told at its start, and what it counts.
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use crate::message::{Limits, Method};
@@ -33,6 +34,11 @@ pub struct Config {
     pub methods: Vec<Method>,
     /// Option tags that we understand in Require (420 for others) and say in Supported.
     pub supported: Vec<&'static str>,
+    /// Our TCP listeners. A request of more than 1300 bytes to a peer over UDP goes over TCP where there is one (RFC 3261 §18.1.1),
+    /// and over UDP after all if that fails.
+    pub tcp: Vec<SocketAddr>,
+    /// How long the first word of a hop is waited for if there are others (RFC 3263 §4.3): 8 s; not longer than 64·T1.
+    pub hop_patience: Duration,
     /// Whether messages of sessions are repeated as [`super::Output::Trace`].
     pub trace: bool,
 }
@@ -50,6 +56,8 @@ impl Default for Config {
             limits: Limits::default(),
             methods: vec![Method::Options, Method::Register],
             supported: Vec::new(),
+            tcp: Vec::new(),
+            hop_patience: Duration::from_secs(8),
             trace: true,
         }
     }
@@ -101,6 +109,10 @@ pub struct Stats {
     pub unacknowledged: u64,
     /// Transactions of ours that ended because the transport failed.
     pub transport_failures: u64,
+    /// Requests of ours that went on by another hop.
+    pub failovers: u64,
+    /// 401 and 407 that our credentials answered.
+    pub challenges_answered: u64,
     /// 2xx from a second fork, acknowledged and hung up at once.
     pub second_forks: u64,
     /// Warnings that were not logged because there were too many.

@@ -156,6 +156,8 @@ pub enum Ended {
     Cancelled,
     /// Our 2xx was never acknowledged (64·T1); BYE is already sent (RFC 3261 §13.3.1.4).
     NoAck,
+    /// The session was not refreshed in time (RFC 4028 §10); BYE is already sent.
+    Expired,
     /// The peer knows nothing of the dialog any more, or does not answer in it: 481 or 408 to a re-INVITE (§12.2.1.2).
     Gone,
 }

@@ -8,6 +8,7 @@
 //! 420, 481, 482, 483, 491, 500, 501, 503, 505, 513). Refusals are stateless: the same request gets the same response, and
 //! nothing is remembered of it.
 
+mod again;
 mod config;
 mod event;
 mod flow;
@@ -41,10 +42,11 @@ pub use uac::Invite;
 use crate::message::{Abilities, Method, Status};
 use crate::placement;
 use crate::transaction::{Effect, Effects, Outcome, Timer, Timing};
+use again::{Attempt, NoTcp};
 use event::TxId;
 use muffler::Muffler;
 use session::Session;
-use table::{Deadline, Hasher, Kind, Purpose, SESSION_TIMERS, Tx};
+use table::{Deadline, Hasher, Kind, SESSION_TIMERS, Tx};
 
 /// The beat of the coarse clock.
 const FORGETTING: Duration = Duration::from_millis(250);
@@ -71,6 +73,7 @@ pub struct Endpoint {
     out: VecDeque<Output>,
     stats: Stats,
     muffler: Muffler,
+    no_tcp: NoTcp,
 }
 
 impl Endpoint {
@@ -96,6 +99,7 @@ impl Endpoint {
             out: VecDeque::new(),
             stats: Stats::default(),
             muffler: Muffler::default(),
+            no_tcp: NoTcp::default(),
         }
     }
 
@@ -361,11 +365,15 @@ impl Endpoint {
                 Some(Status::SERVICE_UNAVAILABLE)
             }
         };
+        let (flow, session) = (tx.flow, tx.session);
         match (tx.kind, status) {
-            (Kind::InviteClient { .. }, Some(status)) => self.invite_failed(tx.session, id, status, None, now),
-            (Kind::Client { purpose: Purpose::Bye(session), .. }, _) => drop(self.remove_session(session)),
-            (Kind::Client { purpose: Purpose::Asked, .. }, Some(_)) => {
-                self.event(Event::Responded { id: RequestId(id), message: None });
+            (Kind::InviteClient { again, .. }, Some(status)) => {
+                let attempt = again.map(|again| Attempt { tx: id, flow, session, purpose: None, again });
+                self.invite_refused(session, id, attempt, status, None, now);
+            }
+            (Kind::Client { purpose, again, .. }, Some(status)) => {
+                let attempt = again.map(|again| Attempt { tx: id, flow, session, purpose: Some(purpose), again });
+                self.request_ended(id, purpose, attempt, status, None, now);
             }
             _ => {}
         }

@@ -5,6 +5,7 @@ use std::time::Instant;
 use bytes::Bytes;
 use tracing::{debug, warn};
 
+use super::again::Attempt;
 use super::event::{SessionId, TxId};
 use super::keepalive::KeepAlive;
 use super::table::{Kind, Open, Purpose, Tx};
@@ -195,21 +196,38 @@ impl Endpoint {
                     self.invite_answered(id, session, status, response, now);
                 }
             }
-            Kind::Client { machine, purpose } => {
+            Kind::Client { machine, purpose, .. } => {
                 let purpose = *purpose;
                 machine.on_response(class, &timing, &mut effects);
                 if self.apply(id, effects, now) && status.is_final() {
-                    self.request_answered(id, purpose, response);
+                    let attempt = self.attempt_of(id);
+                    self.request_ended(id, purpose, attempt, status, Some(response), now);
                 }
             }
             Kind::InviteServer { .. } | Kind::Server { .. } | Kind::Ignored => {}
         }
     }
 
-    fn request_answered(&mut self, id: TxId, purpose: Purpose, response: &Message) {
+    /// The end of a request of ours other than INVITE, unless it goes on with credentials or by another hop.
+    pub(super) fn request_ended(
+        &mut self,
+        id: TxId,
+        purpose: Purpose,
+        attempt: Option<Attempt>,
+        status: Status,
+        response: Option<&Message>,
+        now: Instant,
+    ) {
+        let mut first = id;
+        if let Some(attempt) = attempt {
+            match self.try_again(attempt, status, response, now) {
+                Ok(()) => return,
+                Err(again) => first = again.first.unwrap_or(id),
+            }
+        }
         match purpose {
             Purpose::Bye(session) => drop(self.remove_session(session)),
-            Purpose::Asked => self.event(Event::Responded { id: RequestId(id), message: Some(response.clone()) }),
+            Purpose::Asked => self.event(Event::Responded { id: RequestId(first), message: response.cloned() }),
             Purpose::Errand => {}
         }
     }

@@ -1,13 +1,17 @@
 //! Requests other than INVITE: answering them, sending them.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use tracing::warn;
 
+use super::again::Again;
 use super::event::TxId;
+use super::session::State;
 use super::table::{Deadline, Kind, Purpose, Tx};
-use super::{Endpoint, Flow, Headers, Overloaded, RequestId};
+use super::{Endpoint, Flow, Headers, Overloaded, RequestId, SessionId};
+use crate::auth::Credentials;
 use crate::dialog::via;
 use crate::message::{MessageBuilder, Method, Name, NameAddr, ResponseBuilder, Status, Uri};
 use crate::placement;
@@ -36,8 +40,41 @@ pub struct Outgoing {
     pub body: Option<(String, Bytes)>,
     /// The Call-ID, to send several in a row; else a new one.
     pub call_id: Option<String>,
-    /// The number in CSeq, to count on; else 1.
+    /// The number in CSeq, to count on; else 1. Whoever gives credentials counts on from the CSeq of the response, for each
+    /// challenge that was answered took one more.
     pub cseq: Option<u32>,
+    /// Who we are, if the peer asks: 401 and 407 are then answered by the endpoint.
+    pub credentials: Option<Arc<Credentials>>,
+    /// Where to go on when a hop is dead, as in [`super::Invite`].
+    pub alternatives: Vec<Flow>,
+}
+
+impl Outgoing {
+    /// A request without body, route, Contact, credentials, or headers of its own.
+    pub fn new(flow: Flow, method: Method, request_uri: Uri, from: NameAddr, to: NameAddr) -> Self {
+        Self {
+            flow,
+            method,
+            request_uri,
+            route: Vec::new(),
+            from,
+            to,
+            contact_user: None,
+            headers: Headers::new(),
+            body: None,
+            call_id: None,
+            cseq: None,
+            credentials: None,
+            alternatives: Vec::new(),
+        }
+    }
+}
+
+/// A request in a dialog, ready for its body.
+pub(super) struct Draft {
+    out: MessageBuilder,
+    flow: Flow,
+    key: u128,
 }
 
 impl Endpoint {
@@ -121,23 +158,92 @@ impl Endpoint {
             None => out.finish(),
         };
         let key = self.hasher.client(branch.as_bytes(), &method);
-        Ok(RequestId(self.send_request(data, flow, key, Purpose::Asked, None, now)))
+        let again = Again::of(&data, request.credentials, false, request.alternatives);
+        Ok(RequestId(self.send_request(data, flow, key, Purpose::Asked, None, again, now)))
+    }
+
+    /// Sends a request inside a session's dialog: INFO, REFER, NOTIFY, MESSAGE, OPTIONS. [`super::Event::Responded`] tells its end.
+    /// None if there is no dialog (yet, or any more), or if a limit is reached.
+    #[expect(clippy::needless_pass_by_value, reason = "callers give away what they wrote for this request alone")]
+    pub fn request_in(
+        &mut self,
+        id: SessionId,
+        method: Method,
+        headers: Headers,
+        body: Option<(String, Bytes)>,
+        now: Instant,
+    ) -> Option<RequestId> {
+        if self.is_full() {
+            return None;
+        }
+        let draft = self.draft(id, &method, &headers)?;
+        let body = body.as_ref().map(|(content_type, body)| (&content_type[..], &body[..]));
+        Some(RequestId(self.send_draft(id, draft, body, Purpose::Asked, now)))
+    }
+
+    /// Begins a request in a session's dialog: everything but its body.
+    pub(super) fn draft(&mut self, id: SessionId, method: &Method, headers: &[(String, Vec<u8>)]) -> Option<Draft> {
+        let branch = self.branch();
+        let session = self.sessions.get_mut(id)?;
+        if session.is_silent() || matches!(session.state, State::Calling { .. }) {
+            return None;
+        }
+        let seq = session.dialog.next_seq();
+        let flow = session.dialog.next_hop(session.flow);
+        let mut out = session.dialog.request(method, seq, &branch, &flow)?;
+        if method.carries_target() {
+            out.header(Name::Contact, &session.dialog.contact);
+        }
+        out.header(Name::UserAgent, &self.config.server);
+        for (name, value) in headers {
+            out.named(name, value);
+        }
+        Some(Draft { out, flow, key: self.hasher.client(branch.as_bytes(), method) })
+    }
+
+    /// Sends what was begun.
+    pub(super) fn send_draft(
+        &mut self,
+        id: SessionId,
+        draft: Draft,
+        body: Option<(&str, &[u8])>,
+        purpose: Purpose,
+        now: Instant,
+    ) -> TxId {
+        let Draft { out, flow, key } = draft;
+        let data = match body {
+            Some((content_type, body)) => out.finish_with_body(content_type, body),
+            None => out.finish(),
+        };
+        let data = self.authorized(id, data);
+        let again = self.again_in(id, &data);
+        self.send_request(data, flow, key, purpose, Some(id), again, now)
+    }
+
+    /// What a request in a dialog needs to answer a challenge, if we have credentials there.
+    pub(super) fn again_in(&self, id: SessionId, data: &Bytes) -> Option<Box<Again>> {
+        let challenged = self.sessions.get(id).is_some_and(|session| session.login.is_some());
+        Again::of(data, None, challenged, Vec::new())
     }
 
     /// Begins a client transaction other than INVITE.
+    #[expect(clippy::too_many_arguments, reason = "what a transaction is made of, once")]
     pub(super) fn send_request(
         &mut self,
         data: Bytes,
         flow: Flow,
         key: u128,
         purpose: Purpose,
-        session: Option<super::SessionId>,
+        session: Option<SessionId>,
+        again: Option<Box<Again>>,
         now: Instant,
     ) -> TxId {
+        let (data, flow, again) = self.by_size(data, flow, again, now);
         let mut effects = Effects::default();
         let machine = Client::start(data, &self.timing(flow), &mut effects);
-        let id = self.add_tx(Tx { kind: Kind::Client { machine, purpose }, flow, key, session, armed: 0 });
+        let id = self.add_tx(Tx { kind: Kind::Client { machine, purpose, again }, flow, key, session, armed: 0 });
         self.apply(id, effects, now);
+        self.hurry(id, now);
         id
     }
 

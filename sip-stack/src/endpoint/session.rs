@@ -6,6 +6,7 @@ use bytes::Bytes;
 
 use super::event::TxId;
 use super::flow::Flow;
+use crate::auth::Login;
 use crate::dialog::Dialog;
 
 /// One session. What is in it lives as long as the call: see the test of its size.
@@ -17,6 +18,8 @@ pub(super) struct Session {
     /// Its key in the table of dialogs.
     pub(super) key: u128,
     pub(super) state: State,
+    /// How we prove who we are to a peer that asks.
+    pub(super) login: Option<Box<Login>>,
 }
 
 #[derive(Debug)]

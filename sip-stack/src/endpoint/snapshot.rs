@@ -34,7 +34,7 @@ impl Endpoint {
             return None;
         }
         let state = State::Open { offer: Offer::None };
-        let id = self.sessions.insert(Session { dialog, flow, key, state });
+        let id = self.sessions.insert(Session { dialog, flow, key, state, login: None });
         self.dialogs.insert(key, id);
         Some(id)
     }

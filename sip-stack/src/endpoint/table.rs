@@ -3,6 +3,7 @@
 use bytes::Bytes;
 use smallvec::SmallVec;
 
+use super::again::Again;
 use super::event::{SessionId, TxId};
 use super::flow::Flow;
 use crate::message::{Message, Method, Name, Via};
@@ -97,10 +98,12 @@ pub(super) enum Kind {
         invite: Bytes,
         /// The dialogs that 2xx have made, each with its ACK.
         forks: SmallVec<[Fork; 1]>,
+        again: Option<Box<Again>>,
     },
     Client {
         machine: Client,
         purpose: Purpose,
+        again: Option<Box<Again>>,
     },
 }
 

@@ -1,17 +1,20 @@
 //! The calling side of a session, and what we ask inside one.
 
+use std::sync::Arc;
 use std::time::Instant;
 
 use bytes::Bytes;
 use smallvec::SmallVec;
 use tracing::debug;
 
+use super::again::{Again, Attempt};
 use super::event::TxId;
 use super::flow::uri_param;
 use super::session::{Cancel, Offer, Session, State};
 use super::table::{Deadline, Fork, Kind, Purpose, SessionTimer, Tx};
 use super::uas::SDP;
 use super::{Ended, Endpoint, Event, Flow, Headers, Overloaded, SessionId};
+use crate::auth::{Credentials, Login};
 use crate::dialog::{Dialog, tag_of, via};
 use crate::message::{Message, MessageBuilder, Method, Name, NameAddr, Status, Uri};
 use crate::placement;
@@ -41,26 +44,54 @@ pub struct Invite {
     pub body: Bytes,
     /// The Call-ID; else a new one.
     pub call_id: Option<String>,
+    /// Who we are, if the peer asks: 401 and 407 are then answered by the endpoint, here and in all requests of the session.
+    pub credentials: Option<Arc<Credentials>>,
+    /// Where to go on when a hop is dead (503, timer B or [`hop_patience`](super::Config::hop_patience), a failure of the transport;
+    /// RFC 3263 §4.3), best first.
+    pub alternatives: Vec<Flow>,
+}
+
+impl Invite {
+    /// A call without a session description (asks for an offer), route, credentials, or headers of its own.
+    pub fn new(flow: Flow, request_uri: Uri, from: NameAddr, to: NameAddr) -> Self {
+        Self {
+            flow,
+            request_uri,
+            route: Vec::new(),
+            from,
+            to,
+            contact_user: String::new(),
+            headers: Headers::new(),
+            body: Bytes::new(),
+            call_id: None,
+            credentials: None,
+            alternatives: Vec::new(),
+        }
+    }
 }
 
 impl Endpoint {
     /// Calls somebody.
-    pub fn invite(&mut self, invite: Invite, now: Instant) -> Result<SessionId, Overloaded> {
+    pub fn invite(&mut self, mut invite: Invite, now: Instant) -> Result<SessionId, Overloaded> {
         if self.is_full() || self.sessions.len() >= self.config.max_sessions {
             self.stats.overloaded += 1;
             return Err(Overloaded);
         }
         let flow = invite.flow;
         let branch = self.branch();
+        let credentials = invite.credentials.take();
+        let alternatives = std::mem::take(&mut invite.alternatives);
         let data = self.write_invite(invite, &branch);
         // What we wrote can be read; were it not so, nobody else could read it either.
         let message = Message::parse_datagram(data.clone()).map_err(|_| Overloaded)?;
         let dialog = Dialog::of_our_invite(&message);
         let key = self.hasher.dialog(&dialog.call_id, &dialog.local_tag);
         let state = State::Calling { tx: TxId::default(), cancel: None };
-        let id = self.sessions.insert(Session { dialog, flow, key, state });
+        let again = Again::of(&data, None, credentials.is_some(), alternatives);
+        let login = credentials.map(|credentials| Box::new(Login::new(credentials)));
+        let id = self.sessions.insert(Session { dialog, flow, key, state, login });
         self.dialogs.insert(key, id);
-        let tx = self.send_invite(data, flow, &branch, id, now);
+        let tx = self.send_invite(data, flow, &branch, id, again, now);
         if let Some(session) = self.sessions.get_mut(id) {
             session.state = State::Calling { tx, cancel: None };
         }
@@ -110,7 +141,9 @@ impl Endpoint {
         }
         out.header(Name::UserAgent, &self.config.server);
         let data = if body.is_empty() { out.finish() } else { out.finish_with_body(SDP, &body) };
-        let tx = self.send_invite(data, flow, &branch, id, now);
+        let data = self.authorized(id, data);
+        let again = self.again_in(id, &data);
+        let tx = self.send_invite(data, flow, &branch, id, again, now);
         if let Some(session) = self.sessions.get_mut(id) {
             session.state = State::Open { offer: Offer::Ours { tx } };
         }
@@ -139,13 +172,23 @@ impl Endpoint {
         if invite.body.is_empty() { out.finish() } else { out.finish_with_body(SDP, &invite.body) }
     }
 
-    fn send_invite(&mut self, data: Bytes, flow: Flow, branch: &str, session: SessionId, now: Instant) -> TxId {
+    pub(super) fn send_invite(
+        &mut self,
+        data: Bytes,
+        flow: Flow,
+        branch: &str,
+        session: SessionId,
+        again: Option<Box<Again>>,
+        now: Instant,
+    ) -> TxId {
+        let (data, flow, again) = self.by_size(data, flow, again, now);
         let mut effects = Effects::default();
         let machine = InviteClient::start(data.clone(), &self.timing(flow), &mut effects);
-        let kind = Kind::InviteClient { machine, invite: data, forks: SmallVec::new() };
+        let kind = Kind::InviteClient { machine, invite: data, forks: SmallVec::new(), again };
         let key = self.hasher.client(branch.as_bytes(), &Method::Invite);
         let tx = self.add_tx(Tx { kind, flow, key, session: Some(session), armed: 0 });
         self.apply(tx, effects, now);
+        self.hurry(tx, now);
         tx
     }
 
@@ -162,7 +205,8 @@ impl Endpoint {
             return self.invite_accepted(tx, session, response, now);
         }
         if status.is_failure() {
-            return self.invite_failed(session, tx, status, Some(response), now);
+            let attempt = self.attempt_of(tx);
+            return self.invite_refused(session, tx, attempt, status, Some(response), now);
         }
         let Some((id, session)) = session.and_then(|id| Some((id, self.sessions.get(id)?))) else { return };
         match &session.state {
@@ -174,8 +218,24 @@ impl Endpoint {
         }
     }
 
+    /// Our INVITE, first or in a dialog, failed here: it goes on with credentials or by another hop, or is over.
+    pub(super) fn invite_refused(
+        &mut self,
+        session: Option<SessionId>,
+        tx: TxId,
+        attempt: Option<Attempt>,
+        status: Status,
+        response: Option<&Message>,
+        now: Instant,
+    ) {
+        match attempt.map(|attempt| self.try_again(attempt, status, response, now)) {
+            Some(Ok(())) => {}
+            Some(Err(_)) | None => self.invite_failed(session, tx, status, response, now),
+        }
+    }
+
     /// Our INVITE, first or in a dialog, failed for good.
-    pub(super) fn invite_failed(
+    fn invite_failed(
         &mut self,
         session: Option<SessionId>,
         tx: TxId,
@@ -250,7 +310,7 @@ impl Endpoint {
         let branch = self.branch();
         let Some(session) = self.sessions.get(id) else { return };
         let flow = session.dialog.next_hop(session.flow);
-        let Some(ack) = self.write_ack(&session.dialog, &branch, &flow, response) else { return };
+        let Some(ack) = self.write_ack(&session.dialog, &branch, &flow, tx, response) else { return };
         self.keep_ack(tx, Fork { tag, ack: ack.clone(), flow });
         self.transmit(flow, ack, Some(id), false);
     }
@@ -266,7 +326,7 @@ impl Endpoint {
         dialog.establish(response);
         let flow = dialog.next_hop(known);
         let (ack_branch, bye_branch) = (self.branch(), self.branch());
-        if let Some(ack) = self.write_ack(&dialog, &ack_branch, &flow, response) {
+        if let Some(ack) = self.write_ack(&dialog, &ack_branch, &flow, tx, response) {
             self.keep_ack(tx, Fork { tag, ack: ack.clone(), flow });
             self.transmit(flow, ack, session, false);
         }
@@ -274,14 +334,20 @@ impl Endpoint {
         if let Some(mut bye) = dialog.request(&Method::Bye, seq, &bye_branch, &flow) {
             bye.header(Name::UserAgent, &self.config.server);
             let key = self.hasher.client(bye_branch.as_bytes(), &Method::Bye);
-            self.send_request(bye.finish(), flow, key, Purpose::Errand, session, now);
+            self.send_request(bye.finish(), flow, key, Purpose::Errand, session, None, now);
         }
     }
 
-    fn write_ack(&self, dialog: &Dialog, branch: &str, flow: &Flow, response: &Message) -> Option<Bytes> {
+    fn write_ack(&self, dialog: &Dialog, branch: &str, flow: &Flow, tx: TxId, response: &Message) -> Option<Bytes> {
         let (seq, _) = response.cseq().ok()?;
         let mut ack = dialog.request(&Method::Ack, seq, branch, flow)?;
         ack.header(Name::UserAgent, &self.config.server);
+        // The ACK carries the credentials of its INVITE, for it cannot be challenged (RFC 3261 §22.1).
+        if let Some(Kind::InviteClient { invite, again: Some(_), .. }) = self.txs.get(tx).map(|tx| &tx.kind)
+            && let Ok(invite) = Message::parse_datagram(invite.clone())
+        {
+            ack.copy(&invite, Name::Authorization).copy(&invite, Name::ProxyAuthorization);
+        }
         Some(ack.finish())
     }
 
@@ -313,7 +379,7 @@ impl Endpoint {
         let flow = found.flow;
         let Some((data, branch)) = cancel_of(invite, cancel.reason.as_deref()) else { return };
         let key = self.hasher.client(&branch, &Method::Cancel);
-        self.send_request(data, flow, key, Purpose::Errand, Some(id), now);
+        self.send_request(data, flow, key, Purpose::Errand, Some(id), None, now);
         // If even now nothing final comes, the INVITE is forgotten.
         self.timers.set(Deadline::Session(id, SessionTimer::Patience), now + self.config.t1 * 64);
     }
@@ -343,7 +409,9 @@ impl Endpoint {
         }
         bye.header(Name::UserAgent, &self.config.server);
         let key = self.hasher.client(branch.as_bytes(), &Method::Bye);
-        self.send_request(bye.finish(), flow, key, Purpose::Bye(id), Some(id), now);
+        let data = self.authorized(id, bye.finish());
+        let again = self.again_in(id, &data);
+        self.send_request(data, flow, key, Purpose::Bye(id), Some(id), again, now);
     }
 }
 

@@ -100,7 +100,8 @@ impl Endpoint {
         let kind = Kind::InviteServer { machine: InviteServer::new(), merged: Some(merged), open };
         let tx = self.add_tx(Tx { kind, flow, key, session: None, armed: 0 });
         self.arm(Deadline::Forget(tx), now + self.timing(flow).patience());
-        let id = self.sessions.insert(Session { dialog, flow, key: dialog_key, state: State::Incoming { tx } });
+        let id =
+            self.sessions.insert(Session { dialog, flow, key: dialog_key, state: State::Incoming { tx }, login: None });
         self.dialogs.insert(dialog_key, id);
         if let Some(tx) = self.txs.get_mut(tx) {
             tx.session = Some(id);

@@ -194,18 +194,12 @@ fn our_own_requests_are_answered_or_not() {
     let mut b = Bench::new();
     let addr = |uri: &str| NameAddr::new(uri.parse::<Uri>().unwrap());
     let flow = b.flow;
-    let outgoing = || Outgoing {
-        flow,
-        method: Method::Options,
-        request_uri: "sip:300@10.0.0.9".parse().unwrap(),
-        route: Vec::new(),
-        from: addr("sip:pbx"),
-        to: addr("sip:300@pbx"),
-        contact_user: None,
-        headers: vec![("Max-Forwards".to_owned(), b"9".to_vec())],
-        body: None,
-        call_id: None,
-        cseq: Some(5),
+    let outgoing = || {
+        let uri = "sip:300@10.0.0.9".parse().unwrap();
+        let mut outgoing = Outgoing::new(flow, Method::Options, uri, addr("sip:pbx"), addr("sip:300@pbx"));
+        outgoing.headers.push(("Max-Forwards".to_owned(), b"9".to_vec()));
+        outgoing.cseq = Some(5);
+        outgoing
     };
     let id = b.act(|sip, now| sip.request(outgoing(), now)).unwrap();
     let options = b.sent.remove(0);

@@ -8,7 +8,7 @@ use crate::endpoint::{Flow, reachable};
 use crate::message::{Message, MessageBuilder, Method, Name, NameAddr, Transport, Uri};
 
 /// One side's knowledge of a dialog, a few hundred bytes: it lives as long as the call.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Dialog {
     pub(crate) call_id: Box<[u8]>,
     pub(crate) local_tag: Box<[u8]>,
@@ -60,7 +60,7 @@ impl Dialog {
         }
     }
 
-    /// Of a calling side: from our INVITE; [`establish`](Self::establish) completes it.
+    /// Of a calling side: from our INVITE; [`establish`](Self::establish) completes it, once for each fork.
     pub(crate) fn of_our_invite(invite: &Message) -> Self {
         let from = invite.from().ok();
         Self {
@@ -77,7 +77,7 @@ impl Dialog {
         }
     }
 
-    /// What a 2xx to our INVITE adds (§12.1.2): the peer's tag, its address, the way there.
+    /// What a response to our INVITE adds (§12.1.2): the peer's tag, its address, the way there.
     pub(crate) fn establish(&mut self, response: &Message) {
         self.remote = response.header(Name::To).unwrap_or_default().into();
         self.remote_tag = tag_of(response).into();

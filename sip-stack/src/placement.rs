@@ -94,7 +94,8 @@ fn of_request(line: &[u8], headers: &[u8]) -> Hint {
                 return Hint::Cell(cell);
             }
         } else if (name.eq_ignore_ascii_case(b"replaces") || name.eq_ignore_ascii_case(b"join"))
-            && let Some(cell) = param(value, b"to-tag").and_then(cell_of_tag)
+            && let Some(cell) =
+                [&b"to-tag"[..], b"from-tag"].into_iter().find_map(|tag| cell_of_tag(param(value, tag)?))
         {
             return Hint::Cell(cell);
         }
@@ -260,6 +261,7 @@ mod tests {
             format!("SIP/2.0 200 OK\r\nv: SIP/2.0/UDP h;rport ;branch={branch};received=1.1.1.1, SIP/2.0/UDP x;branch=z\r\n\r\n").into(),
             b"\r\n\r\nCANCEL sip:x SIP/2.0\ni:\r\n a@b\nTo\t: <sip:200@pbx>\n\n".to_vec(),
             request("INVITE", "<sip:300@pbx>", &format!("Replaces: zz;from-tag=1;to-tag={tag}\r\n")),
+            request("INVITE", "<sip:300@pbx>", &format!("Join: zz;from-tag={tag};to-tag=1\r\n")),
         ] {
             assert_eq!(owner(&data), cell, "{}", String::from_utf8_lossy(&data));
         }

@@ -40,6 +40,8 @@ pub(super) struct Again {
     pub(super) alternatives: VecDeque<Flow>,
     /// Challenges answered so far.
     pub(super) rounds: u8,
+    /// How often a shorter time between refreshes was refused.
+    pub(super) intervals: u8,
 }
 
 impl Again {
@@ -58,6 +60,7 @@ impl Again {
                 login: credentials.map(Login::new),
                 alternatives: alternatives.into(),
                 rounds: 0,
+                intervals: 0,
             })
         })
     }
@@ -77,6 +80,8 @@ pub(super) struct Attempt {
 enum Cause {
     Challenge,
     Hop(Flow),
+    /// The session is to be refreshed less often: a time in seconds (RFC 4028 §7.3).
+    Interval(u32),
 }
 
 /// Peers that take no TCP, with when that was found out.
@@ -102,7 +107,9 @@ impl Endpoint {
     pub(super) fn attempt_of(&mut self, id: TxId) -> Option<Attempt> {
         let tx = self.txs.get_mut(id)?;
         let (purpose, again) = match &mut tx.kind {
-            Kind::InviteClient { again, .. } => (None, again.take()?),
+            Kind::InviteClient { again, invite, .. } => {
+                (None, again.take().or_else(|| Again::of(invite, None, true, Vec::new()))?)
+            }
             Kind::Client { purpose, again, .. } => (Some(*purpose), again.take()?),
             Kind::InviteServer { .. } | Kind::Server { .. } | Kind::Ignored => return None,
         };
@@ -134,6 +141,10 @@ impl Endpoint {
             let again = attempt.again.rounds > 0;
             let answered = self.login_of(&mut attempt).is_some_and(|login| login.challenged(response, again));
             answered.then_some(Cause::Challenge)
+        } else if let Some(least) =
+            response.filter(|_| status == Status::SESSION_INTERVAL_TOO_SMALL).and_then(Message::min_se)
+        {
+            (attempt.again.intervals < MAX_ROUNDS).then_some(Cause::Interval(least))
         } else if response.is_none() || status == Status::SERVICE_UNAVAILABLE {
             attempt.again.alternatives.pop_front().map(Cause::Hop)
         } else {
@@ -178,8 +189,14 @@ impl Endpoint {
             Cause::Challenge => {
                 attempt.again.rounds += 1;
                 self.stats.challenges_answered += 1;
-                let next = self.next_seq_of(attempt.session, &old).unwrap_or(seq.wrapping_add(1) & 0x7fff_ffff);
-                (attempt.flow, next)
+                (attempt.flow, self.number_after(attempt.session, &old, seq))
+            }
+            Cause::Interval(least) => {
+                attempt.again.intervals += 1;
+                change.drop(&[Name::SessionExpires, Name::MinSe]);
+                change.add.push((Name::SessionExpires, least.to_string().into_bytes()));
+                change.add.push((Name::MinSe, least.to_string().into_bytes()));
+                (attempt.flow, self.number_after(attempt.session, &old, seq))
             }
         };
         if let Cause::Challenge = cause {
@@ -196,6 +213,9 @@ impl Endpoint {
         let key = self.hasher.client(branch.as_bytes(), &method);
         match (purpose, session) {
             (None, Some(id)) => {
+                if matches!(self.sessions.get(id).map(|session| &session.state), Some(State::Calling { .. })) {
+                    self.end_exchanges(id, now);
+                }
                 let new = self.send_invite(data, flow, &branch, id, Some(again), now);
                 self.replace_tx(id, tx, new);
             }
@@ -223,13 +243,21 @@ impl Endpoint {
         }
     }
 
-    fn next_seq_of(&mut self, id: Option<SessionId>, _old: &Message) -> Option<u32> {
-        Some(self.sessions.get_mut(id?)?.dialog.next_seq())
+    /// The number of the next try: that of its dialog, if it is in one.
+    fn number_after(&mut self, id: Option<SessionId>, old: &Message, seq: u32) -> u32 {
+        match id.and_then(|id| self.sessions.get_mut(id)) {
+            Some(session) => session.dialog_to(&crate::dialog::tag_of(old)).next_seq(),
+            None => seq.wrapping_add(1) & 0x7fff_ffff,
+        }
     }
 
     fn replace_tx(&mut self, id: SessionId, old: TxId, new: TxId) {
         match self.sessions.get_mut(id).map(|session| &mut session.state) {
-            Some(State::Calling { tx, .. } | State::Open { offer: Offer::Ours { tx, .. } }) if *tx == old => *tx = new,
+            Some(State::Open { offer: Offer::Ours { tx, .. } }) if *tx == old => *tx = new,
+            Some(State::Calling { tx, early, .. }) if *tx == old => {
+                *tx = new;
+                early.clear();
+            }
             _ => {}
         }
     }

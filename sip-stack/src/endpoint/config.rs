@@ -29,11 +29,21 @@ pub struct Config {
     pub max_sessions: usize,
     /// Sizes of messages.
     pub limits: Limits,
-    /// Methods that we answer besides INVITE, ACK, BYE, CANCEL (405 for other known ones, 501 for unknown ones);
+    /// Methods that we answer besides INVITE, ACK, BYE, CANCEL, UPDATE and PRACK (405 for other known ones, 501 for unknown ones);
     /// they reach the owner as [`super::Event::Request`].
     pub methods: Vec<Method>,
-    /// Option tags that we understand in Require (420 for others) and say in Supported.
+    /// Option tags that we understand in Require (420 for others) and say in Supported. What `100rel` and `timer` mean is done by the
+    /// endpoint itself, if they are among them.
     pub supported: Vec<&'static str>,
+    /// Whether provisional responses are sent reliably (RFC 3262) to callers that support it; to those that require it they always are.
+    pub reliable_provisionals: bool,
+    /// After what time a session has to be refreshed (RFC 4028): 1800 s. None: sessions have no such timer.
+    pub session_expires: Option<Duration>,
+    /// The shortest such time that a peer may ask for: 90 s, and never less.
+    pub min_session_expires: Duration,
+    /// RFC 3261 timer C, how long an INVITE of ours may stay without an answer after its last provisional response: 180 s, as proxies
+    /// have it.
+    pub timer_c: Duration,
     /// Our TCP listeners. A request of more than 1300 bytes to a peer over UDP goes over TCP where there is one (RFC 3261 §18.1.1),
     /// and over UDP after all if that fails.
     pub tcp: Vec<SocketAddr>,
@@ -55,7 +65,11 @@ impl Default for Config {
             max_sessions: 10_000,
             limits: Limits::default(),
             methods: vec![Method::Options, Method::Register],
-            supported: Vec::new(),
+            supported: vec!["100rel", "timer"],
+            reliable_provisionals: false,
+            session_expires: Some(Duration::from_secs(1800)),
+            min_session_expires: Duration::from_secs(90),
+            timer_c: Duration::from_secs(180),
             tcp: Vec::new(),
             hop_patience: Duration::from_secs(8),
             trace: true,
@@ -113,6 +127,10 @@ pub struct Stats {
     pub failovers: u64,
     /// 401 and 407 that our credentials answered.
     pub challenges_answered: u64,
+    /// Offers of ours that met one of the peer (491) and waited.
+    pub glares: u64,
+    /// Sessions hung up because nobody refreshed them.
+    pub expired: u64,
     /// 2xx from a second fork, acknowledged and hung up at once.
     pub second_forks: u64,
     /// Warnings that were not logged because there were too many.

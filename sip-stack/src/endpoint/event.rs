@@ -69,7 +69,8 @@ pub enum Event {
         /// Where it came from.
         flow: Flow,
     },
-    /// A 101–199 to our INVITE.
+    /// A 101–199 to our INVITE. Of several forks each has its own To tag. If our INVITE asked for an offer and this is it (`Require`
+    /// lists `100rel`), say `acknowledge`; without `100rel` it is only a foretaste of the offer in the 2xx.
     Provisional {
         /// Our session.
         session: SessionId,
@@ -78,7 +79,8 @@ pub enum Event {
         /// The response, perhaps with early media.
         message: Message,
     },
-    /// A 2xx to our INVITE; the ACK is already on its way.
+    /// A 2xx to our INVITE; the ACK is already on its way. Unless our INVITE asked for an offer and this is it: then say
+    /// `acknowledge`.
     Accepted {
         /// Our session.
         session: SessionId,
@@ -94,26 +96,28 @@ pub enum Event {
         /// The response; none if the failure is our own finding.
         message: Option<Message>,
     },
-    /// The ACK for our 2xx (first or re-INVITE) arrived. Its body is the answer if our 2xx carried an offer.
+    /// The ACK for our 2xx (first or re-INVITE) arrived. Its body is the answer if our 2xx carried an offer. Or a PRACK with the
+    /// answer to the offer in our provisional response.
     Confirmed {
         /// The session.
         session: SessionId,
-        /// The ACK.
+        /// The ACK or PRACK.
         message: Message,
     },
-    /// A re-INVITE: say `answer_reinvite`.
+    /// A re-INVITE, or an UPDATE or PRACK with an offer: say `answer_reinvite`.
     Reoffered {
         /// The session.
         session: SessionId,
-        /// The re-INVITE; without a body it asks us for an offer.
+        /// The request; a re-INVITE without a body asks us for an offer.
         request: Message,
     },
-    /// The final response to our own re-INVITE; a 2xx is already acknowledged. The session goes on whatever it says:
-    /// where the RFC ends the dialog (408, 481), `Ended` follows.
+    /// The final response to our own re-INVITE or UPDATE; a 2xx is already acknowledged, unless our re-INVITE asked for an offer and
+    /// this is it: then say `acknowledge`. The session goes on whatever it says: where the RFC ends the dialog (408, 481), `Ended`
+    /// follows.
     Reanswered {
         /// The session.
         session: SessionId,
-        /// 200–699; 491 asks to try again in a few seconds (RFC 3261 §14.1).
+        /// 200–699; 491 only if that came again and again (RFC 3261 §14.1).
         status: Status,
         /// The response; none if the failure is our own finding.
         message: Option<Message>,
@@ -127,7 +131,7 @@ pub enum Event {
         /// The peer's Reason header (RFC 3326), if it sent one.
         reason: Option<ReasonHeader>,
     },
-    /// Any other request that is well-formed and allowed (REGISTER, OPTIONS …): say `respond`.
+    /// Any other request that is well-formed and allowed (REGISTER, OPTIONS; INFO, REFER, NOTIFY, MESSAGE …): say `respond`.
     Request {
         /// To answer it by.
         id: RequestId,
@@ -154,7 +158,8 @@ pub enum Ended {
     RemoteBye,
     /// The caller gave up before we answered; 487 is already sent.
     Cancelled,
-    /// Our 2xx was never acknowledged (64·T1); BYE is already sent (RFC 3261 §13.3.1.4).
+    /// Our 2xx was never acknowledged (64·T1), and BYE is already sent (RFC 3261 §13.3.1.4); or our reliable provisional response was
+    /// not, and 504 is (RFC 3262 §3).
     NoAck,
     /// The session was not refreshed in time (RFC 4028 §10); BYE is already sent.
     Expired,

@@ -3,18 +3,22 @@
 //! After every call drain [`Endpoint::poll_output`] until `None`; then wait for the next input or for
 //! [`Endpoint::poll_timeout`]. Calls about a session or request that is gone are without effect: they lost a race.
 //!
-//! The endpoint itself does what the protocol leaves no choice about: repetitions, 100, ACK, the answers to BYE and CANCEL, BYE
-//! for a 2xx that crossed our CANCEL or came from a second fork, and refusing what cannot be served (400, 405, 406, 415, 416,
+//! The endpoint itself does what the protocol leaves no choice about: repetitions, 100, ACK, PRACK, the answers to BYE and CANCEL,
+//! session timers, answers to challenges, the next hop, the pause after a glare, BYE for a 2xx that crossed our CANCEL or came from a second fork, and refusing what cannot be served (400, 405, 406, 415, 416,
 //! 420, 481, 482, 483, 491, 500, 501, 503, 505, 513). Refusals are stateless: the same request gets the same response, and
 //! nothing is remembered of it.
 
 mod again;
 mod config;
+mod early;
 mod event;
 mod flow;
 mod keepalive;
 mod muffler;
+mod offer;
 mod receive;
+mod refresh;
+mod reliable;
 mod request;
 mod session;
 mod snapshot;
@@ -46,7 +50,7 @@ use again::{Attempt, NoTcp};
 use event::TxId;
 use muffler::Muffler;
 use session::Session;
-use table::{Deadline, Hasher, Kind, SESSION_TIMERS, Tx};
+use table::{Deadline, Hasher, Kind, SessionTimer, Tx};
 
 /// The beat of the coarse clock.
 const FORGETTING: Duration = Duration::from_millis(250);
@@ -74,13 +78,24 @@ pub struct Endpoint {
     stats: Stats,
     muffler: Muffler,
     no_tcp: NoTcp,
+    /// Whether we say 100rel and timer in Supported, and so do them.
+    prack: bool,
+    timer: bool,
 }
 
 impl Endpoint {
     /// An endpoint without sessions.
     pub fn new(config: Config, mut entropy: Entropy) -> Self {
         let mut methods = vec![Method::Invite, Method::Ack, Method::Bye, Method::Cancel];
-        methods.extend(config.methods.iter().cloned());
+        let says = |tag: &str| config.supported.iter().any(|known| known.eq_ignore_ascii_case(tag));
+        let (prack, timer) = (says("100rel"), says("timer"));
+        methods.extend(prack.then_some(Method::Prack));
+        methods.push(Method::Update);
+        for method in &config.methods {
+            if !methods.contains(method) {
+                methods.push(method.clone());
+            }
+        }
         let abilities = Abilities { methods, extensions: config.supported.clone(), ..Abilities::default() };
         let hasher = Hasher { key: (entropy.u64(), entropy.u64()) };
         Self {
@@ -100,6 +115,8 @@ impl Endpoint {
             stats: Stats::default(),
             muffler: Muffler::default(),
             no_tcp: NoTcp::default(),
+            prack,
+            timer,
         }
     }
 
@@ -118,6 +135,11 @@ impl Endpoint {
                 && let Some(tx) = self.txs.get_mut(id)
             {
                 tx.armed &= !bit;
+            }
+            if let Deadline::Session(id, timer) = deadline
+                && let Some(session) = self.sessions.get_mut(id)
+            {
+                session.armed &= !timer.bit();
             }
             match deadline {
                 Deadline::Tx(id, timer) => self.tx_timer(id, timer, now),
@@ -161,6 +183,22 @@ impl Endpoint {
     /// The Call-ID of a session's dialog; none if it is gone.
     pub fn call_id(&self, id: SessionId) -> Option<String> {
         self.sessions.get(id).map(|session| String::from_utf8_lossy(&session.dialog.call_id).into_owned())
+    }
+
+    /// The session whose dialog a Replaces or Join header names (RFC 3891 §3, RFC 3911 §4): as the peer of that dialog sees it, or
+    /// as we do. None if there is none, or if it is over.
+    pub fn find(&self, call_id: &[u8], to_tag: &[u8], from_tag: &[u8]) -> Option<SessionId> {
+        let with = |ours: &[u8], theirs: &[u8]| {
+            let id = *self.dialogs.get(&self.hasher.dialog(call_id, ours))?;
+            let session = self.sessions.get(id).filter(|session| !session.is_silent())?;
+            session.has_remote_tag(theirs).then_some(id)
+        };
+        with(to_tag, from_tag).or_else(|| with(from_tag, to_tag))
+    }
+
+    /// Whether a session is answered: what `early-only` of Replaces asks (RFC 3891 §3).
+    pub fn is_confirmed(&self, id: SessionId) -> bool {
+        matches!(self.sessions.get(id).map(|session| &session.state), Some(session::State::Open { .. }))
     }
 
     /// What we can do, for the 200 to an OPTIONS (RFC 3261 §11.2): Allow, Supported if there is any extension, Accept,
@@ -255,7 +293,7 @@ impl Endpoint {
     fn remove_session(&mut self, id: SessionId) -> Option<Session> {
         let session = self.sessions.remove(id)?;
         self.dialogs.remove(&session.key);
-        for timer in SESSION_TIMERS {
+        for timer in SessionTimer::ALL.into_iter().filter(|timer| session.armed & timer.bit() != 0) {
             self.timers.cancel(&Deadline::Session(id, timer));
         }
         Some(session)
@@ -279,6 +317,24 @@ impl Endpoint {
         {
             tx.armed &= !bit;
             self.timers.cancel(&deadline);
+        }
+    }
+
+    /// Sets a deadline of a session.
+    fn arm_session(&mut self, id: SessionId, timer: SessionTimer, at: Instant) {
+        if let Some(session) = self.sessions.get_mut(id) {
+            session.armed |= timer.bit();
+            self.timers.set(Deadline::Session(id, timer), at);
+        }
+    }
+
+    /// Cancels a deadline of a session, if it is set.
+    fn disarm_session(&mut self, id: SessionId, timer: SessionTimer) {
+        if let Some(session) = self.sessions.get_mut(id)
+            && session.armed & timer.bit() != 0
+        {
+            session.armed &= !timer.bit();
+            self.timers.cancel(&Deadline::Session(id, timer));
         }
     }
 

@@ -25,6 +25,13 @@ pub(super) struct Received {
     pub(super) to_tag: Option<Vec<u8>>,
 }
 
+impl Received {
+    /// The peer's tag.
+    pub(super) fn from_tag(&self) -> Vec<u8> {
+        self.request.from().ok().and_then(|from| from.tag().map(<[u8]>::to_vec)).unwrap_or_default()
+    }
+}
+
 impl Endpoint {
     pub(super) fn receive(&mut self, flow: Flow, data: Bytes, now: Instant) {
         self.stats.received += 1;
@@ -108,11 +115,16 @@ impl Endpoint {
             let headers: Vec<_> = header.into_iter().chain(also).collect();
             return self.refuse(&received, refused.status, &headers);
         }
+        if matches!(method, Method::Invite | Method::Update) && self.refuse_brief(&received) {
+            return;
+        }
         if received.to_tag.is_some() && *method != Method::Register {
             return self.receive_in_dialog(received, method, now);
         }
         match method {
-            Method::Bye => return self.refuse(&received, Status::CALL_OR_TRANSACTION_DOES_NOT_EXIST, &[]),
+            Method::Bye | Method::Prack | Method::Update => {
+                return self.refuse(&received, Status::CALL_OR_TRANSACTION_DOES_NOT_EXIST, &[]);
+            }
             // A switch passes calls on, so for them it is no end of the way: else two switches could ring each other for ever.
             Method::Invite if may_forward(request).is_err() => {
                 return self.refuse(&received, Status::TOO_MANY_HOPS, &[]);
@@ -229,6 +241,8 @@ impl Endpoint {
             Purpose::Bye(session) => drop(self.remove_session(session)),
             Purpose::Asked => self.event(Event::Responded { id: RequestId(first), message: response.cloned() }),
             Purpose::Errand => {}
+            Purpose::Offer(session) => self.update_ended(session, first, status, response, now),
+            Purpose::Refresh(session) => self.refresh_ended(session, status, response, now),
         }
     }
 
@@ -238,7 +252,7 @@ impl Endpoint {
         let id = *self.dialogs.get(&self.hasher.dialog(call_id, received.to_tag.as_deref()?))?;
         let session = self.sessions.get(id)?;
         let from = received.request.from().ok()?;
-        let fits = *session.dialog.remote_tag == *from.tag().unwrap_or_default();
+        let fits = session.has_remote_tag(from.tag().unwrap_or_default());
         // Before the peer's answer we do not know its tag.
         (fits || matches!(session.state, super::session::State::Calling { .. })).then_some(id)
     }

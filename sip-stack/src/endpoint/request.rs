@@ -8,7 +8,6 @@ use tracing::warn;
 
 use super::again::Again;
 use super::event::TxId;
-use super::session::State;
 use super::table::{Deadline, Kind, Purpose, Tx};
 use super::{Endpoint, Flow, Headers, Overloaded, RequestId, SessionId};
 use crate::auth::Credentials;
@@ -176,23 +175,34 @@ impl Endpoint {
         if self.is_full() {
             return None;
         }
-        let draft = self.draft(id, &method, &headers)?;
+        let draft = self.draft(id, None, &method, &headers)?;
         let body = body.as_ref().map(|(content_type, body)| (&content_type[..], &body[..]));
         Some(RequestId(self.send_draft(id, draft, body, Purpose::Asked, now)))
     }
 
-    /// Begins a request in a session's dialog: everything but its body.
-    pub(super) fn draft(&mut self, id: SessionId, method: &Method, headers: &[(String, Vec<u8>)]) -> Option<Draft> {
+    /// Begins a request in a session's dialog (the early one with this tag of the peer, or the latest): everything but its body.
+    pub(super) fn draft(
+        &mut self,
+        id: SessionId,
+        tag: Option<&[u8]>,
+        method: &Method,
+        headers: &[(String, Vec<u8>)],
+    ) -> Option<Draft> {
         let branch = self.branch();
         let session = self.sessions.get_mut(id)?;
-        if session.is_silent() || matches!(session.state, State::Calling { .. }) {
+        if session.is_silent() {
             return None;
         }
-        let seq = session.dialog.next_seq();
-        let flow = session.dialog.next_hop(session.flow);
-        let mut out = session.dialog.request(method, seq, &branch, &flow)?;
+        let flow = session.flow;
+        let dialog = match tag {
+            Some(tag) => session.dialog_to(tag),
+            None => session.speaking_dialog()?,
+        };
+        let seq = dialog.next_seq();
+        let flow = dialog.next_hop(flow);
+        let mut out = dialog.request(method, seq, &branch, &flow)?;
         if method.carries_target() {
-            out.header(Name::Contact, &session.dialog.contact);
+            out.header(Name::Contact, &dialog.contact);
         }
         out.header(Name::UserAgent, &self.config.server);
         for (name, value) in headers {

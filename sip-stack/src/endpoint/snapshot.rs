@@ -1,5 +1,6 @@
 //! Answered sessions as bytes, so that a call outlives its process.
 
+use super::refresh::Refresh;
 use super::session::{Offer, Session, State};
 use super::{Endpoint, Flow, SessionId, Transport};
 use crate::dialog::Dialog;
@@ -8,12 +9,15 @@ use crate::dialog::Dialog;
 const VERSION: &[u8] = b"1";
 
 impl Endpoint {
-    /// What has to be kept of an answered session to go on with it in another process: its dialog and its flow, some 500 bytes.
+    /// What has to be kept of an answered session to go on with it in another process: its dialog, its flow, how it is kept alive; some
+    /// 500 bytes.
     /// None before the answer and after the end. Take it again after re-INVITEs in either direction: they count in it.
     pub fn snapshot(&self, id: SessionId) -> Option<Vec<u8>> {
         let session = self.sessions.get(id).filter(|session| matches!(session.state, State::Open { .. }))?;
         let Flow { transport, local, remote } = session.flow;
-        let flow = format!("{transport} {local} {remote}");
+        let (interval, ours) = session.refresh.as_ref().map_or((0, false), |known| (known.interval, known.ours));
+        let flags = [session.caller, session.updates, ours].map(u8::from);
+        let flow = format!("{transport} {local} {remote} {} {} {} {interval}", flags[0], flags[1], flags[2]);
         let mut lines = vec![VERSION, flow.as_bytes()];
         let dialog = session.dialog.save();
         lines.extend(dialog.iter().map(|line| &line[..]));
@@ -21,20 +25,29 @@ impl Endpoint {
     }
 
     /// Goes on with a session of a former process, as if nothing were under way in it: `reinvite` to find out whether the peer is
-    /// still there. None if the bytes are no snapshot, or a session of the same dialog is here already.
+    /// still there; with its answer the session timer runs again. None if the bytes are no snapshot, or a session of the same dialog is here already.
     pub fn restore(&mut self, snapshot: &[u8]) -> Option<SessionId> {
         let mut lines = snapshot.split(|b| *b == b'\n');
         if lines.next()? != VERSION {
             return None;
         }
-        let flow = flow(std::str::from_utf8(lines.next()?).ok()?)?;
+        let first = std::str::from_utf8(lines.next()?).ok()?;
+        let flow = flow(first)?;
         let dialog = Dialog::load(lines)?;
         let key = self.hasher.dialog(&dialog.call_id, &dialog.local_tag);
         if self.dialogs.contains_key(&key) {
             return None;
         }
         let state = State::Open { offer: Offer::None };
-        let id = self.sessions.insert(Session { dialog, flow, key, state, login: None });
+        let mut session = Session::new(dialog, flow, key, state);
+        // Bytes of an older process end after the flow.
+        let mut flags = first.split(' ').skip(3);
+        let mut flag = || flags.next() == Some("1");
+        (session.caller, session.updates) = (flag(), flag());
+        let ours = flag();
+        let interval = flags.next().and_then(|interval| interval.parse().ok()).filter(|interval| *interval > 0);
+        session.refresh = interval.map(|interval| Box::new(Refresh::restored(interval, ours)));
+        let id = self.sessions.insert(session);
         self.dialogs.insert(key, id);
         Some(id)
     }

@@ -121,7 +121,8 @@ pub(super) struct Open {
 #[derive(Debug)]
 pub(super) struct Fork {
     pub(super) tag: Vec<u8>,
-    pub(super) ack: Bytes,
+    /// None while our owner has not answered the offer in the 2xx.
+    pub(super) ack: Option<Bytes>,
     pub(super) flow: Flow,
 }
 
@@ -132,6 +133,10 @@ pub(super) enum Purpose {
     Bye(SessionId),
     /// For the INVITE's sake, or a second fork's: its answer does not matter.
     Errand,
+    /// An UPDATE with an offer of our owner.
+    Offer(SessionId),
+    /// An UPDATE that keeps a session alive.
+    Refresh(SessionId),
     /// Our owner wants the answer.
     Asked,
 }
@@ -183,13 +188,28 @@ impl Deadline {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum SessionTimer {
-    /// Our 2xx goes out again (RFC 3261 §13.3.1.4).
+    /// Our 2xx goes out again (RFC 3261 §13.3.1.4), or our reliable provisional response (RFC 3262 §3).
     Resend,
-    /// Nobody acknowledged our 2xx, or answered the INVITE that we cancelled (§9.1).
+    /// Nobody acknowledged our 2xx or reliable provisional response, or answered the INVITE that we cancelled (§9.1); or our owner
+    /// never answered the offer in a 2xx.
     Patience,
     /// A provisional response goes out again, lest a proxy give up (§13.3.1.1).
     Ringing,
+    /// Timer C: our INVITE was not answered although somebody works on it (§16.6).
+    Answer,
+    /// An offer is made again after a glare (§14.1).
+    Retry,
+    /// It is our turn to keep the session alive (RFC 4028 §7.4).
+    Refresh,
+    /// Nobody kept the session alive (RFC 4028 §10).
+    Expire,
 }
 
-pub(super) const SESSION_TIMERS: [SessionTimer; 3] =
-    [SessionTimer::Resend, SessionTimer::Patience, SessionTimer::Ringing];
+impl SessionTimer {
+    pub(super) const ALL: [Self; 7] =
+        [Self::Resend, Self::Patience, Self::Ringing, Self::Answer, Self::Retry, Self::Refresh, Self::Expire];
+
+    pub(super) fn bit(self) -> u8 {
+        1 << self as u8
+    }
+}

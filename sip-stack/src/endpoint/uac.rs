@@ -11,9 +11,9 @@ use super::again::{Again, Attempt};
 use super::event::TxId;
 use super::flow::uri_param;
 use super::session::{Cancel, Offer, Session, State};
-use super::table::{Deadline, Fork, Kind, Purpose, SessionTimer, Tx};
+use super::table::{Fork, Kind, Purpose, SessionTimer, Tx};
 use super::uas::SDP;
-use super::{Ended, Endpoint, Event, Flow, Headers, Overloaded, SessionId};
+use super::{Endpoint, Event, Flow, Headers, Overloaded, SessionId};
 use crate::auth::{Credentials, Login};
 use crate::dialog::{Dialog, tag_of, via};
 use crate::message::{Message, MessageBuilder, Method, Name, NameAddr, Status, Uri};
@@ -86,14 +86,16 @@ impl Endpoint {
         let message = Message::parse_datagram(data.clone()).map_err(|_| Overloaded)?;
         let dialog = Dialog::of_our_invite(&message);
         let key = self.hasher.dialog(&dialog.call_id, &dialog.local_tag);
-        let state = State::Calling { tx: TxId::default(), cancel: None };
+        let state = State::Calling { tx: TxId::default(), cancel: None, early: Vec::new() };
         let again = Again::of(&data, None, credentials.is_some(), alternatives);
         let login = credentials.map(|credentials| Box::new(Login::new(credentials)));
-        let id = self.sessions.insert(Session { dialog, flow, key, state, login });
+        let mut session = Session::new(dialog, flow, key, state);
+        (session.login, session.caller) = (login, true);
+        let id = self.sessions.insert(session);
         self.dialogs.insert(key, id);
         let tx = self.send_invite(data, flow, &branch, id, again, now);
         if let Some(session) = self.sessions.get_mut(id) {
-            session.state = State::Calling { tx, cancel: None };
+            session.state = State::Calling { tx, cancel: None, early: Vec::new() };
         }
         Ok(id)
     }
@@ -111,43 +113,9 @@ impl Endpoint {
             }
             State::Calling { .. } => self.cancel_call(id, reason, now),
             State::Open { offer: Offer::Unacked { .. } } => self.hang_up_when_acknowledged(id, reason),
-            State::Open { offer: Offer::Theirs { tx } } => {
-                let tx = *tx;
-                self.reject_invite(tx, Status::REQUEST_TERMINATED, &[], now);
-                self.say_bye(id, reason, now);
-            }
-            State::Open { offer: Offer::None | Offer::Ours { .. } } => self.say_bye(id, reason, now),
+            State::Open { .. } => self.say_bye(id, reason, now),
             State::Closing => {}
         }
-    }
-
-    /// Offers a new session description inside the dialog; [`Event::Reanswered`] tells the answer. False if another INVITE is
-    /// under way there, or if there is no dialog.
-    #[expect(clippy::needless_pass_by_value, reason = "callers give away what they wrote for this response alone")]
-    pub fn reinvite(&mut self, id: SessionId, body: Bytes, now: Instant) -> bool {
-        let branch = self.branch();
-        let full = self.is_full();
-        let abilities = self.session_abilities();
-        let Some(session) = self.sessions.get_mut(id) else { return false };
-        if full || !matches!(session.state, State::Open { offer: Offer::None }) {
-            return false;
-        }
-        let seq = session.dialog.next_seq();
-        let flow = session.dialog.next_hop(session.flow);
-        let Some(mut out) = session.dialog.request(&Method::Invite, seq, &branch, &flow) else { return false };
-        out.header(Name::Contact, &session.dialog.contact);
-        for (name, value) in &abilities {
-            out.named(name, value);
-        }
-        out.header(Name::UserAgent, &self.config.server);
-        let data = if body.is_empty() { out.finish() } else { out.finish_with_body(SDP, &body) };
-        let data = self.authorized(id, data);
-        let again = self.again_in(id, &data);
-        let tx = self.send_invite(data, flow, &branch, id, again, now);
-        if let Some(session) = self.sessions.get_mut(id) {
-            session.state = State::Open { offer: Offer::Ours { tx } };
-        }
-        true
     }
 
     fn write_invite(&mut self, invite: Invite, branch: &str) -> Bytes {
@@ -166,6 +134,9 @@ impl Endpoint {
         out.cseq(seq, &Method::Invite);
         out.header(Name::Contact, contact(&invite.contact_user, &invite.flow));
         out.header(Name::UserAgent, &self.config.server);
+        if let Some(interval) = self.timer_offer() {
+            out.header(Name::SessionExpires, interval);
+        }
         for (name, value) in self.session_abilities().iter().chain(&invite.headers) {
             out.named(name, value);
         }
@@ -211,8 +182,11 @@ impl Endpoint {
         let Some((id, session)) = session.and_then(|id| Some((id, self.sessions.get(id)?))) else { return };
         match &session.state {
             State::Calling { cancel: Some(Cancel { sent: false, .. }), .. } => self.send_cancel(id, now),
-            State::Calling { cancel: None, .. } if status != Status::TRYING => {
-                self.event(Event::Provisional { session: id, status, message: response.clone() });
+            State::Calling { cancel: None, .. } => {
+                self.wait_for_answer(id, now);
+                if status != Status::TRYING {
+                    self.provisional_received(id, status, response, now);
+                }
             }
             _ => {}
         }
@@ -247,18 +221,21 @@ impl Endpoint {
         match &session.state {
             State::Calling { cancel, .. } => {
                 let silent = cancel.is_some();
+                self.end_exchanges(id, now);
                 self.remove_session(id);
                 if !silent {
                     self.event(Event::Rejected { session: id, status, message: response.cloned() });
                 }
             }
-            State::Open { offer: Offer::Ours { tx: ours } } if *ours == tx => {
-                session.state = State::Open { offer: Offer::None };
-                self.event(Event::Reanswered { session: id, status, message: response.cloned() });
-                if matches!(status, Status::REQUEST_TIMEOUT | Status::CALL_OR_TRANSACTION_DOES_NOT_EXIST) {
-                    self.say_bye(id, None, now);
-                    self.event(Event::Ended { session: id, how: Ended::Gone, reason: None });
+            State::Open { offer: Offer::Ours { tx: ours, .. } } if *ours == tx => {
+                let before = std::mem::replace(&mut session.state, State::Open { offer: Offer::None });
+                match before {
+                    State::Open { offer: Offer::Ours { asked: asked @ Some(_), .. } } => {
+                        self.reoffer_ended(id, asked, status, response, now);
+                    }
+                    _ => self.refresh_ended(id, status, response, now),
                 }
+                self.offer_settled(id, now);
             }
             State::Open { .. } | State::Incoming { .. } | State::Closing => {}
         }
@@ -270,7 +247,10 @@ impl Endpoint {
         let Some(Kind::InviteClient { forks, .. }) = self.txs.get(tx).map(|tx| &tx.kind) else { return };
         if let Some(fork) = forks.iter().find(|fork| fork.tag == tag) {
             let (flow, ack) = (fork.flow, fork.ack.clone());
-            return self.transmit(flow, ack, session, true);
+            if let Some(ack) = ack {
+                self.transmit(flow, ack, session, true);
+            }
+            return;
         }
         let first = forks.is_empty();
         if forks.len() >= MAX_FORKS {
@@ -279,39 +259,92 @@ impl Endpoint {
         }
         let alive = session.filter(|_| first).and_then(|id| Some((id, self.sessions.get_mut(id)?)));
         let Some((id, session)) = alive else { return self.refuse_fork(tx, session, tag, response, now) };
+        let seq = response.cseq().map_or(0, |(seq, _)| seq);
         match &mut session.state {
             State::Calling { cancel, .. } => {
                 let cancelled = cancel.take().map(|cancel| cancel.reason);
-                session.dialog.establish(response);
-                session.state = State::Open { offer: Offer::None };
-                self.cancel_session_timers(id);
-                self.acknowledge(id, tx, tag, response);
+                let (answers, offer) = self.settle(id, &tag, response);
+                self.end_exchanges(id, now);
+                self.disarm_session(id, SessionTimer::Patience);
+                self.disarm_session(id, SessionTimer::Answer);
+                let described = self.body_of(tx);
+                if let Some(session) = self.sessions.get_mut(id) {
+                    session.state = State::Open { offer };
+                }
+                self.acknowledge_or_wait(id, tx, tag, seq, answers && cancelled.is_none(), now);
                 match cancelled {
                     Some(reason) => self.say_bye(id, reason, now),
-                    None => self.event(Event::Accepted { session: id, message: response.clone() }),
+                    None => {
+                        self.timer_answered(id, response, described.as_ref(), now);
+                        self.event(Event::Accepted { session: id, message: response.clone() });
+                        self.offer_settled(id, now);
+                    }
                 }
             }
-            State::Open { offer } => {
-                if matches!(offer, Offer::Ours { tx: ours } if *ours == tx) {
-                    *offer = Offer::None;
-                }
-                session.dialog.refresh(response);
-                self.acknowledge(id, tx, tag, response);
-                let status = response.status().unwrap_or(Status::OK);
-                self.event(Event::Reanswered { session: id, status, message: Some(response.clone()) });
-            }
-            State::Closing => self.acknowledge(id, tx, tag, response),
+            State::Open { .. } => self.reinvite_accepted(id, tx, tag, response, now),
+            State::Closing => self.acknowledge_or_wait(id, tx, tag, seq, false, now),
             State::Incoming { .. } => {}
         }
     }
 
-    /// Sends the ACK for a 2xx of a session and keeps it for repetitions.
-    fn acknowledge(&mut self, id: SessionId, tx: TxId, tag: Vec<u8>, response: &Message) {
+    /// A 2xx to a re-INVITE of ours.
+    fn reinvite_accepted(&mut self, id: SessionId, tx: TxId, tag: Vec<u8>, response: &Message, now: Instant) {
+        let answers = self.asks_for_offer(tx) && !response.body().is_empty();
+        let described = self.body_of(tx);
+        let Some(session) = self.sessions.get_mut(id) else { return };
+        session.dialog.refresh(response);
+        if response.header(Name::Allow).is_some() {
+            session.updates = response.lists(Name::Allow, "UPDATE");
+        }
+        let State::Open { offer } = &mut session.state else { return };
+        let ours = matches!(offer, Offer::Ours { tx: ours, .. } if *ours == tx);
+        let mut silent = !ours;
+        if ours && let Offer::Ours { asked, .. } = std::mem::replace(offer, Offer::None) {
+            silent = asked.is_none();
+        }
+        let seq = response.cseq().map_or(0, |(seq, _)| seq);
+        self.acknowledge_or_wait(id, tx, tag, seq, answers && !silent, now);
+        self.timer_answered(id, response, described.as_ref(), now);
+        if !silent {
+            let status = response.status().unwrap_or(Status::OK);
+            self.event(Event::Reanswered { session: id, status, message: Some(response.clone()) });
+        }
+        self.offer_settled(id, now);
+    }
+
+    /// What an INVITE of ours described, if it has to be kept.
+    fn body_of(&self, tx: TxId) -> Option<Bytes> {
+        let Some(Kind::InviteClient { invite, .. }) = self.txs.get(tx).map(|tx| &tx.kind) else { return None };
+        let end = memchr::memmem::find(invite, b"\r\n\r\n")?;
+        Some(Bytes::copy_from_slice(&invite[end + 4..])).filter(|body| !body.is_empty())
+    }
+
+    /// Sends the ACK for a 2xx of a session, or waits for our owner's answer to the offer in it.
+    fn acknowledge_or_wait(&mut self, id: SessionId, tx: TxId, tag: Vec<u8>, seq: u32, answers: bool, now: Instant) {
+        let Some(session) = self.sessions.get_mut(id) else { return };
+        let fork = Fork { tag: tag.clone(), ack: None, flow: session.dialog.next_hop(session.flow) };
+        if answers {
+            session.state = State::Open { offer: Offer::Answering { tx, tag: tag.clone(), seq } };
+        }
+        self.keep_ack(tx, fork);
+        if answers {
+            self.arm_session(id, SessionTimer::Patience, now + self.config.t1 * 64);
+        } else {
+            self.send_ack(id, tx, &tag, seq, None);
+        }
+    }
+
+    /// Sends the ACK for a 2xx and keeps it for repetitions.
+    pub(super) fn send_ack(&mut self, id: SessionId, tx: TxId, tag: &[u8], seq: u32, answer: Option<&Bytes>) {
         let branch = self.branch();
         let Some(session) = self.sessions.get(id) else { return };
         let flow = session.dialog.next_hop(session.flow);
-        let Some(ack) = self.write_ack(&session.dialog, &branch, &flow, tx, response) else { return };
-        self.keep_ack(tx, Fork { tag, ack: ack.clone(), flow });
+        let Some(ack) = self.write_ack(&session.dialog, &branch, &flow, tx, seq, answer) else { return };
+        if let Some(Kind::InviteClient { forks, .. }) = self.txs.get_mut(tx).map(|tx| &mut tx.kind)
+            && let Some(fork) = forks.iter_mut().find(|fork| fork.tag == tag)
+        {
+            fork.ack = Some(ack.clone());
+        }
         self.transmit(flow, ack, Some(id), false);
     }
 
@@ -326,8 +359,9 @@ impl Endpoint {
         dialog.establish(response);
         let flow = dialog.next_hop(known);
         let (ack_branch, bye_branch) = (self.branch(), self.branch());
-        if let Some(ack) = self.write_ack(&dialog, &ack_branch, &flow, tx, response) {
-            self.keep_ack(tx, Fork { tag, ack: ack.clone(), flow });
+        let seq = response.cseq().map_or(0, |(seq, _)| seq);
+        if let Some(ack) = self.write_ack(&dialog, &ack_branch, &flow, tx, seq, None) {
+            self.keep_ack(tx, Fork { tag, ack: Some(ack.clone()), flow });
             self.transmit(flow, ack, session, false);
         }
         let seq = dialog.next_seq();
@@ -338,8 +372,15 @@ impl Endpoint {
         }
     }
 
-    fn write_ack(&self, dialog: &Dialog, branch: &str, flow: &Flow, tx: TxId, response: &Message) -> Option<Bytes> {
-        let (seq, _) = response.cseq().ok()?;
+    fn write_ack(
+        &self,
+        dialog: &Dialog,
+        branch: &str,
+        flow: &Flow,
+        tx: TxId,
+        seq: u32,
+        answer: Option<&Bytes>,
+    ) -> Option<Bytes> {
         let mut ack = dialog.request(&Method::Ack, seq, branch, flow)?;
         ack.header(Name::UserAgent, &self.config.server);
         // The ACK carries the credentials of its INVITE, for it cannot be challenged (RFC 3261 §22.1).
@@ -348,7 +389,10 @@ impl Endpoint {
         {
             ack.copy(&invite, Name::Authorization).copy(&invite, Name::ProxyAuthorization);
         }
-        Some(ack.finish())
+        Some(match answer {
+            Some(answer) => ack.finish_with_body(SDP, answer),
+            None => ack.finish(),
+        })
     }
 
     fn keep_ack(&mut self, tx: TxId, fork: Fork) {
@@ -360,9 +404,12 @@ impl Endpoint {
     /// Gives up a call: CANCEL as soon as that is allowed (RFC 3261 §9.1).
     pub(super) fn cancel_call(&mut self, id: SessionId, reason: Option<Vec<u8>>, now: Instant) {
         let Some(session) = self.sessions.get_mut(id) else { return };
-        let State::Calling { tx, cancel: cancel @ None } = &mut session.state else { return };
+        let State::Calling { tx, cancel: cancel @ None, .. } = &mut session.state else { return };
         *cancel = Some(Cancel { reason, sent: false });
         let tx = *tx;
+        self.end_exchanges(id, now);
+        self.disarm_session(id, SessionTimer::Answer);
+        self.disarm_session(id, SessionTimer::Retry);
         if let Some(Kind::InviteClient { machine, .. }) = self.txs.get(tx).map(|tx| &tx.kind)
             && machine.is_proceeding()
         {
@@ -372,7 +419,7 @@ impl Endpoint {
 
     fn send_cancel(&mut self, id: SessionId, now: Instant) {
         let Some(session) = self.sessions.get_mut(id) else { return };
-        let State::Calling { tx, cancel: Some(cancel) } = &mut session.state else { return };
+        let State::Calling { tx, cancel: Some(cancel), .. } = &mut session.state else { return };
         cancel.sent = true;
         let Some(found) = self.txs.get(*tx) else { return };
         let Kind::InviteClient { invite, .. } = &found.kind else { return };
@@ -381,23 +428,23 @@ impl Endpoint {
         let key = self.hasher.client(&branch, &Method::Cancel);
         self.send_request(data, flow, key, Purpose::Errand, Some(id), None, now);
         // If even now nothing final comes, the INVITE is forgotten.
-        self.timers.set(Deadline::Session(id, SessionTimer::Patience), now + self.config.t1 * 64);
-    }
-
-    /// A re-INVITE of ours may never get its final response once the dialog is over.
-    pub(super) fn abandon_offer(&mut self, id: SessionId, now: Instant) {
-        if let Some(State::Open { offer: Offer::Ours { tx } }) = self.sessions.get(id).map(|session| &session.state) {
-            self.arm(Deadline::Forget(*tx), now + self.config.t1 * 64);
-        }
+        self.arm_session(id, SessionTimer::Patience, now + self.config.t1 * 64);
     }
 
     /// Ends a dialog by BYE. The session stays, silent, until that is answered or given up.
     pub(super) fn say_bye(&mut self, id: SessionId, reason: Option<Vec<u8>>, now: Instant) {
         self.cancel_session_timers(id);
-        self.abandon_offer(id, now);
+        self.end_exchanges(id, now);
+        // An offer that nobody will answer is acknowledged all the same (RFC 3261 §13.2.2.4).
+        if let Some(State::Open { offer: Offer::Answering { tx, tag, seq } }) = self.sessions.get(id).map(|s| &s.state)
+        {
+            let (tx, tag, seq) = (*tx, tag.clone(), *seq);
+            self.send_ack(id, tx, &tag, seq, None);
+        }
         let branch = self.branch();
         let Some(session) = self.sessions.get_mut(id) else { return };
         session.state = State::Closing;
+        (session.refresh, session.waiting) = (None, None);
         let seq = session.dialog.next_seq();
         let flow = session.dialog.next_hop(session.flow);
         let Some(mut bye) = session.dialog.request(&Method::Bye, seq, &branch, &flow) else {

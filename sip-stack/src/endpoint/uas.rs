@@ -11,7 +11,7 @@ use super::session::{Hangup, Offer, Session, State};
 use super::table::{Deadline, Kind, Open, SessionTimer, Tx};
 use super::{Ended, Endpoint, Event, Headers, ReasonHeader, SessionId};
 use crate::dialog::{Dialog, Order};
-use crate::message::{Method, Status};
+use crate::message::{Method, Name, Status};
 use crate::placement;
 use crate::transaction::{Class, Effects, InviteServer};
 
@@ -24,23 +24,32 @@ impl Endpoint {
     /// Gives an incoming session a provisional response, 101–199, perhaps with early media. It is repeated each minute.
     #[expect(clippy::needless_pass_by_value, reason = "callers give away what they wrote for this response alone")]
     pub fn provisional(&mut self, id: SessionId, status: Status, body: Option<Bytes>, now: Instant) {
-        let Some(State::Incoming { tx }) = self.sessions.get(id).map(|session| &session.state) else { return };
-        let tx = *tx;
+        let Some(State::Incoming { tx, early }) = self.sessions.get(id).map(|session| &session.state) else { return };
+        let (tx, reliable) = (*tx, early.is_some());
         if stdx::never!(!(101..200).contains(&status.code()), "{status} is no provisional response") {
             return;
         }
+        if reliable || self.is_reliable(tx) {
+            self.arm_session(id, SessionTimer::Ringing, now + RINGING_AGAIN);
+            return self.provisional_reliably(id, status, body, now);
+        }
         let headers = self.session_headers(id, false);
         if let Some(data) = self.response_of(tx, status, &headers, body.as_ref().map(|body| (SDP, &body[..]))) {
-            self.timers.set(Deadline::Session(id, SessionTimer::Ringing), now + RINGING_AGAIN);
+            self.arm_session(id, SessionTimer::Ringing, now + RINGING_AGAIN);
             self.respond_with(tx, Class::Provisional, data, now);
         }
     }
 
-    /// Answers an incoming session: 200 with a session description, repeated until the ACK comes.
+    /// Answers an incoming session: 200 with a session description, repeated until the ACK comes. It waits for the PRACK of a reliable
+    /// provisional response (RFC 3262 §3). To an INVITE without a description this is an offer, unless a reliable provisional response
+    /// carried it; the answer comes with [`Event::Confirmed`].
     #[expect(clippy::needless_pass_by_value, reason = "callers give away what they wrote for this response alone")]
     pub fn accept(&mut self, id: SessionId, body: Bytes, now: Instant) {
-        let Some(State::Incoming { tx }) = self.sessions.get(id).map(|session| &session.state) else { return };
-        self.accept_invite(id, *tx, &body, now);
+        let Some(State::Incoming { tx, .. }) = self.sessions.get(id).map(|session| &session.state) else { return };
+        let tx = *tx;
+        if !self.defer_accept(id, &body) {
+            self.accept_invite(id, tx, &body, now);
+        }
     }
 
     /// Refuses an incoming session, 300–699. The session is gone, no event follows.
@@ -51,13 +60,14 @@ impl Endpoint {
     /// The same after a while, at most 30 s; the session is gone at once.
     #[expect(clippy::needless_pass_by_value, reason = "callers give away what they wrote for this response alone")]
     pub fn reject_after(&mut self, id: SessionId, status: Status, headers: Headers, delay: Duration, now: Instant) {
-        let Some(State::Incoming { tx }) = self.sessions.get(id).map(|session| &session.state) else { return };
+        let Some(State::Incoming { tx, .. }) = self.sessions.get(id).map(|session| &session.state) else { return };
         let tx = *tx;
         let status = if stdx::never!(!status.is_failure(), "{status} is no refusal") {
             Status::SERVER_INTERNAL_ERROR
         } else {
             status
         };
+        self.end_exchanges(id, now);
         self.remove_session(id);
         let Some(data) = self.response_of(tx, status, &headers, None) else { return };
         if delay.is_zero() {
@@ -69,23 +79,10 @@ impl Endpoint {
 
     /// Never answers an incoming session: repetitions of its INVITE are swallowed for 64·T1. The session is gone.
     pub fn discard(&mut self, id: SessionId) {
-        let Some(State::Incoming { tx }) = self.sessions.get(id).map(|session| &session.state) else { return };
+        let Some(State::Incoming { tx, .. }) = self.sessions.get(id).map(|session| &session.state) else { return };
         let tx = *tx;
         self.remove_session(id);
         self.ignore(tx);
-    }
-
-    /// Answers a re-INVITE: with a session description, or with a failure that leaves everything as it was.
-    pub fn answer_reinvite(&mut self, id: SessionId, answer: Result<Bytes, Status>, now: Instant) {
-        let Some(session) = self.sessions.get_mut(id) else { return };
-        let State::Open { offer: Offer::Theirs { tx } } = session.state else { return };
-        match answer {
-            Ok(body) => self.accept_invite(id, tx, &body, now),
-            Err(status) => {
-                session.state = State::Open { offer: Offer::None };
-                self.reject_invite(tx, status, &[], now);
-            }
-        }
     }
 
     /// An INVITE outside any dialog. 100 goes out at once: its sender stops repeating it.
@@ -100,8 +97,9 @@ impl Endpoint {
         let kind = Kind::InviteServer { machine: InviteServer::new(), merged: Some(merged), open };
         let tx = self.add_tx(Tx { kind, flow, key, session: None, armed: 0 });
         self.arm(Deadline::Forget(tx), now + self.timing(flow).patience());
-        let id =
-            self.sessions.insert(Session { dialog, flow, key: dialog_key, state: State::Incoming { tx }, login: None });
+        let mut session = Session::new(dialog, flow, dialog_key, State::Incoming { tx, early: None });
+        session.updates = request.lists(Name::Allow, "UPDATE");
+        let id = self.sessions.insert(session);
         self.dialogs.insert(dialog_key, id);
         if let Some(tx) = self.txs.get_mut(tx) {
             tx.session = Some(id);
@@ -145,8 +143,10 @@ impl Endpoint {
             }
             _ => {
                 *offer = Offer::None;
-                self.cancel_session_timers(id);
+                self.disarm_session(id, SessionTimer::Resend);
+                self.disarm_session(id, SessionTimer::Patience);
                 self.event(Event::Confirmed { session: id, message: received.request.clone() });
+                self.offer_settled(id, now);
             }
         }
     }
@@ -183,6 +183,7 @@ impl Endpoint {
         let Some((session_id, session)) = session.and_then(|id| Some((id, self.sessions.get_mut(id)?))) else { return };
         match &session.state {
             State::Incoming { .. } => {
+                self.end_exchanges(session_id, now);
                 self.remove_session(session_id);
                 let reason = ReasonHeader::of(&received.request);
                 self.event(Event::Ended { session: session_id, how: Ended::Cancelled, reason });
@@ -198,9 +199,9 @@ impl Endpoint {
     pub(super) fn receive_in_dialog(&mut self, received: Received, method: &Method, now: Instant) {
         let found = self.session_of(&received).and_then(|id| Some((id, self.sessions.get_mut(id)?)));
         let Some((id, session)) = found else {
-            return self.refuse(&received, Status::CALL_OR_TRANSACTION_DOES_NOT_EXIST, &[]);
+            return self.receive_outside_sessions(&received);
         };
-        if session.dialog.receive(received.seq) == Order::Late {
+        if session.dialog_to(&received.from_tag()).receive(received.seq) == Order::Late {
             return self.refuse(&received, Status::SERVER_INTERNAL_ERROR, &[]);
         }
         if self.is_full() && *method != Method::Bye {
@@ -209,8 +210,15 @@ impl Endpoint {
         match method {
             Method::Bye => self.receive_bye(id, received, now),
             Method::Invite => self.receive_reinvite(id, received, now),
-            _ => self.begin_request(received, None, Some(id), now),
+            Method::Update => self.receive_update(id, received, now),
+            Method::Prack => self.receive_prack(id, received, now),
+            _ => self.ask_owner(id, received, now),
         }
+    }
+
+    /// A request with a To tag that belongs to no session.
+    fn receive_outside_sessions(&mut self, received: &Received) {
+        self.refuse(received, Status::CALL_OR_TRANSACTION_DOES_NOT_EXIST, &[]);
     }
 
     /// A BYE: always 200, whatever we are about to do with the session ourselves.
@@ -221,12 +229,12 @@ impl Endpoint {
         if let Some(data) = self.response_of(tx, Status::OK, &[], None) {
             self.respond_with(tx, Class::Success, data, now);
         }
-        self.abandon_offer(id, now);
+        self.end_exchanges(id, now);
         let Some(session) = self.sessions.get_mut(id) else { return };
         let silent = session.is_silent();
         let how = match &mut session.state {
             // The caller may give up by BYE instead of CANCEL (§15).
-            State::Incoming { tx } => {
+            State::Incoming { tx, .. } => {
                 let tx = *tx;
                 self.remove_session(id);
                 self.reject_invite(tx, Status::REQUEST_TERMINATED, &[], now);
@@ -237,12 +245,8 @@ impl Endpoint {
                 self.cancel_call(id, None, now);
                 Ended::RemoteBye
             }
-            State::Open { offer } => {
-                let theirs = if let Offer::Theirs { tx } = offer { Some(*tx) } else { None };
+            State::Open { .. } => {
                 self.remove_session(id);
-                if let Some(tx) = theirs {
-                    self.reject_invite(tx, Status::REQUEST_TERMINATED, &[], now);
-                }
                 Ended::RemoteBye
             }
             // Both hung up at once: our own BYE gets its answer or 481, and then the session goes.
@@ -253,41 +257,11 @@ impl Endpoint {
         }
     }
 
-    /// A re-INVITE, if none is under way in either direction (RFC 3261 §14.2).
-    fn receive_reinvite(&mut self, id: SessionId, received: Received, now: Instant) {
-        let Some(session) = self.sessions.get_mut(id) else { return };
-        match &session.state {
-            State::Open { offer: Offer::None } => {}
-            State::Open { offer: Offer::Ours { .. } } | State::Calling { .. } => {
-                return self.refuse(&received, Status::REQUEST_PENDING, &[]);
-            }
-            State::Incoming { .. } | State::Open { .. } => {
-                let seconds = self.entropy.below(11).to_string().into_bytes();
-                let headers = [("Retry-After".to_owned(), seconds)];
-                return self.refuse(&received, Status::SERVER_INTERNAL_ERROR, &headers);
-            }
-            State::Closing => return self.refuse(&received, Status::CALL_OR_TRANSACTION_DOES_NOT_EXIST, &[]),
-        }
-        let Received { request, flow, key, .. } = received;
-        session.dialog.refresh(&request);
-        session.flow = flow;
-        let tag = String::from_utf8_lossy(&session.dialog.local_tag).into_owned();
-        let open = Some(Box::new(Open { request: request.clone(), tag, held: None }));
-        let kind = Kind::InviteServer { machine: InviteServer::new(), merged: None, open };
-        let tx = self.add_tx(Tx { kind, flow, key, session: Some(id), armed: 0 });
-        if let Some(session) = self.sessions.get_mut(id) {
-            session.state = State::Open { offer: Offer::Theirs { tx } };
-        }
-        self.trace(Some(id), flow, request.as_bytes(), false, false);
-        if let Some(data) = self.response_of(tx, Status::TRYING, &[], None) {
-            self.respond_with(tx, Class::Provisional, data, now);
-        }
-        self.event(Event::Reoffered { session: id, request });
-    }
-
     /// 200 to an INVITE, repeated until the ACK comes (RFC 3261 §13.3.1.4).
-    fn accept_invite(&mut self, id: SessionId, tx: TxId, body: &[u8], now: Instant) {
-        let headers = self.session_headers(id, true);
+    pub(super) fn accept_invite(&mut self, id: SessionId, tx: TxId, body: &Bytes, now: Instant) {
+        let mut headers = self.session_headers(id, true);
+        let timer = self.timer_for(tx, id);
+        headers.extend(timer.as_ref().map(super::refresh::Agreed::headers).unwrap_or_default());
         let Some(response) = self.response_of(tx, Status::OK, &headers, Some((SDP, body))) else { return };
         let seq = match self.txs.get(tx).map(|tx| &tx.kind) {
             Some(Kind::InviteServer { open: Some(open), .. }) => open.request.cseq().map_or(0, |(seq, _)| seq),
@@ -297,9 +271,10 @@ impl Endpoint {
         let (t1, patience) = (self.config.t1, self.config.t1 * 64);
         let Some(session) = self.sessions.get_mut(id) else { return };
         session.state = State::Open { offer: Offer::Unacked { seq, response, resend_in: t1, hangup: None } };
-        self.timers.cancel(&Deadline::Session(id, SessionTimer::Ringing));
-        self.timers.set(Deadline::Session(id, SessionTimer::Resend), now + t1);
-        self.timers.set(Deadline::Session(id, SessionTimer::Patience), now + patience);
+        self.disarm_session(id, SessionTimer::Ringing);
+        self.arm_session(id, SessionTimer::Resend, now + t1);
+        self.arm_session(id, SessionTimer::Patience, now + patience);
+        self.keep_alive(id, timer, Some(body), now);
     }
 
     pub(super) fn reject_invite(&mut self, tx: TxId, status: Status, headers: &[(String, Vec<u8>)], now: Instant) {
@@ -309,7 +284,7 @@ impl Endpoint {
     }
 
     /// Contact, and in a 2xx what we can do.
-    fn session_headers(&self, id: SessionId, accepts: bool) -> Headers {
+    pub(super) fn session_headers(&self, id: SessionId, accepts: bool) -> Headers {
         let Some(session) = self.sessions.get(id) else { return Headers::new() };
         let mut headers = vec![("Contact".to_owned(), session.dialog.contact.to_vec())];
         if accepts {
@@ -324,8 +299,8 @@ impl Endpoint {
         match (&mut session.state, timer) {
             (State::Open { offer: Offer::Unacked { response, resend_in, .. } }, SessionTimer::Resend) => {
                 *resend_in = (*resend_in * 2).min(t2);
-                let (data, flow) = (response.clone(), session.flow);
-                self.timers.set(Deadline::Session(id, timer), now + *resend_in);
+                let (data, flow, after) = (response.clone(), session.flow, *resend_in);
+                self.arm_session(id, timer, now + after);
                 self.transmit(flow, data, Some(id), true);
             }
             (State::Open { offer: Offer::Unacked { hangup, .. } }, SessionTimer::Patience) => {
@@ -338,28 +313,35 @@ impl Endpoint {
                     self.event(Event::Ended { session: id, how: Ended::NoAck, reason: None });
                 }
             }
-            (State::Incoming { tx }, SessionTimer::Ringing) => {
+            (State::Incoming { tx, .. }, SessionTimer::Ringing) => {
                 let tx = *tx;
                 let mut effects = Effects::default();
                 if let Some(Kind::InviteServer { machine, .. }) = self.txs.get_mut(tx).map(|tx| &mut tx.kind) {
                     machine.on_repetition(&mut effects);
                 }
-                self.timers.set(Deadline::Session(id, timer), now + RINGING_AGAIN);
+                self.arm_session(id, timer, now + RINGING_AGAIN);
                 self.apply(tx, effects, now);
             }
-            (State::Calling { tx, cancel: Some(_) }, SessionTimer::Patience) => {
+            (State::Calling { tx, cancel: Some(_), .. }, SessionTimer::Patience) => {
                 let tx = *tx;
                 self.remove_session(id);
                 self.remove_tx(tx);
             }
+            (State::Incoming { .. }, SessionTimer::Resend) => self.resend_reliable(id, now),
+            (State::Incoming { .. }, SessionTimer::Patience) => self.give_up_ringing(id, now),
+            (State::Calling { cancel: None, .. }, SessionTimer::Answer) => self.lose_patience(id, now),
+            (State::Open { offer: Offer::Answering { .. } }, SessionTimer::Patience) => self.lose_dialog(id, now),
+            (State::Open { .. }, SessionTimer::Refresh) => self.refresh_session(id, now),
+            (State::Open { .. }, SessionTimer::Expire) => self.expire_session(id, now),
+            (_, SessionTimer::Retry) => self.offer_again(id, now),
             // A timer that lost its race with a message.
             (State::Incoming { .. } | State::Calling { .. } | State::Open { .. } | State::Closing, _) => {}
         }
     }
 
     pub(super) fn cancel_session_timers(&mut self, id: SessionId) {
-        for timer in super::SESSION_TIMERS {
-            self.timers.cancel(&Deadline::Session(id, timer));
+        for timer in SessionTimer::ALL {
+            self.disarm_session(id, timer);
         }
     }
 

@@ -20,6 +20,7 @@
 
 mod build;
 mod credentials;
+mod dialog_id;
 mod error;
 mod limits;
 mod method;
@@ -39,6 +40,7 @@ mod views;
 
 pub use build::{MessageBuilder, ResponseBuilder};
 pub use credentials::Credentials;
+pub use dialog_id::{DialogId, RAck, Refresher, SessionExpires};
 pub use error::{HeaderError, ParseError, ParseErrorKind};
 pub use limits::Limits;
 pub use method::Method;

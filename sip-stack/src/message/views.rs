@@ -6,7 +6,7 @@ use bytes::Bytes;
 
 impl Message {
     /// The one value of a header that may occur once; `None` if there is none.
-    fn single(&self, name: Name) -> Result<Option<&[u8]>, HeaderError> {
+    pub(super) fn single(&self, name: Name) -> Result<Option<&[u8]>, HeaderError> {
         let mut lines = self.headers(name);
         let first = lines.next();
         match lines.next() {
@@ -15,11 +15,11 @@ impl Message {
         }
     }
 
-    fn required(&self, name: Name) -> Result<&[u8], HeaderError> {
+    pub(super) fn required(&self, name: Name) -> Result<&[u8], HeaderError> {
         self.single(name)?.ok_or(HeaderError::Missing(name))
     }
 
-    fn optional_number(&self, name: Name) -> Result<Option<u32>, HeaderError> {
+    pub(super) fn optional_number(&self, name: Name) -> Result<Option<u32>, HeaderError> {
         self.single(name)?.map(|value| number(value).ok_or(HeaderError::Malformed(name))).transpose()
     }
 

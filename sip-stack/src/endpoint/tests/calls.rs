@@ -46,7 +46,7 @@ fn ringing_and_the_answer_carry_one_tag_contact_and_abilities() {
     assert!(!tags[0].is_empty() && tags.iter().all(|tag| *tag == tags[0]));
     assert!(b.sent.iter().all(|m| m.contact().unwrap().uri.to_string() == "sip:200@192.0.2.1:5060"));
     assert_eq!(b.sent[1].body(), b"early");
-    assert_eq!(b.sent[2].header(Name::Allow), Some(&b"INVITE, ACK, BYE, CANCEL, OPTIONS, REGISTER"[..]));
+    assert_eq!(b.sent[2].header(Name::Allow), Some(&b"INVITE, ACK, BYE, CANCEL, PRACK, UPDATE, OPTIONS, REGISTER"[..]));
     assert_eq!(b.sent[2].content_type(), Some(&b"application/sdp"[..]));
     assert_eq!(b.sent(), ["180", "183", "200"]);
 }

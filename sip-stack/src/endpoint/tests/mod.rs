@@ -3,8 +3,11 @@
 mod again;
 mod calls;
 mod dialogs;
+mod early;
 mod limits;
 mod network;
+mod offers;
+mod refresh;
 mod rules;
 
 use std::time::{Duration, Instant};
@@ -118,7 +121,12 @@ impl Bench {
 
     /// An INVITE of the peer that has become a session.
     pub(super) fn incoming(&mut self) -> (SessionId, String) {
-        let invite = self.request("INVITE", "", "");
+        self.incoming_with("", "")
+    }
+
+    /// The same with more headers and a body.
+    pub(super) fn incoming_with(&mut self, more: &str, body: &str) -> (SessionId, String) {
+        let invite = self.request("INVITE", more, body);
         self.receive(invite.clone());
         let Event::Incoming { session, .. } = self.event() else { panic!("no session") };
         assert_eq!(self.sent(), ["100"]);
@@ -138,11 +146,24 @@ impl Bench {
 
     /// A call of ours to the peer, with the INVITE that it got.
     pub(super) fn outgoing(&mut self) -> (SessionId, Message) {
-        let flow = self.flow;
-        let session = self.act(|sip, now| sip.invite(invite_to(flow), now)).unwrap();
+        self.outgoing_with(|_| {})
+    }
+
+    /// The same with an INVITE of the test's liking.
+    pub(super) fn outgoing_with(&mut self, change: impl FnOnce(&mut Invite)) -> (SessionId, Message) {
+        let mut invite = invite_to(self.flow);
+        change(&mut invite);
+        let session = self.act(|sip, now| sip.invite(invite, now)).unwrap();
         let invite = self.sent.remove(0);
         assert_eq!(invite.method(), Some(Method::Invite));
         (session, invite)
+    }
+
+    /// The one message that was sent since the last question.
+    #[track_caller]
+    pub(super) fn one(&mut self) -> Message {
+        assert_eq!(self.sent.len(), 1, "{:?}", self.sent);
+        self.sent.remove(0)
     }
 
     /// Nothing is left of anything.
@@ -177,6 +198,35 @@ pub(super) fn response(request: &Message, status: u16, tag: &str, body: &'static
     let builder = ResponseBuilder::new(request, Status(status)).to_tag(tag);
     let builder = builder.header(Name::Contact, b"<sip:300@10.0.0.9:5062>");
     if body.is_empty() { builder.finish() } else { builder.finish_with_body("application/sdp", body) }
+}
+
+/// The same with more headers.
+pub(super) fn reply(request: &Message, status: u16, tag: &str, headers: &[(Name, &str)], body: &'static [u8]) -> Bytes {
+    let builder = ResponseBuilder::new(request, Status(status)).to_tag(tag);
+    let builder = builder.header(Name::Contact, b"<sip:300@10.0.0.9:5062>");
+    let builder = headers.iter().fold(builder, |builder, (name, value)| builder.header(*name, value.as_bytes()));
+    if body.is_empty() { builder.finish() } else { builder.finish_with_body("application/sdp", body) }
+}
+
+/// A request of the peer inside the dialog that our INVITE made with this tag of his.
+pub(super) fn from_callee(invite: &Message, tag: &str, method: &str, seq: u32, more: &str, body: &str) -> String {
+    let (from, to) = (invite.from().unwrap(), invite.to().unwrap());
+    let kind = if body.is_empty() { "" } else { "Content-Type: application/sdp\r\n" };
+    format!(
+        "{method} sip:100@192.0.2.1 SIP/2.0\r\nVia: SIP/2.0/UDP 10.0.0.9:5062;rport;branch=z9hG4bK{method}{tag}{seq}\r\n\
+         From: {to};tag={tag}\r\nTo: {from}\r\nCall-ID: {}\r\nCSeq: {seq} {method}\r\n\
+         Contact: <sip:300@10.0.0.9:5062>\r\n{more}{kind}Content-Length: {}\r\n\r\n{body}",
+        String::from_utf8_lossy(invite.call_id().unwrap()),
+        body.len()
+    )
+}
+
+/// A request of the peer inside the dialog that its own INVITE made, with headers and a body.
+pub(super) fn from_caller(invite: &str, tag: &str, method: &str, seq: u32, more: &str, body: &str) -> String {
+    let kind = if body.is_empty() { "" } else { "Content-Type: application/sdp\r\n" };
+    let end = invite.find("Content-Length").unwrap();
+    let length = format!("{more}{kind}Content-Length: {}\r\n\r\n{body}", body.len());
+    format!("{}{length}", &in_dialog(&invite[..end], tag, method, seq))
 }
 
 use crate::message::{Name, ResponseBuilder};

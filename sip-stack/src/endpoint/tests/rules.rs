@@ -20,8 +20,8 @@ fn what_we_cannot_serve_is_refused_without_memory() {
     let (status, message) = refusal("SUBSCRIBE", "", "");
     assert_eq!((&status[..], message.lists(Name::Allow, "REGISTER")), ("405", true));
     assert_eq!(refusal("NEWMETHOD", "", "").0, "501");
-    let (status, message) = refusal("INVITE", "Require: 100rel, timer\r\n", "");
-    assert_eq!((&status[..], message.header(Name::Unsupported)), ("420", Some(&b"100rel, timer"[..])));
+    let (status, message) = refusal("INVITE", "Require: 100rel, timer, precondition, x\r\n", "");
+    assert_eq!((&status[..], message.header(Name::Unsupported)), ("420", Some(&b"precondition, x"[..])));
     let (status, message) = refusal("INVITE", "Content-Type: text/plain\r\n", "hello");
     assert_eq!((&status[..], message.header(Name::Accept)), ("415", Some(&b"application/sdp"[..])));
     assert_eq!(message.header(Name::AcceptEncoding), Some(&b"identity"[..]));

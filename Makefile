@@ -6,7 +6,7 @@ SHELL := /bin/bash
 export CARGO_TERM_COLOR ?= auto
 export RUST_BACKTRACE ?= 1
 
-.PHONY: help run test check fmt lint deny audit unit stories interop demo fuzz bench clients clean
+.PHONY: help run test check fmt lint deny audit unit stories interop demo fuzz fuzz-dialogs bench clients clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
@@ -56,6 +56,11 @@ fuzz: ## every fuzz target for FUZZ_SECONDS (installs cargo-fuzz once)
 		echo "== $$target"; found=$$(mktemp -d); \
 		RUSTC_BOOTSTRAP=1 $(CARGO) fuzz run $$target $$found corpus/$$target -- -max_total_time=$(FUZZ_SECONDS) -rss_limit_mb=2048; \
 		rm -rf $$found; done
+
+export PATCHBAY_FUZZ_STEPS ?= 10000000
+export PATCHBAY_FUZZ_SEED ?= 1
+fuzz-dialogs: ## random SIP dialogs against a model of RFC 3261, PATCHBAY_FUZZ_STEPS steps from PATCHBAY_FUZZ_SEED
+	$(CARGO) run --release -p patchbay-sip-stack --example dialog_fuzz
 
 bench: ## the load driver against a server of its own; see bench/README.md
 	$(CARGO) build --release -p patchbay-bench -p patchbay-node

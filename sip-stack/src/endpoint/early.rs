@@ -65,7 +65,10 @@ impl Endpoint {
     }
 
     fn note_early(&mut self, id: SessionId, tag: &[u8], response: &Message) -> Reliable {
-        let late = self.is_late(id);
+        let Some(State::Calling { tx, .. }) = self.sessions.get(id).map(|session| &session.state) else {
+            return Reliable::No;
+        };
+        let (late, seq) = (self.asks_for_offer(*tx), self.seq_of(*tx));
         let Some(session) = self.sessions.get_mut(id) else { return Reliable::No };
         if response.header(Name::Allow).is_some() {
             session.updates = response.lists(Name::Allow, "UPDATE");
@@ -94,7 +97,7 @@ impl Endpoint {
             return Reliable::Ignored;
         }
         early.dialog.establish(response);
-        let (Some(rseq), Ok((seq, _))) = (rseq, response.cseq()) else { return Reliable::No };
+        let Some(rseq) = rseq else { return Reliable::No };
         early.rseq = Some(rseq);
         if response.body().is_empty() {
             return Reliable::Prack { rseq, seq };
@@ -165,6 +168,24 @@ impl Endpoint {
         }
         session.dialog.establish(response);
         (late && !agreed && !response.body().is_empty(), offer)
+    }
+
+    /// The other forks may answer as well: what was said in their dialogs counts when they are hung up.
+    pub(super) fn keep_others(&mut self, id: SessionId, tx: TxId) {
+        let Some(State::Calling { early, .. }) = self.sessions.get_mut(id).map(|session| &mut session.state) else {
+            return;
+        };
+        let rest: Vec<_> = early.drain(..).map(|early| early.dialog).collect();
+        if let Some(Kind::InviteClient { others, .. }) = self.txs.get_mut(tx).map(|tx| &mut tx.kind) {
+            *others = rest;
+        }
+    }
+
+    /// The early dialog of a fork that answers after another one.
+    pub(super) fn other_fork(&mut self, tx: TxId, tag: &[u8]) -> Option<Dialog> {
+        let Some(Kind::InviteClient { others, .. }) = self.txs.get_mut(tx).map(|tx| &mut tx.kind) else { return None };
+        let at = others.iter().position(|dialog| *dialog.remote_tag == *tag)?;
+        Some(others.swap_remove(at))
     }
 
     /// Timer C (RFC 3261 §16.6, §16.8): nobody answered although somebody said that he would.

@@ -204,7 +204,9 @@ impl Endpoint {
             return self.wait_after_glare(id, waiting, now);
         }
         self.event(Event::Reanswered { session: id, status, message: response.cloned() });
-        if matches!(status, Status::REQUEST_TIMEOUT | Status::CALL_OR_TRANSACTION_DOES_NOT_EXIST) {
+        // Before the answer it is the INVITE that decides about the call.
+        let open = matches!(self.sessions.get(id).map(|session| &session.state), Some(State::Open { .. }));
+        if open && matches!(status, Status::REQUEST_TIMEOUT | Status::CALL_OR_TRANSACTION_DOES_NOT_EXIST) {
             self.lose_dialog(id, now);
         }
     }

@@ -120,9 +120,14 @@ impl Endpoint {
         let Some(tx) = self.txs.get_mut(id) else { return };
         let merged = tx.merged();
         tx.kind = Kind::Ignored;
+        let waits = Deadline::Forget(id).bit().is_some_and(|(_, bit)| tx.armed & bit != 0);
         self.disarm(Deadline::Held(id));
         if let Some(merged) = merged {
             self.merged.remove(&merged);
+        }
+        // Its sender has given up repeating it.
+        if !waits {
+            self.remove_tx(id);
         }
     }
 

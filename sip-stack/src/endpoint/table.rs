@@ -6,6 +6,7 @@ use smallvec::SmallVec;
 use super::again::Again;
 use super::event::{SessionId, TxId};
 use super::flow::Flow;
+use crate::dialog::Dialog;
 use crate::message::{Message, Method, Name, Via};
 use crate::transaction::{Class, Client, InviteClient, InviteServer, Server, Timer};
 
@@ -98,6 +99,8 @@ pub(super) enum Kind {
         invite: Bytes,
         /// The dialogs that 2xx have made, each with its ACK.
         forks: SmallVec<[Fork; 1]>,
+        /// Early dialogs of forks that rang when another one answered: they may answer too.
+        others: Vec<Dialog>,
         again: Option<Box<Again>>,
     },
     Client {

@@ -155,7 +155,7 @@ impl Endpoint {
         let (data, flow, again) = self.by_size(data, flow, again, now);
         let mut effects = Effects::default();
         let machine = InviteClient::start(data.clone(), &self.timing(flow), &mut effects);
-        let kind = Kind::InviteClient { machine, invite: data, forks: SmallVec::new(), again };
+        let kind = Kind::InviteClient { machine, invite: data, forks: SmallVec::new(), others: Vec::new(), again };
         let key = self.hasher.client(branch.as_bytes(), &Method::Invite);
         let tx = self.add_tx(Tx { kind, flow, key, session: Some(session), armed: 0 });
         self.apply(tx, effects, now);
@@ -257,14 +257,15 @@ impl Endpoint {
             self.stats.stray_responses += 1;
             return;
         }
+        let seq = self.seq_of(tx);
         let alive = session.filter(|_| first).and_then(|id| Some((id, self.sessions.get_mut(id)?)));
         let Some((id, session)) = alive else { return self.refuse_fork(tx, session, tag, response, now) };
-        let seq = response.cseq().map_or(0, |(seq, _)| seq);
         match &mut session.state {
             State::Calling { cancel, .. } => {
                 let cancelled = cancel.take().map(|cancel| cancel.reason);
                 let (answers, offer) = self.settle(id, &tag, response);
                 self.end_exchanges(id, now);
+                self.keep_others(id, tx);
                 self.disarm_session(id, SessionTimer::Patience);
                 self.disarm_session(id, SessionTimer::Answer);
                 let described = self.body_of(tx);
@@ -302,7 +303,7 @@ impl Endpoint {
         if ours && let Offer::Ours { asked, .. } = std::mem::replace(offer, Offer::None) {
             silent = asked.is_none();
         }
-        let seq = response.cseq().map_or(0, |(seq, _)| seq);
+        let seq = self.seq_of(tx);
         self.acknowledge_or_wait(id, tx, tag, seq, answers && !silent, now);
         self.timer_answered(id, response, described.as_ref(), now);
         if !silent {
@@ -310,6 +311,15 @@ impl Endpoint {
             self.event(Event::Reanswered { session: id, status, message: Some(response.clone()) });
         }
         self.offer_settled(id, now);
+    }
+
+    /// The number of an INVITE of ours, whatever its response says.
+    pub(super) fn seq_of(&self, tx: TxId) -> u32 {
+        const CSEQ: &[u8] = b"\r\nCSeq: ";
+        let Some(Kind::InviteClient { invite, .. }) = self.txs.get(tx).map(|tx| &tx.kind) else { return 0 };
+        let Some(at) = memchr::memmem::find(invite, CSEQ) else { return 0 };
+        let digits = invite[at + CSEQ.len()..].iter().take_while(|b| b.is_ascii_digit());
+        digits.fold(0, |seq: u32, digit| seq.wrapping_mul(10).wrapping_add(u32::from(digit - b'0')))
     }
 
     /// What an INVITE of ours described, if it has to be kept.
@@ -353,16 +363,25 @@ impl Endpoint {
         let Some(Kind::InviteClient { invite, .. }) = self.txs.get(tx).map(|tx| &tx.kind) else { return };
         let Ok(invite) = Message::parse_datagram(invite.clone()) else { return };
         let Some(known) = self.txs.get(tx).map(|tx| tx.flow) else { return };
-        debug!(flow = ?known, "2xx of a second fork is hung up");
-        self.stats.second_forks += 1;
-        let mut dialog = Dialog::of_our_invite(&invite);
-        dialog.establish(response);
+        // The answer to a re-INVITE after our BYE ends nothing anew.
+        let over = invite.to().is_ok_and(|to| to.tag().is_some());
+        let mut dialog = self.other_fork(tx, &tag).unwrap_or_else(|| Dialog::of_our_invite(&invite));
+        if over {
+            dialog.refresh(response);
+        } else {
+            debug!(flow = ?known, "2xx of a second fork is hung up");
+            self.stats.second_forks += 1;
+            dialog.establish(response);
+        }
         let flow = dialog.next_hop(known);
         let (ack_branch, bye_branch) = (self.branch(), self.branch());
-        let seq = response.cseq().map_or(0, |(seq, _)| seq);
+        let seq = self.seq_of(tx);
         if let Some(ack) = self.write_ack(&dialog, &ack_branch, &flow, tx, seq, None) {
             self.keep_ack(tx, Fork { tag, ack: Some(ack.clone()), flow });
             self.transmit(flow, ack, session, false);
+        }
+        if over {
+            return;
         }
         let seq = dialog.next_seq();
         if let Some(mut bye) = dialog.request(&Method::Bye, seq, &bye_branch, &flow) {

@@ -201,6 +201,7 @@ impl Endpoint {
         let Some((id, session)) = found else {
             return self.receive_outside_sessions(&received);
         };
+        let silent = session.is_silent();
         if session.dialog_to(&received.from_tag()).receive(received.seq) == Order::Late {
             return self.refuse(&received, Status::SERVER_INTERNAL_ERROR, &[]);
         }
@@ -212,6 +213,8 @@ impl Endpoint {
             Method::Invite => self.receive_reinvite(id, received, now),
             Method::Update => self.receive_update(id, received, now),
             Method::Prack => self.receive_prack(id, received, now),
+            // Nobody here has anything to do with it any more.
+            _ if silent => self.refuse(&received, Status::CALL_OR_TRANSACTION_DOES_NOT_EXIST, &[]),
             _ => self.ask_owner(id, received, now),
         }
     }

@@ -373,6 +373,11 @@ fn an_incoming_call_that_we_hang_up_gets_480_and_one_that_we_ignore_nothing() {
     b.pass(secs(33));
     assert!(b.sent().is_empty() && b.events().is_empty());
     b.assert_clean();
+    // Also if we make up our mind late.
+    let (session, _) = b.incoming();
+    b.pass(secs(40));
+    b.act(|sip, _| sip.discard(session));
+    b.assert_clean();
 }
 
 #[test]

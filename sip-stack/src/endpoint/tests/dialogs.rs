@@ -87,6 +87,20 @@ fn our_reinvite_is_answered_and_acknowledged() {
 }
 
 #[test]
+fn the_answer_to_a_reinvite_after_our_bye_is_acknowledged_and_no_more() {
+    let mut b = Bench::new();
+    let (session, _, _) = b.answered();
+    b.act(|sip, now| sip.reinvite(session, Bytes::from_static(b"offer"), now));
+    b.act(|sip, now| sip.hangup(session, None, now));
+    let (invite, bye) = (b.sent.remove(0), b.sent.remove(0));
+    b.receive(response(&bye, 200, "", b""));
+    b.receive(response(&invite, 200, "", b"answer"));
+    assert_eq!(b.sent(), ["ACK"]);
+    b.pass(secs(40));
+    b.assert_clean();
+}
+
+#[test]
 fn a_peer_that_knows_nothing_of_the_dialog_ends_it() {
     let mut b = Bench::new();
     let (session, _, _) = b.answered();

@@ -208,6 +208,7 @@ fn every_fork_rings_in_a_dialog_of_its_own() {
     // The other fork answers too.
     b.receive(response(&invite, 200, "one", b"answer"));
     assert!(b.sent.iter().all(|m| m.to().unwrap().tag() == Some(b"one")));
+    assert_eq!(b.sent[1].cseq().unwrap().0, invite.cseq().unwrap().0 + 3, "after its two PRACKs");
     assert_eq!(b.sent(), ["ACK", "BYE"]);
     // A flood of forks is not followed further.
     let (_, invite) = b.outgoing();

@@ -85,12 +85,21 @@ fn tell(seed: u64) {
 
 #[derive(Debug)]
 enum Act {
-    Deliver { to: usize, flow: Flow, data: Bytes },
-    SendFailed { side: usize, flow: Flow },
+    Deliver {
+        to: usize,
+        flow: Flow,
+        data: Bytes,
+    },
+    SendFailed {
+        side: usize,
+        flow: Flow,
+    },
     Call(usize),
     Ask(usize),
     Poke(usize),
     Forge,
+    /// Nothing arrives any more.
+    Cut,
     Answer(usize, SessionId),
     Acknowledge(usize, SessionId),
     Reanswer(usize, SessionId),
@@ -176,9 +185,13 @@ impl World {
             let side = self.entropy.below(2) as usize;
             self.within(span / 2, Act::Call(side));
         }
-        for _ in 0..self.entropy.below(60) {
+        // Long calls are left alone for the most part, so that they have to be kept alive.
+        for _ in 0..self.entropy.below(if long { 12 } else { 60 }) {
             let side = self.entropy.below(2) as usize;
             self.within(span, Act::Poke(side));
+        }
+        if long && self.entropy.chance(0.5) {
+            self.within(span, Act::Cut);
         }
         for _ in 0..self.entropy.below(4) {
             let side = self.entropy.below(2) as usize;
@@ -349,6 +362,7 @@ impl World {
                 }
                 self.sides[to].handle_input(Input::Datagram { flow, data }, now);
             }
+            Act::Cut => self.loss = 1.0,
             Act::SendFailed { side, flow } => self.sides[side].handle_input(Input::SendFailed { flow }, now),
             Act::Call(side) => self.call(side),
             Act::Ask(side) => self.ask(side),

@@ -1,7 +1,7 @@
 //! G.711: A-law and µ-law, and from one to the other without a decoder.
 
 /// Which of the two laws.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Law {
     /// PCMU, payload type 0.
     Mu,

@@ -29,14 +29,17 @@
 //! - [`sdp`]: session descriptions (RFC 8866): parse, print.
 //! - [`engine`]: ports, bridges, sounds, recordings: the packet path.
 //! - [`rtp`], [`rtcp`]: the two wire formats (RFC 3550).
-//! - [`g711`]: A-law and µ-law.
+//! - [`codec`]: what the switch can decode and encode, resampling, concealment; [`g711`]: A-law and µ-law.
+//! - [`srtp`]: secure RTP, and its keys in session descriptions.
 //! - [`tones`]: the sounds of a telephone network, by country.
 //! - [`testing`]: voices that are tones, and an ear that finds them.
 
+pub mod codec;
 pub mod engine;
 pub mod g711;
 pub mod rtcp;
 pub mod rtp;
 pub mod sdp;
+pub mod srtp;
 pub mod testing;
 pub mod tones;

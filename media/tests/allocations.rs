@@ -5,8 +5,13 @@
 
 mod common;
 
-use common::{CALLEE, CALLER, MS, Pair, SECOND};
-use media::engine::{Channel, Event, Output, Packet};
+use common::circle::Circle;
+use common::{CALLEE, CALLER, MS, Pair, SECOND, sdp};
+use media::codec::Codec;
+use media::engine::{Answer, Channel, Event, Output, Packet, Srtp};
+use media::g711::Law;
+use media::srtp::sdes::Crypto;
+use media::srtp::{MasterKey, OVERHEAD, Sender, Suite};
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 
@@ -86,6 +91,96 @@ fn a_relayed_packet_allocates_nothing_recorded_or_not() {
     relay(&mut pair, &mut warm_up);
     let mut packets = voices(&mut pair, 3_000);
     assert_eq!(relay(&mut pair, &mut packets), 0, "relay with a recording");
+}
+
+/// Sends what every phone says through the engine for so many frames of 20 ms and counts allocations.
+fn mix(circle: &mut Circle, frames: usize) -> usize {
+    let mut buffer = Box::new(Packet::new());
+    let packets: Vec<Vec<Vec<u8>>> =
+        (0..frames).map(|_| circle.members.iter_mut().map(|m| m.packet()).collect()).collect();
+    let before = ALLOCATIONS.with(Cell::get);
+    let mut sent = 0;
+    for all in &packets {
+        circle.now += 20 * MS;
+        circle.engine.handle_timeout(circle.now);
+        for (member, packet) in circle.members.iter().zip(all) {
+            buffer.copy_from(packet);
+            circle.engine.handle_packet(member.port, Channel::Rtp, member.address, &mut buffer, circle.now);
+        }
+        while let Some(output) = circle.engine.poll_output() {
+            match output {
+                Output::Page { recording, page } => circle.engine.give_back(recording, page),
+                Output::Transmit { channel, .. } => sent += usize::from(channel == Channel::Rtp),
+                Output::Event(_) => {}
+                other => panic!("{other:?}"),
+            }
+        }
+    }
+    let count = ALLOCATIONS.with(Cell::get) - before;
+    // The clock's grid may lie so that a frame more or less falls into the time.
+    assert!(sent.abs_diff(frames * circle.members.len()) <= circle.members.len(), "{sent}");
+    count
+}
+
+#[test]
+fn mixing_allocates_nothing_recorded_or_not() {
+    let (a, mu) = (Codec::G711(Law::A), Codec::G711(Law::Mu));
+    let circles: [&[(Codec, f64)]; 2] = [
+        &[(a, 1070.0), (Codec::G722, 2050.0)],
+        &[(a, 1070.0), (mu, 2050.0), (Codec::G722, 2450.0), (a, 560.0), (mu, 2850.0)],
+    ];
+    for phones in circles {
+        let mut circle = Circle::of(phones);
+        circle.join_all();
+        let ports = circle.ports();
+        circle.run(SECOND);
+        mix(&mut circle, 200);
+        assert_eq!(mix(&mut circle, 1_000), 0, "{phones:?}");
+        circle.engine.record(ports[0], ports[1], circle.now);
+        mix(&mut circle, 500);
+        assert_eq!(mix(&mut circle, 1_000), 0, "{phones:?}, recorded");
+    }
+}
+
+/// The library of Opus allocates a little by itself; what is bounded is that nothing grows.
+#[test]
+fn opus_allocates_no_more_than_its_library_does() {
+    let mut circle = Circle::of(&[(Codec::Opus, 1070.0), (Codec::G711(Law::A), 2050.0)]);
+    circle.join_all();
+    circle.run(SECOND);
+    mix(&mut circle, 200);
+    assert!(mix(&mut circle, 500) <= 500 * 4);
+}
+
+#[test]
+fn a_packet_between_srtp_and_plain_rtp_allocates_nothing() {
+    for suite in Suite::ALL {
+        let mut pair = Pair::opened();
+        let [a, b] = pair.ports();
+        pair.engine.secure(a, Srtp::Required);
+        let (key, salt) = suite.lengths();
+        let key = MasterKey::new(suite, &vec![5; key + salt]).unwrap();
+        let line = Crypto { tag: 1, key: key.clone(), identifier: 0 };
+        let offer = [sdp(pair.phones[CALLER].address, "8"), format!("a=crypto:{line}\r\n").into_bytes()].concat();
+        pair.engine.set_remote_offer(a, &offer, pair.now).unwrap();
+        pair.engine.make_offer(b, Some(a), pair.now);
+        pair.engine.set_remote_answer(b, &sdp(pair.phones[CALLEE].address, "8"), pair.now).unwrap();
+        pair.engine.bridge(a, b, pair.now);
+        pair.engine.make_answer(a, Answer::Joined(b), pair.now).unwrap();
+        let mut sender = Sender::new(&key).unwrap();
+        let mut both = |pair: &mut Pair, frames: usize| {
+            let mut packets = voices(pair, frames);
+            for [first, _] in &mut packets {
+                let len = first.len();
+                first.resize(len + OVERHEAD, 0);
+                let sealed = sender.seal_rtp(first, len).unwrap();
+                first.truncate(sealed);
+            }
+            relay(pair, &mut packets)
+        };
+        both(&mut pair, 500);
+        assert_eq!(both(&mut pair, 2_000), 0, "{suite:?}");
+    }
 }
 
 #[test]

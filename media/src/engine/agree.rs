@@ -8,10 +8,22 @@ use std::time::Instant;
 const NO_SUCH_PORT: SdpRefusal = SdpRefusal::new(399, "No media port");
 
 impl Engine {
+    /// Allows a port these codecs only, in this order of preference, by their encoding names: `PCMA`, `G722`, `opus`,
+    /// `L16/16000` (one of several clocks), `G729` (relayed only) … An empty list allows all, which is the default.
+    ///
+    /// Holds for offers made and answers given from now on. Codecs of the list that the switch speaks are offered even if
+    /// the other side has them not; what both sides share comes first.
+    pub fn allow(&mut self, id: PortId, codecs: &[String]) {
+        if let Some(port) = self.ports.get_mut(id) {
+            port.terms.allowed.0 = (!codecs.is_empty()).then(|| codecs.into());
+        }
+    }
+
     /// The peer offers (an INVITE with a description). Refused with 488, and nothing changed, if it cannot be read, has
     /// no plain RTP audio, or names an address of the other family.
     pub fn set_remote_offer(&mut self, id: PortId, sdp: &[u8], _now: Instant) -> Result<(), SdpRefusal> {
         let port = self.ports.get_mut(id).ok_or(NO_SUCH_PORT)?;
+        port.terms.keying.ready(&mut self.entropy);
         port.terms.offered(sdp)?;
         port.follow();
         Ok(())
@@ -22,24 +34,25 @@ impl Engine {
     ///
     /// So `None` makes a late offer, for an INVITE without a description, and repeats the session under a new version
     /// for a re-INVITE without one. [`Engine::set_remote_answer`] takes the answer, [`Engine::withdraw_offer`] a refusal.
-    pub fn make_offer(&mut self, id: PortId, towards: Option<PortId>, _now: Instant) -> Bytes {
+    pub fn make_offer(&mut self, id: PortId, towards: Option<PortId>, now: Instant) -> Bytes {
         let towards = towards.and_then(|t| self.ports.get(t));
         let (formats, ptime) = towards.map_or((None, Some(20)), |t| (t.terms.to_pass_on(), t.terms.ptime()));
         let Some(port) = self.ports.get_mut(id) else {
             stdx::never!(true, "an offer for a closed port");
             return Bytes::new();
         };
+        port.terms.keying.ready(&mut self.entropy);
         let offer = port.terms.offer(formats, ptime);
-        self.link(id);
+        self.plan_around(id, now);
         offer
     }
 
     /// The peer has refused our offer: what was agreed before stands.
-    pub fn withdraw_offer(&mut self, id: PortId, _now: Instant) {
+    pub fn withdraw_offer(&mut self, id: PortId, now: Instant) {
         if let Some(port) = self.ports.get_mut(id) {
             port.terms.withdraw();
         }
-        self.link(id);
+        self.plan_around(id, now);
     }
 
     /// The peer answers our offer. Another answer to the same offer (a fork, or early media before the final one)
@@ -71,7 +84,9 @@ impl Engine {
     /// Answers a re-INVITE without asking the other side: another address, hold and retrieve, a choice among what is
     /// agreed. Refused with 488, and nothing changed, if it leaves nothing of that.
     pub fn reanswer(&mut self, id: PortId, sdp: &[u8], now: Instant) -> Result<Bytes, SdpRefusal> {
-        let text = self.ports.get_mut(id).ok_or(NO_SUCH_PORT)?.terms.reanswer(sdp)?;
+        let port = self.ports.get_mut(id).ok_or(NO_SUCH_PORT)?;
+        port.terms.keying.ready(&mut self.entropy);
+        let text = port.terms.reanswer(sdp)?;
         self.settled(id, now);
         Ok(text)
     }
@@ -85,6 +100,10 @@ impl Engine {
     fn settled(&mut self, id: PortId, now: Instant) {
         if let Some(port) = self.ports.get_mut(id) {
             port.follow();
+            port.take_keys(now);
+            if port.mouth.is_some() {
+                port.ready_mouth();
+            }
             port.heard = now;
             let silent_at = now + self.config.timeout_of(port);
             self.timers.set(Timer::Silence(id), silent_at);
@@ -94,21 +113,6 @@ impl Engine {
                 self.timers.set(Timer::Report(id), self.clock.next(super::player::FRAME_TIME, now + wait));
             }
         }
-        self.link(id);
-    }
-
-    /// Routes a port's payload types to its peer, and its peer's to it.
-    pub(super) fn link(&mut self, id: PortId) {
-        let Some(peer) = self.ports.get(id).map(|p| p.peer) else { return };
-        let Some(peer) = peer else {
-            if let Some(port) = self.ports.get_mut(id) {
-                port.routes.set(&port.terms.receive, &[]);
-            }
-            return;
-        };
-        if let Some([port, peer]) = self.ports.get_disjoint_mut([id, peer]) {
-            port.routes.set(&port.terms.receive, &peer.terms.send);
-            peer.routes.set(&peer.terms.receive, &port.terms.send);
-        }
+        self.plan_around(id, now);
     }
 }

@@ -18,6 +18,7 @@ pub(super) struct Inbound {
     pub(super) late: u64,
     pub(super) duplicates: u64,
     pub(super) discarded: u64,
+    pub(super) forged: u64,
     jitter_ms: f32,
     pub(super) max_jitter_ms: f32,
 }

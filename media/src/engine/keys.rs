@@ -51,6 +51,8 @@ enum Way {
 
 /// What is sent for a frame's time.
 #[derive(Clone, Debug, PartialEq)]
+// It lives for a moment on the stack.
+#[expect(clippy::large_enum_variant)]
 pub(super) enum Stroke {
     /// A packet of an event; `began` is its timestamp, `None` in the first.
     Event { payload: Event, began: Option<u32> },
@@ -172,7 +174,9 @@ impl Engine {
         let possible = port.event_type().is_some() || (port.has_voice() && digit != '!');
         let pressed = possible && port.keys.press(digit, duration, first);
         if pressed && port.player.is_none() {
-            port.outbound.switch();
+            if self.timers.get(&Timer::Frame(id)).is_none() {
+                port.begin_to_speak();
+            }
             self.timers.set(Timer::Frame(id), port.keys.next().unwrap_or(first));
         }
         pressed

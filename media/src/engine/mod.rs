@@ -5,8 +5,12 @@
 
 mod agree;
 mod digits;
+mod formats;
+mod hear;
 mod inbound;
 mod keys;
+mod mix;
+mod mouth;
 mod negotiation;
 mod outbound;
 mod packet;
@@ -17,15 +21,18 @@ mod recorder;
 mod relay;
 mod report;
 mod routes;
+mod secure;
 mod sound;
 mod source;
 mod track;
 mod types;
+mod voice;
 
 pub use keys::MAX_KEYS;
 pub use packet::Packet;
 pub use quality::{Quality, RemoteView, mos};
 pub use recorder::Page;
+pub use secure::Srtp;
 pub use types::{
     Answer, Channel, Config, Datagram, EndReason, Event, Forward, NoPorts, Output, PortId, RecordingId, SdpRefusal,
     Sound,
@@ -56,6 +63,14 @@ pub struct Engine {
     numbers: BTreeMap<u16, PortId>,
     /// Tones that have been played once: a period each.
     tones: BTreeMap<Tone, Arc<[i16]>>,
+    /// Ports that are decoded, and ports that are mixed for.
+    speakers: Vec<PortId>,
+    listeners: Vec<PortId>,
+    buses: SlotMap<hear::BusId, mix::Bus>,
+    /// The next frame of all that is mixed; beside the timers, whose tree would be rebuilt every 20 ms.
+    mix_at: Option<Instant>,
+    /// The time of the last frame mixed.
+    mixed_until: Option<Instant>,
     timers: Timers<Timer>,
     output: VecDeque<Output>,
 }
@@ -83,6 +98,11 @@ impl Engine {
             stock: VecDeque::new(),
             numbers: BTreeMap::new(),
             tones: BTreeMap::new(),
+            speakers: Vec::new(),
+            listeners: Vec::new(),
+            buses: SlotMap::with_key(),
+            mix_at: None,
+            mixed_until: None,
             timers: Timers::default(),
             output: VecDeque::new(),
         }
@@ -140,6 +160,7 @@ impl Engine {
         self.stop(id);
         self.leave_recording(id, now);
         self.report(id, true, now);
+        self.plan_speaker(id, now);
         let port = self.ports.remove(id)?;
         for timer in [Timer::Frame(id), Timer::Digit(id), Timer::Report(id), Timer::Silence(id)] {
             self.timers.cancel(&timer);
@@ -149,38 +170,6 @@ impl Engine {
         Some(port.quality())
     }
 
-    /// Joins two ports: each hears the other. Either leaves a bridge it was in. The count of silence begins anew.
-    pub fn bridge(&mut self, a: PortId, b: PortId, now: Instant) {
-        if stdx::never!(a == b, "a port bridged with itself") {
-            return;
-        }
-        for (id, other) in [(a, b), (b, a)] {
-            if self.ports.get(id).and_then(|p| p.peer) != Some(other) {
-                self.unbridge(id, now);
-            }
-        }
-        let Some([one, other]) = self.ports.get_disjoint_mut([a, b]) else { return };
-        one.peer = Some(b);
-        other.peer = Some(a);
-        one.heard = now;
-        other.heard = now;
-        self.link(a);
-    }
-
-    /// Parts a port from the one it is bridged with.
-    pub fn unbridge(&mut self, id: PortId, _now: Instant) {
-        let Some(peer) = self.ports.get_mut(id).and_then(|p| p.peer.take()) else { return };
-        if let Some(peer) = self.ports.get_mut(peer) {
-            peer.peer = None;
-            peer.outbound.switch();
-        }
-        if let Some(port) = self.ports.get_mut(id) {
-            port.outbound.switch();
-        }
-        self.link(id);
-        self.link(peer);
-    }
-
     /// How a port sounds so far; nothing but zeros for a closed one.
     pub fn quality(&self, id: PortId, _now: Instant) -> Quality {
         self.ports.get(id).map(Port::quality).unwrap_or_default()
@@ -188,6 +177,9 @@ impl Engine {
 
     /// Does what is due.
     pub fn handle_timeout(&mut self, now: Instant) {
+        if self.mix_at.is_some_and(|at| at <= now) {
+            self.mix(now);
+        }
         while let Some(timer) = self.timers.pop_due(now) {
             match timer {
                 Timer::Frame(id) => self.play_on(id, now),
@@ -209,7 +201,10 @@ impl Engine {
 
     /// When [`Engine::handle_timeout`] wants to be called at the latest.
     pub fn poll_timeout(&self) -> Option<Instant> {
-        self.timers.next()
+        match (self.timers.next(), self.mix_at) {
+            (Some(timer), Some(mix)) => Some(timer.min(mix)),
+            (timer, mix) => timer.or(mix),
+        }
     }
 
     /// The next thing to do or know.
@@ -226,7 +221,7 @@ impl Engine {
             self.timers.set(Timer::Digit(id), at);
         }
         if let Some(digit) = told {
-            self.tell_digit(id, digit);
+            self.tell_digit(id, digit, now);
         }
     }
 
@@ -266,6 +261,9 @@ impl Engine {
         };
         let mut data = Datagram::new();
         report.write(&mut data);
+        if port.security.as_mut().is_some_and(|security| !security.seal_datagram(&mut data, true)) {
+            return;
+        }
         let channel = if port.mux { Channel::Rtp } else { Channel::Rtcp };
         self.output.push_back(Output::Transmit { port: port.number, channel, to, data });
     }

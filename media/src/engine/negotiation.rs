@@ -2,9 +2,12 @@
 //!
 //! The first audio section over plain RTP is ours; every other section is refused with port 0, in its place.
 
+use super::formats::{Allowed, add_laws, has_audio, is_digits, or_transcoded, playable};
+use super::secure::{Keying, Srtp};
 use super::types::SdpRefusal;
-use crate::g711::Law;
-use crate::sdp::{Address, Direction, Format, Media, Session};
+use crate::codec::Codec;
+use crate::sdp::{Address, Attribute, Direction, Format, Media, Session};
+use crate::srtp::sdes::Crypto;
 use bytes::Bytes;
 use std::fmt::Write;
 use std::net::{IpAddr, SocketAddr};
@@ -24,15 +27,17 @@ pub(super) struct Remote {
     stated: Direction,
     ptime: Option<u16>,
     maxptime: Option<u16>,
+    /// Its keys, if it has any for us.
+    pub(super) crypto: Option<Crypto>,
     /// In its order; unknown ones included, whose encoding is empty.
     pub(super) formats: Vec<Format>,
 }
 
 impl Remote {
     /// Reads a description for a port at `local`.
-    pub(super) fn read(sdp: &[u8], local: IpAddr) -> Result<Self, SdpRefusal> {
+    pub(super) fn read(sdp: &[u8], local: IpAddr, keying: &Keying) -> Result<Self, SdpRefusal> {
         let session = Session::parse(sdp).map_err(|e| SdpRefusal::new(399, e.text()))?;
-        let ours = our_section(&session)?;
+        let ours = our_section(&session, keying)?;
         let media = &session.media[ours];
         let connection = media.connection.as_ref().or(session.connection.as_ref());
         let Some(connection) = connection else { return Err(SdpRefusal::new(399, "No c= line")) };
@@ -56,6 +61,7 @@ impl Remote {
             stated,
             ptime: media.ptime,
             maxptime: media.maxptime,
+            crypto: keying.line(media),
             formats,
             sections: session.media.iter().map(section).collect(),
         })
@@ -72,15 +78,22 @@ impl Remote {
     }
 }
 
-fn our_section(session: &Session) -> Result<usize, SdpRefusal> {
+/// The first section with keys if keys are wanted, else the first without.
+fn our_section(session: &Session, keying: &Keying) -> Result<usize, SdpRefusal> {
     let audio = || session.media.iter().enumerate().filter(|(_, m)| m.is_audio());
-    if let Some((i, _)) = audio().find(|(_, m)| m.is_plain_rtp() && m.port != 0) {
+    let possible = || audio().filter(|(_, m)| m.port != 0 && keying.accepts(m));
+    let keyed = possible().find(|(_, m)| keying.line(m).is_some());
+    if let Some((i, _)) = keyed.or_else(|| possible().next()) {
         return Ok(i);
     }
     match audio().find(|(_, m)| m.port != 0) {
         Some(_) => Err(SdpRefusal::new(302, "Incompatible transport protocol")),
         None => Err(SdpRefusal::new(304, "Media type not available")),
     }
+}
+
+fn crypto_line(line: &Crypto) -> Attribute {
+    Attribute { name: "crypto".to_owned(), value: Some(line.to_string()) }
 }
 
 fn section(media: &Media) -> (String, String, String) {
@@ -135,6 +148,8 @@ pub(super) struct Terms {
     /// The last offer was the peer's, and whether it has been answered.
     asked: bool,
     answered: bool,
+    pub(super) allowed: Allowed,
+    pub(super) keying: Keying,
     pub(super) remote: Option<Remote>,
     /// What the peer may send, in our payload numbers.
     pub(super) receive: Vec<Format>,
@@ -153,6 +168,8 @@ impl Terms {
             before: None,
             asked: false,
             answered: false,
+            allowed: Allowed::default(),
+            keying: Keying::default(),
             remote: None,
             receive: Vec::new(),
             send: Vec::new(),
@@ -161,7 +178,7 @@ impl Terms {
 
     /// The peer offers.
     pub(super) fn offered(&mut self, sdp: &[u8]) -> Result<(), SdpRefusal> {
-        let remote = Remote::read(sdp, self.local)?;
+        let remote = Remote::read(sdp, self.local, &self.keying)?;
         if !has_audio(&remote.formats) {
             return Err(NO_COMMON_FORMAT);
         }
@@ -176,30 +193,31 @@ impl Terms {
         self.answered.then(|| self.text.clone())
     }
 
-    /// What the switch can play itself, out of the present offer; `None` unless it begins with G.711.
+    /// What the switch can play itself, out of the present offer.
     pub(super) fn playable(&self) -> Option<Vec<Format>> {
-        let offer = &self.remote.as_ref().filter(|_| self.asked)?.formats;
-        offer.iter().find(|f| f.is_sound())?.law()?;
-        Some(offer.iter().filter(|f| f.law().is_some() || is_digits(f)).cloned().collect())
+        playable(&self.remote.as_ref().filter(|_| self.asked)?.formats, &self.allowed)
     }
 
     /// What has been `agreed` elsewhere, in the present offer's payload numbers; `None` if nothing of it was offered.
     pub(super) fn matching(&self, agreed: &[Format]) -> Option<Vec<Format>> {
         let offer = &self.remote.as_ref().filter(|_| self.asked)?.formats;
         let common = agreed.iter().filter_map(|theirs| {
-            let ours = offer.iter().find(|f| f.same_codec(theirs))?;
+            let ours = offer.iter().find(|f| f.same_codec(theirs) && self.allowed.permits(f))?;
             // Parameters travel from end to end, the number does not.
             let fmtp = theirs.fmtp.clone().or_else(|| ours.fmtp.clone());
             Some(Format { fmtp, ..ours.clone() })
         });
-        or_other_law(common.collect(), offer, agreed)
+        or_transcoded(common.collect(), offer, agreed, &self.allowed)
     }
 
     /// Answers the present offer with these formats.
     pub(super) fn answer(&mut self, formats: Vec<Format>) -> Bytes {
         let direction = self.remote.as_ref().map_or(Direction::SendRecv, |r| r.stated.reversed());
         let ptime = self.remote.as_ref().and_then(|r| r.ptime);
-        self.say(&formats, direction, ptime);
+        let theirs = self.remote.as_ref().and_then(|r| r.crypto.clone());
+        self.keying.agreed = theirs.and_then(|theirs| Some((theirs.clone(), self.keying.answer(&theirs)?)));
+        let ours: Vec<Crypto> = self.keying.agreed.iter().map(|(_, ours)| ours.clone()).collect();
+        self.say(&formats, direction, ptime, &ours);
         self.receive.clone_from(&formats);
         self.send = formats;
         self.asked = true;
@@ -209,14 +227,14 @@ impl Terms {
 
     /// Answers a new offer within what is agreed; nothing changes if that is impossible.
     pub(super) fn reanswer(&mut self, sdp: &[u8]) -> Result<Bytes, SdpRefusal> {
-        let remote = Remote::read(sdp, self.local)?;
+        let remote = Remote::read(sdp, self.local, &self.keying)?;
         let offer = &remote.formats;
         let common: Vec<Format> = if self.send.is_empty() {
-            offer.iter().filter(|f| f.law().is_some() || is_digits(f)).cloned().collect()
+            offer.iter().filter(|f| (f.law().is_some() && self.allowed.permits(f)) || is_digits(f)).cloned().collect()
         } else {
             offer.iter().filter(|f| self.send.iter().any(|agreed| agreed.same_codec(f))).cloned().collect()
         };
-        let formats = or_other_law(common, offer, &self.send).ok_or(NO_COMMON_FORMAT)?;
+        let formats = or_transcoded(common, offer, &self.send, &self.allowed).ok_or(NO_COMMON_FORMAT)?;
         self.remote = Some(remote);
         Ok(self.answer(formats))
     }
@@ -224,19 +242,10 @@ impl Terms {
     /// What to offer to the other side of this port: all it was offered or has agreed to, in its order.
     pub(super) fn to_pass_on(&self) -> Option<Vec<Format>> {
         let remote = self.remote.as_ref()?;
-        let source = if self.send.is_empty() { &remote.formats } else { &self.send };
+        let open = self.send.is_empty() || (self.asked && !self.answered);
+        let source = if open { &remote.formats } else { &self.send };
         let mut formats: Vec<Format> = source.iter().filter(|f| f.is_known()).cloned().collect();
-        for law in [Law::A, Law::Mu] {
-            let has = |l: Law| formats.iter().any(|f| f.law() == Some(l));
-            // We turn one law into the other, so whoever has one can be offered both.
-            if has(law.other()) && !has(law) {
-                let pt = if law == Law::A { 8 } else { 0 };
-                let taken = formats.iter().any(|f| f.pt == pt);
-                let at = formats.iter().position(|f| !f.is_sound()).unwrap_or(formats.len());
-                formats.extend(Format::of_static(pt).filter(|_| !taken));
-                formats[at..].rotate_right(usize::from(!taken));
-            }
-        }
+        add_laws(&mut formats);
         Some(formats)
     }
 
@@ -245,15 +254,24 @@ impl Terms {
     /// An offer within a session has a section for each of the last description's (RFC 3264 §8) and always another
     /// version: who asked for it (a re-INVITE without a description) may take the same version for an old one.
     pub(super) fn offer(&mut self, formats: Option<Vec<Format>>, ptime: Option<u16>) -> Bytes {
+        let formats = formats.map(|offered| {
+            let transcodable = offered.iter().any(|f| Codec::of(f).is_some());
+            let mut formats = self.allowed.choose(offered);
+            if transcodable {
+                self.allowed.complete(&mut formats);
+            }
+            formats
+        });
         let formats = match formats.filter(|f| has_audio(f)) {
             Some(formats) => formats,
-            None if self.receive.is_empty() => defaults(),
+            None if self.receive.is_empty() => self.allowed.defaults(),
             None => self.receive.clone(),
         };
         if self.remote.is_some() {
             self.text = Bytes::new();
         }
-        self.say(&formats, Direction::SendRecv, ptime);
+        let ours = self.keying.offer();
+        self.say(&formats, Direction::SendRecv, ptime, &ours);
         let before = std::mem::replace(&mut self.receive, formats);
         self.before.get_or_insert(before);
         self.asked = false;
@@ -278,7 +296,7 @@ impl Terms {
         if self.receive.is_empty() {
             return Err(SdpRefusal::new(399, "Answer without an offer"));
         }
-        let remote = Remote::read(sdp, self.local)?;
+        let remote = Remote::read(sdp, self.local, &self.keying)?;
         let agreed = remote.formats.iter().filter_map(|theirs| {
             let ours = self.receive.iter().find(|ours| {
                 // Some leave out the mapping of a number that we have mapped.
@@ -290,23 +308,36 @@ impl Terms {
         if !has_audio(&agreed) {
             return Err(NO_COMMON_FORMAT);
         }
+        self.keying.answered(remote.crypto.as_ref())?;
         self.send = agreed;
         self.remote = Some(remote);
         self.before = None;
         Ok(())
     }
 
+    /// What a first offer is carried by.
+    fn transport(&self) -> &'static str {
+        if self.keying.policy == Srtp::Required { "RTP/SAVP" } else { "RTP/AVP" }
+    }
+
     /// Makes our description; its version moves on only if it says something new (RFC 3264 §8).
-    fn say(&mut self, formats: &[Format], direction: Direction, ptime: Option<u16>) {
-        let text = self.print(self.version, formats, direction, ptime);
+    fn say(&mut self, formats: &[Format], direction: Direction, ptime: Option<u16>, keys: &[Crypto]) {
+        let text = self.print(self.version, formats, direction, ptime, keys);
         if text != self.text {
-            let text = self.print(self.version + 1, formats, direction, ptime);
+            let text = self.print(self.version + 1, formats, direction, ptime, keys);
             self.version += 1;
             self.text = text;
         }
     }
 
-    fn print(&self, version: u64, formats: &[Format], direction: Direction, ptime: Option<u16>) -> Bytes {
+    fn print(
+        &self,
+        version: u64,
+        formats: &[Format],
+        direction: Direction,
+        ptime: Option<u16>,
+        keys: &[Crypto],
+    ) -> Bytes {
         let remote = self.remote.as_ref();
         let own = Address::Ip(self.local);
         let mut text = String::with_capacity(512);
@@ -321,7 +352,7 @@ impl Terms {
             let media = Media {
                 kind: "audio".to_owned(),
                 port: self.number,
-                proto: remote.map_or("RTP/AVP", |r| r.sections[r.ours].1.as_str()).to_owned(),
+                proto: remote.map_or(self.transport(), |r| r.sections[r.ours].1.as_str()).to_owned(),
                 formats: formats.to_vec(),
                 tokens: Vec::new(),
                 connection: None,
@@ -330,7 +361,7 @@ impl Terms {
                 rtcp_mux: remote.is_some_and(|r| r.rtcp_mux),
                 ptime,
                 maxptime: remote.and_then(|r| r.maxptime),
-                attributes: Vec::new(),
+                attributes: keys.iter().map(crypto_line).collect(),
             };
             write!(text, "{media}")?;
             refused(&mut text, after)
@@ -341,33 +372,3 @@ impl Terms {
 }
 
 const NO_COMMON_FORMAT: SdpRefusal = SdpRefusal::new(305, "Incompatible media format");
-
-fn is_digits(format: &Format) -> bool {
-    format.is_telephone_event() && format.clock == 8_000
-}
-
-fn has_audio(formats: &[Format]) -> bool {
-    formats.iter().any(Format::is_sound)
-}
-
-/// `common` if there is sound in it; else, if one side has one law of G.711 and the other side the other, what of the
-/// offer is G.711 or accompanies it.
-fn or_other_law(common: Vec<Format>, offer: &[Format], agreed: &[Format]) -> Option<Vec<Format>> {
-    if has_audio(&common) {
-        return Some(common);
-    }
-    let converts = agreed.iter().any(|f| f.law().is_some()) && offer.iter().any(|f| f.law().is_some());
-    converts.then(|| offer.iter().filter(|f| f.law().is_some()).cloned().chain(common).collect())
-}
-
-/// What every phone has.
-fn defaults() -> Vec<Format> {
-    let digits = Format {
-        pt: 101,
-        encoding: "telephone-event".to_owned(),
-        clock: 8_000,
-        channels: 1,
-        fmtp: Some("0-16".to_owned()),
-    };
-    [0, 8].into_iter().filter_map(Format::of_static).chain([digits]).collect()
-}

@@ -33,7 +33,10 @@ enum Feed {
         timestamp: u32,
         first: u16,
     },
-    Player,
+    /// What the switch plays or mixes; its next packet has this timestamp.
+    Own {
+        next: u32,
+    },
 }
 
 impl Outbound {
@@ -68,7 +71,7 @@ impl Outbound {
     ) -> Option<Header> {
         let fresh = match &self.feed {
             Feed::Relay { ssrc, epoch: of, .. } => *ssrc != header.ssrc || *of != epoch,
-            Feed::Nothing | Feed::Player => true,
+            Feed::Nothing | Feed::Own { .. } => true,
         };
         if fresh {
             self.feed = Feed::Relay {
@@ -102,17 +105,24 @@ impl Outbound {
         })
     }
 
-    /// The header of a frame of a sound of our own: `samples` long at 8 kHz, after `skipped` samples not sent.
-    pub(super) fn play(&mut self, payload_type: u8, samples: u32, skipped: u32, micros: u64) -> Header {
-        let (timestamp, marker) = match (&self.feed, self.last) {
-            (Feed::Player, Some(last)) => (last.timestamp.wrapping_add(samples + skipped), skipped > 0),
-            (_, _) => (self.continued(80, micros), true),
+    /// The header of a packet of our own that lasts `ticks`, after `skipped` ticks not sent. `clock` is its ticks in 10 ms.
+    pub(super) fn play(
+        &mut self,
+        payload_type: u8,
+        (ticks, skipped): (u32, u32),
+        clock: u16,
+        payload_len: usize,
+        micros: u64,
+    ) -> Header {
+        let (timestamp, marker) = match self.feed {
+            Feed::Own { next } => (next.wrapping_add(skipped), skipped > 0),
+            Feed::Nothing | Feed::Relay { .. } => (self.continued(clock, micros), true),
         };
-        self.feed = Feed::Player;
+        self.feed = Feed::Own { next: timestamp.wrapping_add(ticks) };
         let sequence = self.next_sequence;
-        self.sent(sequence, Last { timestamp, micros, clock: 80 }, samples as usize);
+        self.sent(sequence, Last { timestamp, micros, clock }, payload_len);
         let ssrc = self.ssrc;
-        Header { marker, payload_type, sequence, timestamp, ssrc, payload_at: 12, payload_len: samples as usize }
+        Header { marker, payload_type, sequence, timestamp, ssrc, payload_at: 12, payload_len }
     }
 
     /// The header of a packet of an event that has begun at `began`, or begins now. `clock` is its ticks in 10 ms.
@@ -175,8 +185,8 @@ mod tests {
     #[test]
     fn a_tone_and_two_talkers_are_one_stream() {
         let mut outbound = Outbound::new(77, 100, 5_000);
-        let tone = outbound.play(0, 160, 0, 0);
-        let tone2 = outbound.play(0, 160, 0, 20_000);
+        let tone = outbound.play(0, (160, 0), 80, 160, 0);
+        let tone2 = outbound.play(0, (160, 0), 80, 160, 20_000);
         assert!(tone.marker && !tone2.marker);
         assert_eq!((tone2.sequence, tone2.timestamp), (101, 5_160));
         let a = outbound.relay(&header(1, 65_535, 0xffff_ff00), 1, 0, 80, 50_000).unwrap();

@@ -63,6 +63,22 @@ impl Packet {
         self.len == 0
     }
 
+    /// The datagram and so many octets after it; `None` if they are not there.
+    #[inline]
+    pub(crate) fn with_room(&mut self, more: usize) -> Option<&mut [u8]> {
+        self.bytes.get_mut(self.start..self.start + self.len + more)
+    }
+
+    /// The datagram has become so long; false if that is beyond the buffer.
+    #[inline]
+    pub(crate) fn lengthen(&mut self, len: usize) -> bool {
+        let fits = self.start + len <= self.bytes.len();
+        if fits {
+            self.len = len;
+        }
+        fits
+    }
+
     /// Keeps `len` octets that begin `front` octets into the datagram; false, and nothing done, if they are not there.
     #[inline]
     pub(crate) fn narrow(&mut self, front: usize, len: usize) -> bool {

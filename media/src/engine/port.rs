@@ -1,8 +1,10 @@
 //! A leg's media end: everything that belongs to one port.
 
 use super::digits::Digits;
+use super::hear::{BusId, Levels, Way};
 use super::inbound::Inbound;
 use super::keys::Keys;
+use super::mouth::Mouth;
 use super::negotiation::Terms;
 use super::outbound::Outbound;
 use super::player::Player;
@@ -10,8 +12,9 @@ use super::quality::{Quality, RemoteView, mos};
 use super::recorder::Side;
 use super::report::Reports;
 use super::routes::Routes;
+use super::secure::Security;
 use super::types::{PortId, RecordingId};
-use crate::g711::Law;
+use super::voice::{Rates, Voice};
 use std::net::{IpAddr, SocketAddr};
 use std::time::Instant;
 use stdx::Entropy;
@@ -32,8 +35,29 @@ pub(super) struct Port {
     /// What the switch presses.
     pub(super) keys: Keys,
     pub(super) recording: Option<(RecordingId, Side)>,
-    /// Whom it is bridged with.
-    pub(super) peer: Option<PortId>,
+    /// Its row of the hear-matrix, ordered, and its column.
+    pub(super) hears: Vec<PortId>,
+    pub(super) heard_by: Vec<PortId>,
+    /// By which way it hears, and whose packets it gets if they are relayed to it.
+    pub(super) way: Way,
+    pub(super) relayed_from: Option<PortId>,
+    /// To whom its packets pass in place.
+    pub(super) relay_to: Option<PortId>,
+    /// The sum it shares.
+    pub(super) bus: Option<BusId>,
+    /// What its peer says, decoded; made by the first packet that is wanted so.
+    pub(super) voice: Option<Box<Voice>>,
+    /// At which rates its voice is wanted; `None` if not at all.
+    pub(super) wanted: Option<Rates>,
+    /// What the switch says to its peer, encoded.
+    pub(super) mouth: Option<Box<Mouth>>,
+    pub(super) levels: Levels,
+    /// SRTP, once its keys are agreed.
+    pub(super) security: Option<Box<Security>>,
+    /// A recording writes its packets as they come; else what is decoded of them.
+    pub(super) records_packets: bool,
+    /// Its digits pass on as they come.
+    pub(super) digits_relayed: bool,
     /// The payload type of the last sound received.
     pub(super) heard_as: Option<u8>,
     /// When anything of the peer came last, or the count began anew.
@@ -61,7 +85,19 @@ impl Port {
             player: None,
             keys: Keys::default(),
             recording: None,
-            peer: None,
+            hears: Vec::new(),
+            heard_by: Vec::new(),
+            way: Way::None,
+            relayed_from: None,
+            relay_to: None,
+            bus: None,
+            voice: None,
+            wanted: None,
+            mouth: None,
+            levels: Levels::default(),
+            security: None,
+            records_packets: true,
+            digits_relayed: false,
             heard_as: None,
             heard: now,
             started: false,
@@ -87,14 +123,9 @@ impl Port {
         self.terms.remote.as_ref().is_some_and(super::negotiation::Remote::is_holding)
     }
 
-    /// As what the switch's own sounds leave.
-    pub(super) fn voice(&self) -> Option<(Law, u8)> {
-        self.terms.send.iter().find_map(|f| Some((f.law()?, f.pt)))
-    }
-
     /// True if a sound of the switch can be sent.
     pub(super) fn has_voice(&self) -> bool {
-        self.voice().is_some()
+        self.speech().is_some()
     }
 
     /// The payload type of events, and its ticks in 10 ms: of the clock that sound has, if there are several (RFC 4733 §2.5.1.2).
@@ -144,6 +175,7 @@ impl Port {
             late: self.inbound.late,
             duplicates: self.inbound.duplicates,
             discarded: self.inbound.discarded,
+            forged: self.inbound.forged,
             jitter_ms: self.inbound.jitter_ms(),
             max_jitter_ms: self.inbound.max_jitter_ms,
             rtt_ms: self.reports.rtt.map(|rtt| rtt.as_secs_f32() * 1_000.0),

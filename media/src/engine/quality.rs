@@ -17,6 +17,8 @@ pub struct Quality {
     pub duplicates: u64,
     /// Datagrams dropped: strangers', malformed, of a payload type that was not agreed.
     pub discarded: u64,
+    /// SRTP packets dropped because their tag did not fit.
+    pub forged: u64,
     /// Interarrival jitter (RFC 3550 §6.4.1) at the end, in milliseconds.
     pub jitter_ms: f32,
     /// The highest jitter seen, in milliseconds.

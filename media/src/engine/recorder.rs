@@ -151,6 +151,13 @@ impl Recorder {
         self.write(side, at, FRAME, |i| pcm[i]);
     }
 
+    /// A frame of a voice that was decoded, heard at `due`.
+    pub(super) fn decoded(&mut self, side: Side, pcm: &[i16; FRAME], due: Instant, out: &mut VecDeque<Output>) {
+        if !self.taken[side as usize] {
+            self.sound(side, pcm, due, out);
+        }
+    }
+
     /// A page that has been written comes back.
     pub(super) fn give_back(&mut self, page: Page) {
         self.out = self.out.saturating_sub(1);

@@ -5,6 +5,7 @@ use super::packet::Packet;
 use super::port::Port;
 use super::routes::{Class, Onward, Route};
 use super::types::{Channel, EndReason, Event, Forward, Output, PortId};
+use super::voice::Voice;
 use super::{Engine, Timer};
 use crate::rtp::{self, Header};
 use std::net::SocketAddr;
@@ -23,28 +24,47 @@ impl Engine {
         now: Instant,
     ) -> Option<Forward> {
         let port = self.ports.get_mut(id)?;
-        if channel == Channel::Rtcp || (port.mux && rtp::is_rtcp(packet.as_slice())) {
+        let rtcp = channel == Channel::Rtcp || (port.mux && rtp::is_rtcp(packet.as_slice()));
+        if let Some(security) = &mut port.security
+            && let Err(fault) = security.open(packet, rtcp, now)
+        {
+            port.inbound.count(fault);
+            return None;
+        }
+        if rtcp {
             self.hear_report(id, from, packet.as_slice(), now);
             return None;
         }
         let micros = self.clock.micros(now);
-        let (header, route) = open(port, from, packet.as_slice(), micros, now)?;
+        let (header, mut route) = open(port, from, packet.as_slice(), micros, now)?;
+        if route.class == Class::Audio && port.heard_as != Some(header.payload_type) {
+            port.heard_as = Some(header.payload_type);
+            self.plan_around(id, now);
+            route = self.ports.get(id)?.routes.of(header.payload_type);
+        }
+        let port = self.ports.get_mut(id)?;
         let epoch = port.inbound.epoch;
         if !port.started {
             port.started = true;
             self.output.push_back(Output::Event(Event::Started { port: id }));
         }
         let payload = packet.as_slice().get(header.payload_at..header.payload_at + header.payload_len)?;
-        let (peer, recording) = (port.peer, port.recording);
+        let (peer, recording) = (port.relay_to, port.recording);
+        if port.wanted.is_some() && route.class != Class::Digits {
+            port.listen(&header, epoch, &route, payload);
+        }
         if route.class == Class::Digits {
-            self.hear_digit(id, &header, payload, route.clock, now);
+            self.hear_digit(id, &header, payload, &route, now);
         } else if let (Class::Audio, Some((recording, side))) = (route.class, recording) {
             match (self.recordings.get_mut(recording), route.law) {
                 (Some(recorder), Some(law)) => {
                     recorder.voice(side, &header, (law, payload), epoch, now, &mut self.output);
                 }
-                (Some(_), None) => self.end_recording(recording, EndReason::UnsupportedCodec, now),
-                (None, _) => {}
+                (Some(_), None) if route.codec.is_none() => {
+                    self.end_recording(recording, EndReason::UnsupportedCodec, now);
+                }
+                // What is decoded is written by the mixer.
+                (Some(_) | None, _) => {}
             }
         }
 
@@ -68,21 +88,34 @@ impl Engine {
         if let (Onward::Convert(_), Some(law)) = (route.onward, route.law) {
             law.convert(payload);
         }
+        if peer.security.as_mut().is_some_and(|security| !security.seal(packet)) {
+            return None;
+        }
         Some(Forward { port: peer.number, channel: Channel::Rtp, to })
     }
 
-    fn hear_digit(&mut self, id: PortId, header: &Header, payload: &[u8], clock: u16, now: Instant) {
+    fn hear_digit(&mut self, id: PortId, header: &Header, payload: &[u8], route: &Route, now: Instant) {
         let Some(port) = self.ports.get_mut(id) else { return };
-        let told = port.digits.packet(port.inbound.epoch, header.timestamp, payload, clock, now);
+        port.digits_relayed = route.onward != Onward::Drop;
+        let told = port.digits.packet(port.inbound.epoch, header.timestamp, payload, route.clock, now);
         if let (false, Some(at)) = (port.listening, port.digits.deadline()) {
             port.listening = true;
             self.timers.set(Timer::Digit(id), at);
         }
-        told.into_iter().flatten().for_each(|digit| self.tell_digit(id, digit));
+        told.into_iter().flatten().for_each(|digit| self.tell_digit(id, digit, now));
     }
 
-    pub(super) fn tell_digit(&mut self, port: PortId, (digit, duration): Digit) {
-        self.output.push_back(Output::Event(Event::Dtmf { port, digit, duration }));
+    /// Tells of a press, and presses the key towards who hears this port alone, unless its packets have passed on already.
+    pub(super) fn tell_digit(&mut self, id: PortId, (digit, duration): Digit, now: Instant) {
+        self.output.push_back(Output::Event(Event::Dtmf { port: id, digit, duration }));
+        let Some(port) = self.ports.get(id) else { return };
+        for listener in port.heard_by.clone() {
+            let Some(other) = self.ports.get(listener) else { continue };
+            let passed = other.relayed_from == Some(id) && self.ports.get(id).is_some_and(|p| p.digits_relayed);
+            if other.hears == [id] && !passed {
+                self.digit(listener, digit, duration, now);
+            }
+        }
     }
 
     fn hear_report(&mut self, id: PortId, from: SocketAddr, datagram: &[u8], now: Instant) {
@@ -94,6 +127,23 @@ impl Engine {
             port.heard = now;
         } else {
             port.inbound.discarded += 1;
+        }
+    }
+}
+
+impl Port {
+    /// A packet of a voice that is decoded.
+    fn listen(&mut self, header: &Header, epoch: u32, route: &Route, payload: &[u8]) {
+        let Some(wanted) = self.wanted else { return };
+        match (&mut self.voice, route.codec, route.class) {
+            (Some(voice), Some(codec), _) => voice.push(header, epoch, Some(codec), payload),
+            (Some(voice), None, Class::Noise) => voice.push(header, epoch, None, payload),
+            (None, Some(codec), _) => {
+                let mut voice = Box::new(Voice::new(codec, wanted));
+                voice.push(header, epoch, Some(codec), payload);
+                self.voice = Some(voice);
+            }
+            (_, None, _) => {}
         }
     }
 }
@@ -125,7 +175,6 @@ fn open(port: &mut Port, from: SocketAddr, datagram: &[u8], micros: u64, now: In
         return None;
     }
     if route.class == Class::Audio {
-        port.heard_as = Some(header.payload_type);
         port.inbound.measure(header.timestamp, route.clock, micros);
     }
     Some((header, route))

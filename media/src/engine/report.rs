@@ -119,6 +119,12 @@ impl Clock {
         self.epoch.unwrap_or(now) + Duration::from_micros(micros)
     }
 
+    /// The last multiple of `step` at or before `now`.
+    pub(super) fn floor(&self, step: Duration, now: Instant) -> Instant {
+        let step = step.as_micros().max(1) as u64;
+        self.epoch.unwrap_or(now) + Duration::from_micros(self.micros(now) / step * step)
+    }
+
     /// NTP time: seconds since 1900 and their fraction.
     pub(super) fn ntp(&self, now: Instant) -> u64 {
         let micros = self.wall.at(self.epoch.unwrap_or(now)) * 1_000 + self.micros(now);

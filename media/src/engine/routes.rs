@@ -2,6 +2,7 @@
 //!
 //! Decided when descriptions or bridges change; a packet only looks up.
 
+use crate::codec::Codec;
 use crate::g711::Law;
 use crate::sdp::Format;
 
@@ -35,6 +36,8 @@ pub(super) struct Route {
     pub(super) class: Class,
     /// Set if it is G.711.
     pub(super) law: Option<Law>,
+    /// Set if it can be decoded.
+    pub(super) codec: Option<Codec>,
     pub(super) onward: Onward,
     /// Timestamp ticks in 10 ms.
     pub(super) clock: u16,
@@ -46,17 +49,18 @@ pub(super) struct Routes(Box<[Route; 128]>);
 
 impl Routes {
     pub(super) fn none() -> Self {
-        Self(Box::new([Route { class: Class::Unknown, law: None, onward: Onward::Drop, clock: 80 }; 128]))
+        Self(Box::new([Route { class: Class::Unknown, law: None, codec: None, onward: Onward::Drop, clock: 80 }; 128]))
     }
 
     /// Routes what is `received` here to a side that takes `onward`.
     pub(super) fn set(&mut self, received: &[Format], onward: &[Format]) {
-        self.0.fill(Route { class: Class::Unknown, law: None, onward: Onward::Drop, clock: 80 });
+        self.0.fill(Route { class: Class::Unknown, law: None, codec: None, onward: Onward::Drop, clock: 80 });
         for format in received {
             if let Some(route) = self.0.get_mut(usize::from(format.pt)) {
                 *route = Route {
                     class: class(format),
                     law: format.law(),
+                    codec: Codec::of(format),
                     onward: leaves_as(format, onward),
                     clock: (format.clock / 100).clamp(1, u32::from(u16::MAX)) as u16,
                 };
@@ -80,7 +84,8 @@ fn class(format: &Format) -> Class {
     }
 }
 
-fn leaves_as(format: &Format, onward: &[Format]) -> Onward {
+/// As what a format leaves towards a side that takes these.
+pub(super) fn leaves_as(format: &Format, onward: &[Format]) -> Onward {
     if let Some(same) = onward.iter().find(|f| f.same_codec(format)) {
         return Onward::As(same.pt);
     }

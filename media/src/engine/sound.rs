@@ -1,13 +1,12 @@
 //! Sounds and recordings, for the ports of an engine.
 
+use super::hear::Way;
 use super::keys::Stroke;
-use super::player::{FRAME, FRAME_TIME, Player};
+use super::player::{FRAME_TIME, Player};
 use super::port::Port;
 use super::recorder::{Page, Recorder};
-use super::types::{Channel, Datagram, EndReason, Event, Output, PortId, RecordingId, Sound};
+use super::types::{EndReason, Event, Output, PortId, RecordingId, Sound};
 use super::{Engine, Timer};
-use crate::rtp::{HEADER, Header};
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -19,9 +18,10 @@ impl Engine {
     pub fn play(&mut self, id: PortId, sound: Sound, repeat: bool, now: Instant) -> bool {
         self.clock.begin(now);
         let Some(port) = self.ports.get_mut(id) else { return false };
-        if port.voice().is_none() {
+        if !port.has_voice() {
             return false;
         }
+        port.begin_to_speak();
         let pcm = match sound {
             Sound::Prompt(pcm) => pcm,
             Sound::Tone(tone) => {
@@ -32,7 +32,6 @@ impl Engine {
         // All players of an engine tick together.
         let next = self.clock.next(FRAME_TIME, now);
         port.player = Some(Player::new(pcm, repeat, next));
-        port.outbound.switch();
         self.timers.set(Timer::Frame(id), next);
         self.take_channel(id, true);
         true
@@ -42,8 +41,8 @@ impl Engine {
     pub fn stop(&mut self, id: PortId) {
         let Some(port) = self.ports.get_mut(id) else { return };
         if port.player.take().is_some() {
-            port.outbound.switch();
             if port.keys.next().is_none() {
+                port.fall_silent();
                 self.timers.cancel(&Timer::Frame(id));
             }
             self.take_channel(id, false);
@@ -73,6 +72,8 @@ impl Engine {
         if let Some(recorder) = self.recordings.get(id) {
             self.timers.set(Timer::Page(id), recorder.deadline());
         }
+        self.clock.begin(now);
+        [left, right].into_iter().for_each(|port| self.plan_around(port, now));
         id
     }
 
@@ -91,10 +92,11 @@ impl Engine {
     pub(super) fn end_recording(&mut self, id: RecordingId, reason: EndReason, now: Instant) {
         let Some(recorder) = self.recordings.remove(id) else { return };
         self.timers.cancel(&Timer::Page(id));
-        for port in recorder.ports.into_iter().flatten() {
-            if let Some(port) = self.ports.get_mut(port) {
+        for id in recorder.ports.into_iter().flatten() {
+            if let Some(port) = self.ports.get_mut(id) {
                 port.recording = None;
             }
+            self.plan_speaker(id, now);
         }
         recorder.end(reason, now, &mut self.output);
     }
@@ -121,7 +123,7 @@ impl Engine {
     /// Sends the frames of a port's sound and keys that are due.
     pub(super) fn play_on(&mut self, id: PortId, now: Instant) {
         let Some(port) = self.ports.get_mut(id) else { return };
-        let mut skipped = port.player.as_mut().map_or(0, |p| p.skip(now)) * FRAME as u32;
+        let mut skipped = port.player.as_mut().map_or(0, |p| p.skip(now));
         let mut recorder = match port.recording {
             Some((recording, side)) => self.recordings.get_mut(recording).map(|r| (r, side.other())),
             None => None,
@@ -144,7 +146,7 @@ impl Engine {
                         let (Some((pt, clock)), Some(to)) = (events, port.rtp_target()) else { continue };
                         let header = port.outbound.event(pt, began, clock, micros);
                         port.keys.began(header.timestamp);
-                        self.output.push_back(port.transmit(&header, payload.octets(clock), to));
+                        self.output.extend(port.transmit(&header, &payload.octets(clock), to));
                         continue;
                     }
                     Some(Stroke::Pause) => continue,
@@ -156,14 +158,19 @@ impl Engine {
             if let Some((recorder, side)) = &mut recorder {
                 recorder.sound(*side, &frame, due, &mut self.output);
             }
-            let (Some(to), Some((law, payload_type))) = (port.rtp_target(), port.voice()) else { continue };
-            let header = port.outbound.play(payload_type, FRAME as u32, std::mem::take(&mut skipped), micros);
-            let payload = frame.iter().map(|s| law.encode(*s));
-            self.output.push_back(port.transmit(&header, payload, to));
+            let (Some(to), Some(mut mouth)) = (port.rtp_target(), port.mouth.take()) else { continue };
+            mouth.say_narrow(&frame);
+            let (clock, pt, missed) = (mouth.clock(), mouth.payload_type, mouth.frame_ticks() * skipped);
+            while let Some(utterance) = mouth.next() {
+                let ticks = (utterance.ticks, if std::mem::take(&mut skipped) > 0 { missed } else { 0 });
+                let header = port.outbound.play(pt, ticks, clock, utterance.payload.len(), micros);
+                self.output.extend(port.transmit(&header, utterance.payload, to));
+            }
+            port.mouth = Some(mouth);
         }
         match port.next_frame() {
             Some(next) => self.timers.set(Timer::Frame(id), next),
-            None => port.outbound.switch(),
+            None => port.fall_silent(),
         }
         if played {
             self.take_channel(id, false);
@@ -173,21 +180,28 @@ impl Engine {
 }
 
 impl Port {
+    /// The switch takes the floor.
+    pub(super) fn begin_to_speak(&mut self) {
+        self.ready_mouth();
+        self.mouth.iter_mut().for_each(|mouth| mouth.hush());
+        self.outbound.switch();
+    }
+
+    /// The switch gives the floor back.
+    fn fall_silent(&mut self) {
+        self.outbound.switch();
+        if self.way == Way::Mixed {
+            self.mouth.iter_mut().for_each(|mouth| mouth.hush());
+        } else {
+            self.mouth = None;
+        }
+    }
+
     /// When the next frame of a sound or a key of ours is due.
     fn next_frame(&self) -> Option<Instant> {
         match (self.player.as_ref().map(|p| p.next), self.keys.next()) {
             (Some(sound), Some(key)) => Some(sound.min(key)),
             (sound, key) => sound.or(key),
         }
-    }
-
-    /// A packet of ours.
-    fn transmit(&self, header: &Header, payload: impl IntoIterator<Item = u8>, to: SocketAddr) -> Output {
-        let mut head = [0; HEADER];
-        header.write(&mut head);
-        let mut data = Datagram::new();
-        data.extend_from_slice(&head);
-        data.extend(payload);
-        Output::Transmit { port: self.number, channel: Channel::Rtp, to, data }
     }
 }

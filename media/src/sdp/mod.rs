@@ -150,6 +150,13 @@ impl Media {
     }
 }
 
+impl Media {
+    /// True if its packets are SRTP (`RTP/SAVP`, `RTP/SAVPF`), keyed by its description.
+    pub fn is_secure_rtp(&self) -> bool {
+        self.proto.eq_ignore_ascii_case("RTP/SAVP") || self.proto.eq_ignore_ascii_case("RTP/SAVPF")
+    }
+}
+
 /// A payload type and what it means.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Format {

@@ -6,4 +6,4 @@ mod ear;
 mod voice;
 
 pub use ear::{Heard, bursts, hears};
-pub use voice::{speaker_hz, tone, tone_from};
+pub use voice::{level_of, speaker_hz, tone, tone_from};

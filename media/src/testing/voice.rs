@@ -20,3 +20,26 @@ pub fn tone_from(hz: f32, first: u64, samples: usize) -> Vec<i16> {
         .map(|phase| (phase.sin() * 8_000.0) as i16)
         .collect()
 }
+
+/// The level of a tone in sound of any rate (its amplitude), and how far it stands above all the rest, in dB.
+///
+/// Whole periods of it should fit into the sound.
+pub fn level_of(pcm: &[i16], hz: f64, rate: u32) -> (f64, f64) {
+    let step = hz / f64::from(rate) * std::f64::consts::TAU;
+    let (mut cosine, mut sine) = (0.0, 0.0);
+    for (i, sample) in pcm.iter().enumerate() {
+        let (s, c) = (i as f64 * step).sin_cos();
+        cosine += f64::from(*sample) * c;
+        sine += f64::from(*sample) * s;
+    }
+    let half = pcm.len().max(1) as f64 / 2.0;
+    let (cosine, sine) = (cosine / half, sine / half);
+    let (mut power, mut rest) = (0.0, f64::MIN_POSITIVE);
+    for (i, sample) in pcm.iter().enumerate() {
+        let (s, c) = (i as f64 * step).sin_cos();
+        let model = cosine * c + sine * s;
+        power += model * model;
+        rest += (f64::from(*sample) - model).powi(2);
+    }
+    (cosine.hypot(sine), 10.0 * (power / rest).log10())
+}

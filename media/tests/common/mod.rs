@@ -2,6 +2,8 @@
 
 #![allow(dead_code, clippy::unwrap_used)] // each test file uses its part
 
+pub(crate) mod circle;
+
 use media::engine::{Answer, Channel, Config, Engine, Event, Output, Packet, PortId, RecordingId};
 use media::g711::Law;
 use media::rtp::{HEADER, Header};

@@ -1,0 +1,97 @@
+//! What the switch itself says to a peer: sound encoded, in packets of the length the peer wishes.
+
+use super::voice::Rate;
+use crate::codec::resample::Resampler;
+use crate::codec::{Codec, Encoder, MAX_PAYLOAD};
+
+/// Encodes for one peer.
+#[derive(Debug)]
+pub(super) struct Mouth {
+    codec: Codec,
+    pub(super) payload_type: u8,
+    encoder: Encoder,
+    /// Samples in a packet, and its ticks.
+    packet: usize,
+    ticks: u32,
+    packet_time: u16,
+    waiting: Vec<i16>,
+    /// From 8 kHz, for sounds.
+    rise: Option<Resampler>,
+    octets: Box<[u8; MAX_PAYLOAD]>,
+}
+
+/// A packet to be sent.
+pub(super) struct Utterance<'a> {
+    pub(super) payload: &'a [u8],
+    /// Ticks it lasts.
+    pub(super) ticks: u32,
+}
+
+impl Mouth {
+    pub(super) fn new(codec: Codec, payload_type: u8, wished_ms: u16) -> Self {
+        let packet_time = codec.packet_time(wished_ms);
+        let packet = codec.rate() as usize / 1_000 * usize::from(packet_time);
+        Self {
+            codec,
+            payload_type,
+            encoder: Encoder::new(codec),
+            packet,
+            ticks: codec.clock() / 1_000 * u32::from(packet_time),
+            packet_time,
+            waiting: Vec::with_capacity(packet + Rate::of(codec).frame()),
+            rise: Resampler::new(8_000, codec.rate()),
+            octets: Box::new([0; MAX_PAYLOAD]),
+        }
+    }
+
+    /// True if it speaks so already.
+    pub(super) fn is(&self, codec: Codec, payload_type: u8, wished_ms: u16) -> bool {
+        self.codec == codec && self.payload_type == payload_type && self.packet_time == codec.packet_time(wished_ms)
+    }
+
+    pub(super) fn rate(&self) -> Rate {
+        Rate::of(self.codec)
+    }
+
+    /// Ticks in 10 ms.
+    pub(super) fn clock(&self) -> u16 {
+        (self.codec.clock() / 100) as u16
+    }
+
+    /// Ticks in 20 ms.
+    pub(super) fn frame_ticks(&self) -> u32 {
+        self.codec.clock() / 50
+    }
+
+    /// 20 ms at [`Mouth::rate`] are to be said.
+    pub(super) fn say(&mut self, pcm: &[i16]) {
+        self.waiting.extend_from_slice(pcm);
+    }
+
+    /// 20 ms at 8 kHz are to be said.
+    pub(super) fn say_narrow(&mut self, pcm: &[i16; 160]) {
+        match &mut self.rise {
+            None => self.waiting.extend_from_slice(pcm),
+            Some(rise) => {
+                let mut risen = [0; super::voice::MAX_FRAME];
+                let len = rise.run(pcm, &mut risen);
+                self.waiting.extend_from_slice(&risen[..len]);
+            }
+        }
+    }
+
+    /// The next packet, when there is sound enough for it.
+    pub(super) fn next(&mut self) -> Option<Utterance<'_>> {
+        if self.waiting.len() < self.packet {
+            return None;
+        }
+        let len = self.encoder.encode(&self.waiting[..self.packet], &mut self.octets[..]);
+        self.waiting.drain(..self.packet);
+        Some(Utterance { payload: &self.octets[..len], ticks: self.ticks })
+    }
+
+    /// Forgets what was not enough for a packet.
+    pub(super) fn hush(&mut self) {
+        self.waiting.clear();
+    }
+}

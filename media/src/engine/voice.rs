@@ -1,0 +1,415 @@
+//! A speaker's packets made into a steady flow of sound: jitter buffer, decoder, concealment.
+//!
+//! Nothing waits longer than it must. Playing begins with the first packet. When the next packet has not come in time,
+//! sound is made up for it: if it comes late, it is played late, and from then on everything has that much more time; if
+//! it never comes, the sound made up stands for it. When for some seconds packets have waited longer than they had to, a
+//! period of the voice is left out. What waits beyond [`SLOTS`] packets is dropped, the oldest first.
+
+use crate::codec::conceal::Concealer;
+use crate::codec::noise::Noise;
+use crate::codec::resample::Resampler;
+use crate::codec::{Codec, Decoder, MAX_SAMPLES};
+use crate::rtp::Header;
+
+/// The most packets that wait.
+const SLOTS: usize = 32;
+/// Frames of 20 ms over which the least waiting is watched before a voice is brought nearer: 3 s.
+const WATCH: u32 = 150;
+/// If more than this waits, it is brought nearer after a second, by whole packets, in milliseconds.
+const BACKLOG_MS: usize = 80;
+/// Frames that pass before another late packet asks for more time.
+const PATIENCE: u32 = 10;
+/// The longest frame: 20 ms at 48 kHz.
+pub(super) const MAX_FRAME: usize = 960;
+
+/// The three rates at which sound is mixed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Rate {
+    Narrow,
+    Wide,
+    Full,
+}
+
+impl Rate {
+    pub(super) const ALL: [Self; 3] = [Rate::Narrow, Rate::Wide, Rate::Full];
+
+    pub(super) fn of(codec: Codec) -> Self {
+        match codec.rate() {
+            8_000 => Rate::Narrow,
+            16_000 => Rate::Wide,
+            _ => Rate::Full,
+        }
+    }
+
+    pub(super) const fn hz(self) -> u32 {
+        match self {
+            Rate::Narrow => 8_000,
+            Rate::Wide => 16_000,
+            Rate::Full => 48_000,
+        }
+    }
+
+    /// Samples in 20 ms.
+    pub(super) const fn frame(self) -> usize {
+        self.hz() as usize / 50
+    }
+}
+
+/// Which rates are wanted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Rates([bool; 3]);
+
+impl Rates {
+    pub(super) fn add(&mut self, rate: Rate) {
+        self.0[rate as usize] = true;
+    }
+
+    pub(super) fn has(self, rate: Rate) -> bool {
+        self.0[rate as usize]
+    }
+}
+
+#[derive(Debug)]
+pub(super) struct Voice {
+    codec: Codec,
+    decoder: Decoder,
+    concealer: Concealer,
+    /// The peer is silent and has told how its silence sounds.
+    noise: Option<Noise>,
+    slots: Box<[Slot]>,
+    waiting: usize,
+    /// The packet that plays next, and the newest that came.
+    next: Option<u16>,
+    newest: u16,
+    epoch: u32,
+    /// Decoded and not yet played.
+    ready: Vec<i16>,
+    scratch: Box<[i16; MAX_SAMPLES]>,
+    /// Samples of the last packet.
+    packet: usize,
+    /// Samples made up because nothing had come.
+    ahead: usize,
+    /// Frames made up since the last packet.
+    dry: u32,
+    /// A packet came after it had been given up: what follows shall have more time.
+    late: bool,
+    patience: u32,
+    least: usize,
+    watched: u32,
+    wanted: Rates,
+    frames: [Option<Frame>; 3],
+    live: bool,
+}
+
+#[derive(Debug, Default)]
+struct Slot {
+    used: bool,
+    sequence: u16,
+    /// `None` for comfort noise.
+    codec: Option<Codec>,
+    payload: Vec<u8>,
+}
+
+/// 20 ms of a voice at one rate.
+#[derive(Debug)]
+struct Frame {
+    resampler: Option<Resampler>,
+    pcm: Box<[i16]>,
+}
+
+/// What a step towards the next frame brought.
+enum Step {
+    Progress,
+    Dry,
+}
+
+impl Voice {
+    pub(super) fn new(codec: Codec, wanted: Rates) -> Self {
+        let mut voice = Self {
+            codec,
+            decoder: Decoder::new(codec),
+            concealer: Concealer::new(codec.rate()),
+            noise: None,
+            slots: (0..SLOTS).map(|_| Slot::default()).collect(),
+            waiting: 0,
+            next: None,
+            newest: 0,
+            epoch: 0,
+            ready: Vec::with_capacity(MAX_SAMPLES * 2),
+            scratch: Box::new([0; MAX_SAMPLES]),
+            packet: 0,
+            ahead: 0,
+            dry: 0,
+            late: false,
+            patience: 0,
+            least: usize::MAX,
+            watched: 0,
+            wanted,
+            frames: [None, None, None],
+            live: false,
+        };
+        voice.prepare();
+        voice
+    }
+
+    /// At which rates its frames are wanted.
+    pub(super) fn want(&mut self, wanted: Rates) {
+        if self.wanted != wanted {
+            self.wanted = wanted;
+            self.prepare();
+        }
+    }
+
+    fn prepare(&mut self) {
+        let own = Rate::of(self.codec);
+        for rate in Rate::ALL {
+            let frame = &mut self.frames[rate as usize];
+            if !self.wanted.has(rate) && rate != own {
+                *frame = None;
+            } else if frame.as_ref().is_none_or(|f| f.resampler.is_none() != (rate == own)) {
+                let resampler = Resampler::new(own.hz(), rate.hz());
+                *frame = Some(Frame { resampler, pcm: vec![0; rate.frame()].into() });
+            }
+        }
+    }
+
+    /// A packet has come. `codec` is `None` for comfort noise.
+    pub(super) fn push(&mut self, header: &Header, epoch: u32, codec: Option<Codec>, payload: &[u8]) {
+        if epoch != self.epoch {
+            self.epoch = epoch;
+            self.slots.iter_mut().for_each(|slot| slot.used = false);
+            self.waiting = 0;
+            self.next = None;
+        }
+        let mut next = *self.next.get_or_insert(header.sequence);
+        let ahead = header.sequence.wrapping_sub(next).cast_signed();
+        if ahead < 0 {
+            self.late |= self.patience == 0;
+            return;
+        }
+        if ahead as usize >= SLOTS {
+            let first = header.sequence.wrapping_sub(SLOTS as u16 - 1);
+            for slot in self.slots.iter_mut().filter(|s| s.used) {
+                if slot.sequence.wrapping_sub(first).cast_signed() < 0 {
+                    slot.used = false;
+                    self.waiting -= 1;
+                }
+            }
+            next = first;
+            self.next = Some(next);
+        }
+        let slot = &mut self.slots[usize::from(header.sequence) % SLOTS];
+        if slot.used {
+            return;
+        }
+        slot.used = true;
+        slot.sequence = header.sequence;
+        slot.codec = codec;
+        slot.payload.clear();
+        slot.payload.extend_from_slice(payload);
+        if self.waiting == 0 || header.sequence.wrapping_sub(self.newest).cast_signed() > 0 {
+            self.newest = header.sequence;
+        }
+        self.waiting += 1;
+        self.live = true;
+    }
+
+    /// True once a packet has come.
+    pub(super) fn is_live(&self) -> bool {
+        self.live
+    }
+
+    /// The present frame at a rate; `None` if nothing is heard, or the rate is not wanted.
+    #[inline]
+    pub(super) fn frame(&self, rate: Rate) -> Option<&[i16]> {
+        if self.is_silent() { None } else { self.frames[rate as usize].as_ref().map(|f| &f.pcm[..]) }
+    }
+
+    /// Nothing has been heard for so long that what is made up has faded.
+    fn is_silent(&self) -> bool {
+        !self.live || (self.noise.is_none() && self.dry > 4)
+    }
+
+    /// Moves on by 20 ms. `gain` is in 1/4096.
+    pub(super) fn advance(&mut self, gain: i32) {
+        if !self.live {
+            return;
+        }
+        let len = Rate::of(self.codec).frame();
+        self.patience = self.patience.saturating_sub(1);
+        if std::mem::take(&mut self.late) && self.patience == 0 {
+            self.patience = PATIENCE;
+            self.make_up(len, false);
+        }
+        while self.ready.len() < len {
+            match self.step() {
+                Step::Progress => {}
+                Step::Dry => break,
+            }
+        }
+        // A step may have brought another codec.
+        let own = Rate::of(self.codec);
+        let len = own.frame();
+        if self.ready.len() < len {
+            self.run_dry(len - self.ready.len());
+        } else {
+            self.dry = 0;
+            self.draw_near(len);
+        }
+        let Some(mut frame) = self.frames[own as usize].take() else { return };
+        frame.pcm.copy_from_slice(&self.ready[..len]);
+        self.ready.drain(..len);
+        if gain != 4_096 {
+            frame.pcm.iter_mut().for_each(|s| *s = ((i32::from(*s) * gain) >> 12).clamp(-32_768, 32_767) as i16);
+        }
+        for rate in Rate::ALL {
+            if let Some(Frame { resampler: Some(resampler), pcm }) = &mut self.frames[rate as usize] {
+                resampler.run(&frame.pcm, pcm);
+            }
+        }
+        self.frames[own as usize] = Some(frame);
+    }
+
+    /// Decodes the packet that plays next, or makes up for it if later ones have come.
+    fn step(&mut self) -> Step {
+        let Some(next) = self.next.filter(|_| self.waiting > 0) else { return Step::Dry };
+        let at = usize::from(next) % SLOTS;
+        self.next = Some(next.wrapping_add(1));
+        if !self.slots[at].used || self.slots[at].sequence != next {
+            if self.packet > 0 && self.ahead >= self.packet {
+                // It has been made up while nothing had come.
+                self.ahead -= self.packet;
+            } else {
+                self.make_up(self.packet, true);
+            }
+            return Step::Progress;
+        }
+        let mut slot = std::mem::take(&mut self.slots[at]);
+        slot.used = false;
+        self.waiting -= 1;
+        self.ahead = 0;
+        self.dry = 0;
+        match slot.codec {
+            Some(codec) => {
+                self.noise = None;
+                self.turn_to(codec);
+                let decoded = self.decoder.decode(&slot.payload, &mut self.scratch[..]);
+                self.packet = if decoded > 0 { decoded } else { self.packet };
+                self.concealer.real(&mut self.scratch[..decoded]);
+                self.append(decoded);
+            }
+            None => match &mut self.noise {
+                Some(noise) => noise.told(&slot.payload),
+                None => self.noise = Some(Noise::new(&slot.payload)),
+            },
+        }
+        self.slots[at] = slot;
+        Step::Progress
+    }
+
+    fn append(&mut self, len: usize) {
+        let room = self.ready.capacity() - self.ready.len();
+        if len > room {
+            // The oldest goes.
+            self.ready.drain(..(len - room).min(self.ready.len()));
+        }
+        self.ready.extend_from_slice(&self.scratch[..len]);
+    }
+
+    /// Another codec, without another description.
+    fn turn_to(&mut self, codec: Codec) {
+        if self.codec == codec {
+            return;
+        }
+        let same_rate = self.codec.rate() == codec.rate();
+        self.codec = codec;
+        self.decoder = Decoder::new(codec);
+        if !same_rate {
+            self.concealer = Concealer::new(codec.rate());
+            self.ready.clear();
+            self.packet = 0;
+        }
+        self.prepare();
+    }
+
+    /// A packet is missing; `lost` says that it is the one before the next.
+    fn make_up(&mut self, len: usize, lost: bool) {
+        let len = len.min(self.scratch.len());
+        let following = self.next.filter(|_| lost).map(|next| &self.slots[usize::from(next) % SLOTS]);
+        let following = following.filter(|s| s.used && s.codec == Some(self.codec)).map(|s| &s.payload[..]);
+        let to = &mut self.scratch[..len];
+        let repaired = self.decoder.make_up(following, to) && following.is_some();
+        if repaired {
+            self.concealer.real(to);
+        } else {
+            // The decoder has been told of the loss, but a period repeated lasts longer than what it makes up.
+            self.concealer.fill(to);
+        }
+        self.append(len);
+    }
+
+    /// Nothing has come in time.
+    fn run_dry(&mut self, missing: usize) {
+        self.dry = self.dry.saturating_add(1);
+        self.least = 0;
+        let to = &mut self.scratch[..missing];
+        if let Some(noise) = &mut self.noise {
+            noise.fill(to);
+        } else if self.dry > 4 {
+            to.fill(0);
+        } else {
+            self.decoder.make_up(None, to);
+            self.concealer.fill(to);
+            self.ahead += missing;
+        }
+        self.append(missing);
+    }
+
+    /// Watches how long packets wait; what waits too long is brought nearer.
+    fn draw_near(&mut self, len: usize) {
+        let packets = match self.next {
+            Some(next) if self.waiting > 0 => usize::from(self.newest.wrapping_sub(next)) + 1,
+            Some(_) | None => 0,
+        };
+        let waits = self.ready.len() - len + packets * self.packet;
+        self.least = self.least.min(waits);
+        self.watched += 1;
+        let ms = self.codec.rate() as usize / 1_000;
+        if self.watched > WATCH / 3 && self.least > BACKLOG_MS * ms {
+            let mut surplus = self.least - 20 * ms;
+            while surplus >= self.packet && self.packet > 0 && self.waiting > 1 {
+                surplus -= self.packet;
+                let before = self.ready.len();
+                self.step();
+                self.ready.truncate(before);
+            }
+            self.watch_anew();
+        } else if self.watched > WATCH {
+            if self.least > 25 * ms {
+                self.leave_out_a_period(len);
+            }
+            self.watch_anew();
+        }
+    }
+
+    fn watch_anew(&mut self) {
+        self.least = usize::MAX;
+        self.watched = 0;
+    }
+
+    fn leave_out_a_period(&mut self, len: usize) {
+        let blend = len / 4;
+        let lag = self.concealer.pitch();
+        while self.ready.len() < len + blend + lag {
+            if let Step::Dry = self.step() {
+                return;
+            }
+        }
+        for i in 0..blend {
+            let share = i as i32 * 256 / blend as i32;
+            let (here, there) = (i32::from(self.ready[i]), i32::from(self.ready[i + lag]));
+            self.ready[i + lag] = ((here * (256 - share) + there * share) >> 8) as i16;
+        }
+        self.ready.drain(..lag);
+    }
+}

@@ -1,0 +1,367 @@
+//! Phones with different codecs, and more than two of them: the right ears, the right level, no gaps.
+
+#![allow(clippy::unwrap_used)] // helpers of tests
+
+mod common;
+
+use common::circle::Circle;
+use common::{MS, SECOND, sdp};
+use media::codec::Codec;
+use media::engine::{Answer, EndReason, Sound};
+use media::g711::Law;
+use media::testing::{hears, level_of};
+use std::time::Duration;
+
+const A: Codec = Codec::G711(Law::A);
+const MU: Codec = Codec::G711(Law::Mu);
+const VOICES: [f64; 5] = [1_070.0, 2_050.0, 2_450.0, 2_850.0, 560.0];
+
+fn level(circle: &Circle, listener: usize, hz: f64) -> (f64, f64) {
+    let rate = circle.members[listener].codec.rate();
+    // A hundred whole periods of every voice fit into each second.
+    level_of(circle.last(listener, SECOND), hz, rate)
+}
+
+/// How far a level lies from another, in dB.
+fn apart(level: f64, other: f64) -> f64 {
+    (20.0 * (level / other).log10()).abs()
+}
+
+fn assert_heard(circle: &Circle, listener: usize, speaker: usize) {
+    let hz = circle.members[speaker].hz;
+    let (loudness, _) = level(circle, listener, hz);
+    let off = apart(loudness, circle.members[speaker].amplitude);
+    assert!(off < 1.0, "{listener} hears {speaker} at {loudness:.0}, {off:.2} dB off");
+    let heard = hears(&circle.members[listener].ear(), hz as f32).unwrap();
+    assert!(heard.longest_gap <= 40 * MS && heard.share > 0.97, "{listener} hears {speaker}: {heard:?}");
+}
+
+fn assert_not_heard(circle: &Circle, listener: usize, speaker: usize) {
+    let (loudness, _) = level(circle, listener, circle.members[speaker].hz);
+    assert!(loudness < 60.0, "{listener} hears {speaker} at {loudness:.0}");
+}
+
+#[test]
+fn every_codec_talks_to_every_other_at_the_right_level_without_a_gap() {
+    for (i, first) in Codec::ALL.into_iter().enumerate() {
+        for second in Codec::ALL.into_iter().skip(i + 1) {
+            let mut circle = Circle::of(&[(first, VOICES[0]), (second, VOICES[1])]);
+            let [a, b] = circle.ports()[..] else { panic!() };
+            circle.engine.bridge(a, b, circle.now);
+            circle.run(2 * SECOND);
+            for (listener, speaker) in [(0, 1), (1, 0)] {
+                let hz = circle.members[speaker].hz;
+                let (loudness, snr) = level(&circle, listener, hz);
+                let opus = first == Codec::Opus || second == Codec::Opus;
+                let least = if opus { 8.0 } else { 20.0 };
+                let what = format!("{first:?} and {second:?}, {listener}: {loudness:.0} {snr:.1} dB");
+                assert!(apart(loudness, 6_000.0) < 1.0 && snr > least, "{what}");
+                let heard = hears(&circle.members[listener].ear(), hz as f32).unwrap();
+                assert!(heard.longest_gap.is_zero() && heard.until > 1_900 * MS, "{what} {heard:?}");
+                assert_not_heard(&circle, listener, listener);
+            }
+        }
+    }
+}
+
+#[test]
+fn three_hear_each_other_but_not_themselves() {
+    let mut circle = Circle::of(&[(A, VOICES[0]), (Codec::G722, VOICES[1]), (MU, VOICES[2])]);
+    circle.join_all();
+    circle.run(3 * SECOND);
+    for listener in 0..3 {
+        for speaker in 0..3 {
+            if listener == speaker {
+                assert_not_heard(&circle, listener, speaker);
+            } else {
+                assert_heard(&circle, listener, speaker);
+            }
+        }
+    }
+}
+
+#[test]
+fn a_circle_of_five_shares_one_sum_and_who_leaves_is_gone() {
+    let phones: Vec<(Codec, f64)> = [A, MU, Codec::G722, A, Codec::L16(48_000)].into_iter().zip(VOICES).collect();
+    let mut circle = Circle::of(&phones);
+    circle.members.iter_mut().for_each(|m| m.amplitude = 3_000.0);
+    circle.join_all();
+    circle.run(3 * SECOND);
+    for listener in 0..5 {
+        (0..5).filter(|s| *s != listener).for_each(|speaker| assert_heard(&circle, listener, speaker));
+        assert_not_heard(&circle, listener, listener);
+    }
+    let gone = circle.ports()[1];
+    circle.engine.close(gone, circle.now);
+    circle.run(2 * SECOND);
+    for listener in [0, 2, 3, 4] {
+        assert_not_heard(&circle, listener, 1);
+        [0, 2, 3, 4].into_iter().filter(|s| *s != listener).for_each(|s| assert_heard(&circle, listener, s));
+    }
+}
+
+#[test]
+fn a_supervisor_listens_then_whispers_then_barges_in() {
+    let mut circle = Circle::of(&[(A, VOICES[0]), (A, VOICES[1]), (A, VOICES[2])]);
+    let [customer, agent, supervisor] = circle.ports()[..] else { panic!() };
+    circle.engine.bridge(customer, agent, circle.now);
+    circle.settle();
+    circle.engine.hear(supervisor, &[customer, agent], circle.now);
+    circle.run(2 * SECOND);
+    assert_heard(&circle, 2, 0);
+    assert_heard(&circle, 2, 1);
+    assert_not_heard(&circle, 0, 2);
+    assert_not_heard(&circle, 1, 2);
+    circle.engine.hear(agent, &[customer, supervisor], circle.now);
+    circle.run(2 * SECOND);
+    assert_heard(&circle, 1, 0);
+    assert_not_heard(&circle, 0, 2);
+    assert!(apart(level(&circle, 1, VOICES[2]).0, 6_000.0) < 1.0);
+    circle.engine.hear(customer, &[agent, supervisor], circle.now);
+    circle.run(2 * SECOND);
+    assert!(apart(level(&circle, 0, VOICES[2]).0, 6_000.0) < 1.0);
+    assert_heard(&circle, 0, 1);
+    // The two are bridged again: the supervisor is heard no longer, and goes on listening.
+    circle.engine.bridge(customer, agent, circle.now);
+    circle.engine.hear(supervisor, &[customer, agent], circle.now);
+    circle.run(2 * SECOND);
+    assert_not_heard(&circle, 0, 2);
+    assert_not_heard(&circle, 1, 2);
+    assert_heard(&circle, 0, 1);
+    assert_heard(&circle, 2, 1);
+    // Through all of it, one stream without a hole in its numbers.
+    for member in &circle.members {
+        assert!(member.headers.windows(2).all(|p| p[1].sequence == p[0].sequence.wrapping_add(1)));
+    }
+}
+
+#[test]
+fn levels_and_mute_hold_for_who_hears() {
+    let mut circle = Circle::of(&[(A, VOICES[0]), (A, VOICES[1])]);
+    let [a, b] = circle.ports()[..] else { panic!() };
+    circle.engine.bridge(a, b, circle.now);
+    circle.settle();
+    circle.engine.set_levels(a, -6.0, 0.0, circle.now);
+    circle.run(2 * SECOND);
+    assert!(apart(level(&circle, 1, VOICES[0]).0, 3_007.0) < 0.3);
+    assert_heard(&circle, 0, 1);
+    circle.engine.set_levels(a, 0.0, 6.0, circle.now);
+    circle.run(2 * SECOND);
+    assert!(apart(level(&circle, 0, VOICES[1]).0, 11_970.0) < 0.3);
+    circle.engine.set_levels(a, 0.0, 0.0, circle.now);
+    circle.engine.mute(a, true, circle.now);
+    circle.run(2 * SECOND);
+    assert_not_heard(&circle, 1, 0);
+    assert_heard(&circle, 0, 1);
+    let packets = circle.members[1].headers.len();
+    circle.engine.mute(a, false, circle.now);
+    circle.run(2 * SECOND);
+    assert_eq!(circle.members[1].headers.len(), packets + 100, "the stream flows on through the silence");
+    assert!(apart(level(&circle, 1, VOICES[0]).0, 6_000.0) < 1.0);
+}
+
+#[test]
+fn loud_voices_saturate_instead_of_wrapping_round() {
+    let mut circle = Circle::of(&[(Codec::L16(8_000), 500.0), (A, 500.0), (A, 500.0), (A, 500.0)]);
+    circle.members.iter_mut().for_each(|m| m.amplitude = 30_000.0);
+    circle.join_all();
+    circle.run(2 * SECOND);
+    let heard = circle.last(0, SECOND);
+    assert!(heard.contains(&i16::MAX) && heard.contains(&i16::MIN));
+    let jumps = heard.windows(2).filter(|p| (i32::from(p[1]) - i32::from(p[0])).abs() > 50_000).count();
+    assert_eq!(jumps, 0);
+}
+
+#[test]
+fn loss_and_jitter_leave_no_gap_that_can_be_heard() {
+    for codec in [A, Codec::G722, Codec::Opus] {
+        let mut circle = Circle::of(&[(codec, VOICES[0]), (Codec::L16(8_000), VOICES[1])]);
+        let [a, b] = circle.ports()[..] else { panic!() };
+        circle.members[0].loss = 0.05;
+        circle.members[0].jitter = 30 * MS;
+        circle.engine.bridge(a, b, circle.now);
+        circle.run(20 * SECOND);
+        let heard = hears(&circle.members[1].ear(), VOICES[0] as f32).unwrap();
+        // After two losses in a row Opus needs some packets until a lone tone is itself again.
+        let longest = if codec == Codec::Opus { 100 * MS } else { 40 * MS };
+        assert!(heard.longest_gap <= longest && heard.share > 0.93, "{codec:?}: {heard:?}");
+    }
+}
+
+#[test]
+fn sound_passes_the_mixer_within_forty_milliseconds() {
+    let mut circle = Circle::of(&[(A, VOICES[0]), (Codec::L16(8_000), VOICES[1]), (MU, VOICES[2])]);
+    circle.join_all();
+    circle.settle();
+    circle.members[0].hz = VOICES[3];
+    let began = circle.now;
+    circle.run(SECOND);
+    let member = &circle.members[1];
+    // Where in the stream what was sent at that moment lies.
+    let at = member.arrivals.iter().position(|at| *at >= began).unwrap() * 160;
+    let heard = hears(&member.heard[at..], VOICES[3] as f32).unwrap();
+    assert!(heard.from < 40 * MS, "{heard:?}");
+}
+
+#[test]
+fn a_burst_after_a_stall_is_caught_up_with_within_seconds() {
+    let mut circle = Circle::of(&[(A, VOICES[0]), (Codec::L16(8_000), VOICES[1])]);
+    let [a, b] = circle.ports()[..] else { panic!() };
+    circle.engine.bridge(a, b, circle.now);
+    circle.settle();
+    // Half a second of packets at one moment.
+    circle.members[0].delay = 500 * MS;
+    circle.run(500 * MS);
+    circle.members[0].delay = MS;
+    circle.run(4 * SECOND);
+    circle.members[0].hz = VOICES[3];
+    let began = circle.now;
+    circle.run(SECOND);
+    let member = &circle.members[1];
+    let at = member.arrivals.iter().position(|at| *at >= began).unwrap() * 160;
+    let heard = hears(&member.heard[at..], VOICES[3] as f32).unwrap();
+    assert!(heard.from < 100 * MS, "{heard:?}");
+}
+
+#[test]
+fn packet_times_from_ten_to_sixty_milliseconds_meet() {
+    for (ours, theirs) in [(10, 60), (30, 20), (40, 10), (60, 40)] {
+        let mut circle = Circle::of(&[(A, VOICES[0]), (Codec::G722, VOICES[1])]);
+        circle.members[0].packet_ms = ours;
+        circle.members[1].packet_ms = theirs;
+        for i in 0..2 {
+            let (port, sdp) = (circle.members[i].port, circle.members[i].describe());
+            circle.engine.reanswer(port, &sdp, circle.now).unwrap();
+        }
+        let [a, b] = circle.ports()[..] else { panic!() };
+        circle.engine.bridge(a, b, circle.now);
+        circle.run(3 * SECOND);
+        for (listener, speaker) in [(0, 1), (1, 0)] {
+            let (loudness, _) = level(&circle, listener, circle.members[speaker].hz);
+            assert!(apart(loudness, 6_000.0) < 1.0, "{ours} and {theirs}, {listener}: {loudness:.0}");
+            let member = &circle.members[listener];
+            let step = member.codec.clock() / 1_000 * member.packet_ms as u32;
+            let steady = member.headers[3..].windows(2).all(|p| p[1].timestamp.wrapping_sub(p[0].timestamp) == step);
+            assert!(steady, "{ours} and {theirs}, {listener}: {:?}", &member.headers[..8]);
+            let heard = hears(&member.ear(), circle.members[speaker].hz as f32).unwrap();
+            assert!(heard.longest_gap <= 20 * MS, "{ours} and {theirs}: {heard:?}");
+        }
+    }
+}
+
+#[test]
+fn a_recording_goes_on_through_every_codec() {
+    let mut circle = Circle::of(&[(Codec::G722, VOICES[0]), (Codec::Opus, VOICES[1])]);
+    let [a, b] = circle.ports()[..] else { panic!() };
+    circle.engine.bridge(a, b, circle.now);
+    let recording = circle.engine.record(a, b, circle.now);
+    circle.run(3 * SECOND);
+    // Another description: the caller turns to A-law, while both are recorded.
+    circle.members[0].turn_to(A);
+    let sdp = circle.members[0].describe();
+    circle.engine.reanswer(a, &sdp, circle.now).unwrap();
+    circle.run(3 * SECOND);
+    circle.engine.stop_recording(recording, circle.now);
+    circle.run(10 * MS);
+    assert_eq!(circle.ended, Some(EndReason::Stopped));
+    for (side, hz) in [(0, VOICES[0]), (1, VOICES[1])] {
+        let channel: Vec<i16> = circle.recorded.iter().skip(side).step_by(2).copied().collect();
+        let heard = hears(&channel, hz as f32).unwrap();
+        assert!(heard.longest_gap <= 60 * MS && heard.from < 80 * MS && heard.until > 5_900 * MS, "{side}: {heard:?}");
+        assert!(apart(level_of(&channel[8_000..16_000], hz, 8_000).0, 6_000.0) < 1.0, "{side}");
+        assert_eq!(hears(&channel, VOICES[1 - side] as f32), None);
+    }
+}
+
+#[test]
+fn a_codec_may_change_in_mid_call_without_a_gap() {
+    let mut circle = Circle::of(&[(A, VOICES[0]), (A, VOICES[1])]);
+    let [a, b] = circle.ports()[..] else { panic!() };
+    circle.engine.bridge(a, b, circle.now);
+    circle.run(2 * SECOND);
+    for codec in [Codec::G722, A, Codec::L16(16_000), Codec::Opus, A] {
+        circle.members[0].turn_to(codec);
+        let sdp = circle.members[0].describe();
+        circle.engine.reanswer(a, &sdp, circle.now).unwrap();
+        circle.run(2 * SECOND);
+        assert!(apart(level(&circle, 0, VOICES[1]).0, 6_000.0) < 1.0, "{codec:?}");
+    }
+    let heard = hears(&circle.members[1].ear(), VOICES[0] as f32).unwrap();
+    assert!(heard.longest_gap <= 60 * MS && heard.until > 11_900 * MS, "{heard:?}");
+    assert!(circle.members[1].headers.windows(2).all(|p| p[1].sequence == p[0].sequence.wrapping_add(1)));
+}
+
+#[test]
+fn digits_pass_the_mixer_once_and_music_is_for_one_alone() {
+    let mut circle = Circle::of(&[(Codec::G722, VOICES[0]), (A, VOICES[1])]);
+    let [a, b] = circle.ports()[..] else { panic!() };
+    circle.engine.bridge(a, b, circle.now);
+    circle.settle();
+    circle.engine.digit(a, '5', 100 * MS, circle.now);
+    circle.run(SECOND);
+    let ends = |digits: &[Vec<u8>]| digits.iter().filter(|d| d[1] & 0x80 != 0).count();
+    assert_eq!((circle.members[0].digits.len(), ends(&circle.members[0].digits)), (7, 3));
+    assert!(circle.members[1].digits.is_empty());
+    // Music in wide band for the caller; the other goes on hearing the caller.
+    let music: Vec<i16> = (0..8_000).map(|i| ((f64::from(i) * 0.3).sin() * 5_000.0) as i16).collect();
+    assert!(circle.engine.play(a, Sound::Prompt(music.into()), true, circle.now));
+    circle.run(2 * SECOND);
+    assert_not_heard(&circle, 0, 1);
+    assert!(apart(level_of(circle.last(0, SECOND), 0.3 * 8_000.0 / std::f64::consts::TAU, 16_000).0, 5_000.0) < 1.0);
+    assert!(apart(level(&circle, 1, VOICES[0]).0, 6_000.0) < 1.0);
+    circle.engine.stop(a);
+    circle.run(2 * SECOND);
+    assert!(apart(level(&circle, 0, VOICES[1]).0, 6_000.0) < 1.0);
+}
+
+#[test]
+fn shared_codecs_are_preferred_and_lists_are_kept() {
+    let mut circle = Circle::of(&[(A, VOICES[0]), (A, VOICES[1])]);
+    let [a, b] = circle.ports()[..] else { panic!() };
+    let m_line = |text: &[u8]| {
+        let text = String::from_utf8_lossy(text).into_owned();
+        text.lines().find(|l| l.starts_with("m=audio")).unwrap().split_once("AVP ").unwrap().1.to_owned()
+    };
+    let there = circle.members[0].address;
+    let wide = "9 8 101\na=rtpmap:101 telephone-event/8000";
+    circle.engine.set_remote_offer(a, &sdp(there, wide), circle.now).unwrap();
+    assert_eq!(m_line(&circle.engine.make_offer(b, Some(a), circle.now)), "9 8 0 101");
+    // The list is what is offered: shared or not, in its order.
+    let list = |names: &[&str]| names.iter().map(|n| (*n).to_owned()).collect::<Vec<_>>();
+    circle.engine.allow(b, &list(&["PCMU", "G722", "opus"]));
+    assert_eq!(m_line(&circle.engine.make_offer(b, Some(a), circle.now)), "0 9 96 101");
+    circle.engine.set_remote_answer(b, &sdp(there, "9"), circle.now).unwrap();
+    let answer = circle.engine.make_answer(a, Answer::Joined(b), circle.now).unwrap();
+    assert_eq!(m_line(&answer), "9", "what both share");
+    // Nothing is shared: the switch stands between.
+    circle.engine.set_remote_offer(a, &sdp(there, wide), circle.now).unwrap();
+    circle.engine.allow(a, &list(&["PCMA"]));
+    circle.engine.make_offer(b, Some(a), circle.now);
+    circle.engine.set_remote_answer(b, &sdp(there, "96\na=rtpmap:96 opus/48000/2"), circle.now).unwrap();
+    let answer = circle.engine.make_answer(a, Answer::Joined(b), circle.now).unwrap();
+    assert_eq!(m_line(&answer), "8 101");
+    // An offer of our own is the list.
+    circle.engine.allow(b, &list(&["G722", "L16/16000"]));
+    let fresh = circle.engine.open("192.0.2.1".parse().unwrap(), circle.now).unwrap();
+    circle.engine.allow(fresh, &list(&["G722", "L16/16000", "G729"]));
+    assert_eq!(m_line(&circle.engine.make_offer(fresh, None, circle.now)), "9 96 101");
+}
+
+#[test]
+fn thirty_members_come_and_half_of_them_go() {
+    let phones: Vec<(Codec, f64)> = (0..30).map(|i| (if i % 2 == 0 { A } else { MU }, 560.0)).collect();
+    let mut circle = Circle::of(&phones);
+    circle.members.iter_mut().for_each(|m| m.speaking = false);
+    circle.members[0].speaking = true;
+    circle.join_all();
+    circle.run(Duration::from_secs(1));
+    for port in circle.ports().into_iter().skip(1).step_by(2) {
+        circle.engine.close(port, circle.now);
+    }
+    circle.run(Duration::from_secs(2));
+    for listener in (2..30).step_by(2) {
+        assert!(apart(level(&circle, listener, 560.0).0, 6_000.0) < 1.0, "{listener}");
+    }
+    circle.ports().into_iter().for_each(|port| drop(circle.engine.close(port, circle.now)));
+    assert_eq!(circle.engine.open_ports(), 0);
+}

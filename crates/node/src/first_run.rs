@@ -1,6 +1,8 @@
 //! The first start: accounts with passwords of their own, shown once.
 
+use crate::edge::Served;
 use model::Role;
+use std::net::SocketAddr;
 use stdx::Entropy;
 use store::{NewExtension, NewUser, Store, StoreError, md5_hex};
 
@@ -63,7 +65,9 @@ pub async fn shown(store: &Store) -> Result<(), StoreError> {
 }
 
 /// The accounts in a box for the terminal, in Chinese and English.
-pub fn boxed(accounts: &Accounts, sip: &str, http: &str) -> String {
+pub fn boxed(accounts: &Accounts, served: &Served) -> String {
+    let first = |all: &[SocketAddr]| all.first().map(|at| crate::run_file::reachable(*at));
+    let http = first(&served.http).map(|at| format!("http://{at}")).unwrap_or_default();
     let mut lines = vec![
         "Patchbay 首次启动：以下密码只显示这一次，请立即保存。".to_owned(),
         "First start: these passwords are shown only now. Keep them.".to_owned(),
@@ -74,8 +78,16 @@ pub fn boxed(accounts: &Accounts, sip: &str, http: &str) -> String {
         lines.push(format!("分机   Extension       {number:<8} {password}"));
     }
     lines.push(String::new());
-    lines.push(format!("SIP    {sip} (UDP)"));
+    let sip = [("UDP", &served.udp), ("TCP", &served.tcp), ("TLS", &served.tls)];
+    let sip = sip.map(|(name, all)| (name, first(all)));
+    for (name, at) in sip {
+        lines.extend(at.map(|at| format!("SIP    {at} ({name})")));
+    }
+    let https = first(&served.https);
+    lines.extend(first(&served.http).map(|at| format!("       ws://{at}/sip")));
+    lines.extend(https.map(|at| format!("       wss://{at}/sip")));
     lines.push(format!("API    {http}/patchbay/v1/docs"));
+    lines.extend(https.map(|at| format!("       https://{at}/patchbay/v1/docs")));
     lines.push("更改密码 Change:  patchbay user set admin --password …".to_owned());
     lines.push("                  patchbay extension set 1001 --password …".to_owned());
     let width = lines.iter().map(|l| columns(l)).max().unwrap_or(0);
@@ -122,7 +134,16 @@ mod tests {
             admin: ("admin".to_owned(), "abcdefgh2345".to_owned()),
             extensions: vec![("1001".to_owned(), "x".repeat(12))],
         };
-        let text = boxed(&accounts, "192.0.2.1:5060", "http://192.0.2.1:9999");
+        let at = |text: &str| vec![text.parse().unwrap()];
+        let served = Served {
+            udp: at("192.0.2.1:5060"),
+            tls: at("192.0.2.1:5061"),
+            http: at("0.0.0.0:9999"),
+            https: at("[::]:9443"),
+            ..Served::default()
+        };
+        let text = boxed(&accounts, &served);
+        assert!(text.contains("192.0.2.1:5061 (TLS)") && text.contains("wss://[::1]:9443/sip"), "{text}");
         let widths: Vec<usize> = text.lines().map(columns).collect();
         assert!(widths.iter().all(|w| *w == widths[0]), "{text}");
         assert!(text.contains("abcdefgh2345") && text.contains("xxxxxxxxxxxx"));

@@ -1,6 +1,7 @@
 //! The HTTP side: the API, and beside it `/healthz` and `/metrics`.
 
 use crate::metrics::{self, Gathered, Process};
+use crate::net::streams::Streams;
 use crate::recorder::Recorder;
 use crate::switch::NodeSwitch;
 use axum::Router;
@@ -28,6 +29,8 @@ pub struct Watch {
     pub records: RecordWriter,
     /// The recording thread.
     pub recorder: Recorder,
+    /// SIP streams.
+    pub streams: Streams,
     /// False before everything has started and after shutdown has begun.
     pub ready: Arc<AtomicBool>,
     /// When the program started.
@@ -71,6 +74,7 @@ async fn scrape(State(watch): State<Watch>) -> Response {
     let gathered = Gathered {
         workers: watch.switch.figures(PATIENCE).await,
         recorder: watch.recorder.figures(),
+        streams: watch.streams.figures(),
         records: watch.records.figures(),
         ladders_dropped: watch.store.ladders().dropped(),
         process: Process::read(watch.since),

@@ -1,5 +1,6 @@
 //! `/metrics`: what the workers counted, in Prometheus' text format 0.0.4. Gathered when asked, so that an idle switch sleeps.
 
+use crate::net::streams::{Cause, StreamCounts};
 use crate::recorder::RecorderFigures;
 use crate::worker::Figures;
 use std::fmt::{Display, Write as _};
@@ -12,6 +13,8 @@ pub struct Gathered {
     pub workers: Vec<Option<Box<Figures>>>,
     /// The recording thread.
     pub recorder: RecorderFigures,
+    /// SIP streams.
+    pub streams: StreamCounts,
     /// The writer of call records.
     pub records: WriterFigures,
     /// Ladders that the disk did not take.
@@ -88,6 +91,7 @@ pub fn render(gathered: &Gathered) -> String {
     alive(&mut page, &sum);
     counted(&mut page, &sum, &workers);
     sip(&mut page, &sum);
+    streams(&mut page, &gathered.streams);
     sound(&mut page, &sum);
     kept(&mut page, &sum, gathered);
     let Process { resident, open_files, cpu_seconds, up_seconds } = gathered.process;
@@ -178,6 +182,20 @@ fn sip(page: &mut Page, sum: &Sum<'_>) {
         "cause",
         &failed,
     );
+}
+
+fn streams(page: &mut Page, counts: &StreamCounts) {
+    let [tcp, tls, ws, wss] = counts.open;
+    let open = [("tcp", tcp), ("tls", tls), ("ws", ws), ("wss", wss)];
+    page.by("sip_streams", "gauge", "SIP streams that are open now.", "transport", &open);
+    page.one("sip_streams_silent", "gauge", "SIP streams without a message so far.", counts.unproven);
+    page.one("sip_streams_accepted_total", "counter", "SIP streams let in.", counts.accepted);
+    page.one("sip_streams_connected_total", "counter", "SIP streams that we opened.", counts.connected);
+    page.one("sip_stream_messages_received_total", "counter", "SIP messages that came by streams.", counts.received);
+    page.one("sip_stream_messages_sent_total", "counter", "SIP messages sent by streams.", counts.sent);
+    page.one("sip_stream_pings_total", "counter", "Keep-alives of streams that were answered.", counts.pings);
+    let causes: Vec<_> = Cause::ALL.iter().map(|cause| cause.name()).zip(counts.causes.iter().copied()).collect();
+    page.by("sip_streams_ended_badly_total", "counter", "SIP streams refused, ended or not come about, by cause.", "cause", &causes);
 }
 
 fn sound(page: &mut Page, sum: &Sum<'_>) {

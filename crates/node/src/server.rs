@@ -2,6 +2,7 @@
 
 use crate::config::{Config, Country};
 use crate::dns::Resolver;
+use crate::edge::{self, Edge};
 use crate::first_run;
 use crate::http::{VERSION, Watch, watch_routes};
 use crate::net::sound::{Sockets, bind_address};
@@ -20,7 +21,6 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use stdx::{Entropy, Wall};
 use store::{Hot, HotSync, RecordWriter, Store};
-use tokio::net::TcpListener;
 use tracing::{info, warn};
 
 /// Why the switch did not start: one line for the operator, which says what to do.
@@ -43,7 +43,7 @@ pub struct Server {
     records: RecordWriter,
     store: Store,
     ready: Arc<AtomicBool>,
-    http: tokio::task::JoinHandle<()>,
+    edge: Edge,
     run_file: RunFile,
     _lock: std::fs::File,
 }
@@ -63,14 +63,17 @@ impl Server {
         let hot = Hot::open(&config.data_dir.join("hot"), sync)?;
         // Before any socket of a worker: they share addresses, and would share them with another program of ours.
         let addresses = resolve(&config.sip.listen)?;
-        let listener = bind_http(config.http.listen).await?;
-        let http_address = listener.local_addr()?;
+        let edge_listeners = edge::Listeners::bind(&config)?;
+        let served = edge_listeners.served(&addresses);
+        let locals = edge_listeners.locals(&config, &addresses);
+        let http_address = served.http.first().copied().unwrap_or(config.http.listen);
         let kept = StoreKeeper::kept(&hot)?;
         let (events, _) = tokio::sync::broadcast::channel(switch::EVENTS);
         let workers = config.worker_count();
         let inboxes: Arc<[Inbox]> = (0..workers).map(|_| Inbox::new()).collect::<Result<Vec<_>, _>>()?.into();
         let settings =
             recorder::Settings { dir: config.recordings_dir(), min_free: config.recording.min_free_mb << 20 };
+        let mut edge = Edge::new(&config, &edge_listeners, locals.clone(), Arc::clone(&inboxes))?;
         let (recorder, recorder_thread) = recorder::start(settings, Arc::clone(&inboxes))?;
         let records = RecordWriter::start(store.clone(), hot.clone(), |_| {});
 
@@ -86,7 +89,8 @@ impl Server {
         let handle = tokio::runtime::Handle::current();
         let resolver = Resolver::new(handle, Arc::clone(&inboxes));
         for (number, listeners) in (0..workers).zip(listeners) {
-            let cell = cell_config(&config, &addresses, store.realm(), number, wall);
+            let mut cell = cell_config(&config, &addresses, store.realm(), number, wall);
+            cell.locals = locals.clone();
             let mut core = cell::Worker::new(cell, entropy.fork(), now);
             restore(&mut core, &kept, &extensions, now);
             let (first, last) = Stock::share(config.media.ports.first, config.media.ports.last, number, workers);
@@ -96,6 +100,7 @@ impl Server {
                 keeper: StoreKeeper::new(hot.clone(), records.clone(), store.ladders().clone()),
                 inboxes: Arc::clone(&inboxes),
                 listeners,
+                streams: edge.streams.clone(),
                 sockets: Sockets::new(first, last, bind_address(&addresses.0)),
                 stock: Stock::new(first, last),
                 recorder: recorder.clone(),
@@ -112,17 +117,20 @@ impl Server {
             store: store.clone(),
             records: records.clone(),
             recorder: recorder.clone(),
+            streams: edge.streams.clone(),
             ready: Arc::clone(&ready),
             since,
         };
-        let http = serve(listener, &config, &switch, &store, watch);
+        edge.serve(&config, edge_listeners, &router(&config, &switch, &store, watch));
         let run_file = RunFile::write(&config.data_dir, http_address, &addresses.0)?;
         if let Some(accounts) = accounts {
-            show_accounts(&accounts, &addresses, http_address);
+            show_accounts(&accounts, &served);
             first_run::shown(&store).await?;
         }
-        let sip: Vec<String> = addresses.0.iter().map(ToString::to_string).collect();
-        info!(version = VERSION, sip = sip.join(" "), http = %http_address, workers = workers.len(), extensions = extensions.len(), "ready");
+        let list = |all: &[SocketAddr]| all.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ");
+        let edge::Served { udp, tcp, tls, https, .. } = &served;
+        let (sip, tcp, tls, https) = (list(udp), list(tcp), list(tls), list(https));
+        info!(version = VERSION, sip, tcp, tls, http = %http_address, https, workers = workers.len(), extensions = extensions.len(), "ready");
         Ok(Self {
             config,
             switch,
@@ -133,10 +141,15 @@ impl Server {
             records,
             store,
             ready,
-            http,
+            edge,
             run_file,
             _lock: lock,
         })
+    }
+
+    /// Loads the certificates anew.
+    pub fn reload(&self) {
+        self.edge.reload();
     }
 
     /// Ends in order: no new calls, wait for those that run, good-bye to the rest, everything written. `hurry` ends the waiting.
@@ -170,7 +183,7 @@ impl Server {
         if !self.records.flush(LAST_RECORDS).await {
             warn!("not all call records are in the database yet; the next start brings them there");
         }
-        self.http.abort();
+        self.edge.close().await;
         self.run_file.remove();
         self.store.close().await;
         info!("stopped");
@@ -256,26 +269,8 @@ fn restore(core: &mut cell::Worker, kept: &[(Vec<u8>, Vec<u8>)], extensions: &[E
     }
 }
 
-async fn bind_http(address: SocketAddr) -> Result<TcpListener, StartError> {
-    TcpListener::bind(address).await.map_err(|e| {
-        let hint = match e.kind() {
-            std::io::ErrorKind::AddrInUse => {
-                "is in use by another program; stop that, or choose another port in [http] listen"
-            }
-            std::io::ErrorKind::AddrNotAvailable => "is no address of this host; correct [http] listen",
-            _ => return format!("binding HTTP address {address}: {e}").into(),
-        };
-        format!("HTTP address {address} {hint}").into()
-    })
-}
-
-fn serve(
-    listener: TcpListener,
-    config: &Config,
-    switch: &NodeSwitch,
-    store: &Store,
-    watch: Watch,
-) -> tokio::task::JoinHandle<()> {
+/// What HTTP shows: the API, and beside it health and metrics.
+fn router(config: &Config, switch: &NodeSwitch, store: &Store, watch: Watch) -> axum::Router {
     let state = api::ApiState {
         switch: switch.clone(),
         store: store.clone(),
@@ -283,19 +278,12 @@ fn serve(
         login: api::LoginSettings::default(),
         version: VERSION,
     };
-    let app = api::router(state).merge(watch_routes(watch)).into_make_service_with_connect_info::<SocketAddr>();
-    tokio::spawn(async move {
-        if let Err(e) = axum::serve(listener, app).await {
-            tracing::error!("the HTTP server ended: {e}");
-        }
-    })
+    api::router(state).merge(watch_routes(watch))
 }
 
 #[expect(clippy::print_stdout, reason = "passwords belong on the operator's terminal, not into a log")]
-fn show_accounts(accounts: &first_run::Accounts, addresses: &Resolved, http: SocketAddr) {
-    let sip = addresses.0.first().map(|a| crate::run_file::reachable(*a).to_string()).unwrap_or_default();
-    let http = format!("http://{}", crate::run_file::reachable(http));
-    print!("{}", first_run::boxed(accounts, &sip, &http));
+fn show_accounts(accounts: &first_run::Accounts, served: &edge::Served) {
+    print!("{}", first_run::boxed(accounts, served));
 }
 
 fn seed() -> Result<[u8; 32], StartError> {

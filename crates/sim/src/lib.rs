@@ -42,6 +42,7 @@
 //! |---|---|
 //! | lines | [`Link`]: delay, jitter, loss, reordering, duplication, per host and direction; [`World::lose`] for one message |
 //! | NAT | [`NatBox`]: a mapping and a filter per flow, forgotten after 60 s without use or by [`World::reboot`] |
+//! | streams | order, pieces, round trips of handshakes; breaks, connections that only one end knows of |
 //! | sockets | each sender's datagrams reach one worker, as SO_REUSEPORT gives them; envelopes take 20 to 320 µs, in order |
 //! | hot store | what no `Transmit` made durable is lost by [`World::kill`] for up to 100 ms |
 //! | SQL | 50 ms behind; insert or ignore |
@@ -50,7 +51,7 @@
 //!
 //! # What is absent
 //!
-//! Streams (TCP, TLS, WebSocket), IPv6, and codecs other than G.711: they come with what needs them.
+//! Encryption, IPv6 (`rsip` cannot read it), and codecs other than G.711: they come with what needs them.
 
 mod ear;
 mod g711;
@@ -63,6 +64,7 @@ mod sdp;
 mod setup;
 mod sound;
 mod stranger;
+mod stream;
 mod switch;
 mod ua;
 mod watch;
@@ -75,6 +77,7 @@ pub use phone::Phone;
 pub use setup::Setup;
 pub use sound::{Hearing, Sound};
 pub use stranger::Stranger;
+pub use stream::Stream;
 pub use switch::{Recording, Track};
 pub use ua::Conduct;
 pub use ua::digest::Hash;

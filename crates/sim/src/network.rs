@@ -217,6 +217,31 @@ impl Network {
         at
     }
 
+    // What streams ask.
+
+    /// The address that the far end sees behind a NAT box.
+    pub(crate) fn seen_as(&mut self, own: SocketAddr, peer: SocketAddr, now: Instant) -> SocketAddr {
+        match self.nats.iter_mut().find(|nat| nat.covers(own.ip())) {
+            Some(nat) => nat.outbound(own, peer, now),
+            None => own,
+        }
+    }
+
+    /// One way between a host and the middle of the network.
+    pub(crate) fn trip(&mut self, host: IpAddr) -> Duration {
+        let Some(link) = self.link(host) else { return Duration::ZERO };
+        link.delay + Duration::from_micros(self.entropy.below(link.jitter.as_micros() as u64 + 1))
+    }
+
+    /// Is the next packet of this host lost?
+    pub(crate) fn loses(&mut self, host: IpAddr) -> bool {
+        self.link(host).is_some_and(|link| self.entropy.chance(link.loss))
+    }
+
+    pub(crate) fn is_dark(&self, host: IpAddr) -> bool {
+        self.dark.contains(&host)
+    }
+
     /// When the next packet arrives.
     pub(crate) fn next(&self) -> Option<Instant> {
         self.flying.first_key_value().map(|((at, _), _)| *at)

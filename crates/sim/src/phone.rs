@@ -223,6 +223,40 @@ impl Phone {
         inner.network.set_dark(ip, true);
     }
 
+    /// Its stream breaks: both ends hear of it.
+    pub fn break_stream(&self) {
+        let mut inner = self.inner.borrow_mut();
+        let now = inner.now;
+        inner.streams.break_of(self.index, now);
+    }
+
+    /// It forgets its stream and does not connect again: the switch hears of it when it sends.
+    pub fn forget_stream(&self) {
+        let mut inner = self.inner.borrow_mut();
+        inner.uas[self.index].reconnects = false;
+        inner.streams.forget_of(self.index);
+    }
+
+    /// It does not come back when its stream ends.
+    pub fn stay_away(&self) {
+        self.act(|ua, _| ua.reconnects = false);
+    }
+
+    /// It sends a keep-alive each 25 s.
+    pub fn keep_alive(&self) {
+        self.act(Ua::keep_alive);
+    }
+
+    /// Keep-alives that were answered.
+    pub fn pongs(&self) -> u64 {
+        self.ask(|ua, _| ua.pongs)
+    }
+
+    /// Streams of it that ended.
+    pub fn streams_lost(&self) -> u64 {
+        self.ask(|ua, _| ua.streams_lost)
+    }
+
     /// The phone's line is cut or mended; the phone itself does not notice.
     pub fn set_cut_off(&self, cut: bool) {
         let mut inner = self.inner.borrow_mut();

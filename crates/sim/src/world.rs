@@ -7,9 +7,13 @@ use crate::phone::Phone;
 use crate::setup::Setup;
 use crate::sound;
 use crate::stranger::Stranger;
+use crate::stream::{Happening, Stream, Streams};
 use crate::switch::Switch;
 use crate::ua::Ua;
 use crate::watch::Watch;
+use bytes::Bytes;
+use sip_stack::endpoint::{Flow, Transport};
+use sip_stack::message::Frame;
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -29,6 +33,7 @@ pub(crate) struct Inner {
     pub(crate) now: Instant,
     pub(crate) entropy: Entropy,
     pub(crate) network: Network,
+    pub(crate) streams: Streams,
     pub(crate) uas: Vec<Ua>,
     pub(crate) switch: Option<Switch>,
     pub(crate) ladder: Ladder,
@@ -44,14 +49,96 @@ impl Inner {
     /// Hands what a phone wants sent to the network.
     pub(crate) fn flush_ua(&mut self, index: usize) {
         for packet in self.uas[index].take_output() {
-            self.transmit(packet);
+            let ua = &self.uas[index];
+            match ua.stream.filter(|_| packet.from == ua.addr && packet.to.ip() == SWITCH.ip()) {
+                Some(stream) => {
+                    let ends = (packet.from, packet.to);
+                    self.ring(&packet, "");
+                    self.streams.phone_sends(index, stream, ends, &packet.data, &mut self.network, self.now);
+                }
+                None => self.transmit(packet),
+            }
         }
     }
 
     pub(crate) fn flush_switch(&mut self) {
         let Some(switch) = &mut self.switch else { return };
-        for packet in switch.take_output() {
+        let (packets, sent) = (switch.take_output(), switch.take_streams());
+        for packet in packets {
             self.transmit(packet);
+        }
+        for (flow, data) in sent {
+            let packet = Packet { from: flow.local, to: flow.remote, data };
+            self.ring(&packet, "");
+            let uas = &self.uas;
+            let listening = |at: SocketAddr, transport: Transport| {
+                let there = |ua: &Ua| ua.on && ua.addr == at && ua.stream.is_some_and(|s| s.transport() == transport);
+                uas.iter().position(there)
+            };
+            self.streams.switch_sends(flow, &packet.data, listening, &mut self.network, self.now);
+        }
+    }
+
+    /// What happened on streams.
+    fn streams(&mut self) {
+        while let Some(happening) = self.streams.happened(self.now) {
+            match happening {
+                Happening::AtSwitch(flow, data) => self.stream_data(flow, &data),
+                Happening::AtPhone(index, messages) => {
+                    let to = self.uas[index].addr;
+                    for data in messages {
+                        self.uas[index].handle_datagram(&Packet { from: SWITCH, to, data }, self.now);
+                    }
+                    self.flush_ua(index);
+                }
+                Happening::SwitchLost(flow) => {
+                    if let Some(switch) = &mut self.switch {
+                        switch.stream_closed(flow, self.now);
+                    }
+                }
+                Happening::PhoneLost(index) => self.uas[index].stream_lost(self.now),
+                Happening::Unsent(flow) => {
+                    if let Some(switch) = &mut self.switch {
+                        switch.stream_unsent(flow, self.now);
+                    }
+                }
+                Happening::Nothing => {}
+            }
+            self.flush_switch();
+        }
+    }
+
+    /// The switch's shell takes a stream apart.
+    fn stream_data(&mut self, flow: Flow, data: &[u8]) {
+        let Some(switch) = &mut self.switch else { return };
+        if flow.transport == Transport::Ws {
+            return switch.handle_message(flow, Bytes::copy_from_slice(data), self.now);
+        }
+        let Some(framer) = self.streams.framer(flow) else { return };
+        framer.push(data);
+        while let Some(frame) = framer.pop() {
+            match frame {
+                Ok(Frame::Message(message)) => switch.handle_message(flow, message.as_bytes().clone(), self.now),
+                Ok(Frame::Ping) => switch.send_by_stream(flow, b"\r\n".to_vec()),
+                Err(error) => {
+                    if let Some(reply) = error.reply_to(flow.remote) {
+                        switch.send_by_stream(flow, reply.to_vec());
+                    }
+                }
+            }
+        }
+        if framer.is_closed() {
+            self.flush_switch();
+            self.streams.close(flow, self.now);
+        }
+    }
+
+    fn ring(&mut self, packet: &Packet, fate: &str) {
+        if packet.is_sip() {
+            let name = |ip: IpAddr| self.names.get(&ip).cloned().unwrap_or_else(|| ip.to_string());
+            let (from, to) = (name(packet.from.ip()), name(self.network.host_of(packet.to)));
+            let what = format!("{}{fate}", ladder::title(&packet.data));
+            self.ladder.push(self.now, &from, &to, what);
         }
     }
 
@@ -78,7 +165,7 @@ impl Inner {
         let phones = self.uas.iter().filter_map(Ua::poll_timeout).min();
         let switch = self.switch.as_ref().and_then(Switch::poll_timeout);
         let planned = self.planned.first_key_value().map(|((at, _), _)| *at);
-        [self.network.next(), phones, switch, planned].into_iter().flatten().min()
+        [self.network.next(), self.streams.next(), phones, switch, planned].into_iter().flatten().min()
     }
 
     /// Lets the next thing happen; false if nothing happens until `until`.
@@ -95,6 +182,7 @@ impl Inner {
         while let Some(packet) = self.network.arrived(self.now) {
             self.deliver(&packet);
         }
+        self.streams();
         if let Some(switch) = &mut self.switch {
             switch.handle_timeout(self.now);
         }
@@ -151,6 +239,7 @@ impl World {
             now: start,
             entropy,
             network,
+            streams: Streams::new(Entropy::seeded(setup.seed ^ 0x5712_ea35)),
             uas: Vec::new(),
             switch,
             ladder: Ladder::new(start),
@@ -184,6 +273,18 @@ impl World {
         self.add_phone(number, IpAddr::V4(Ipv4Addr::new(198, 51, 100, 10 + count)))
     }
 
+    /// A registered phone that speaks by a stream.
+    pub fn phone_by(&self, stream: Stream, number: &str) -> Phone {
+        let phone = self.unregistered(number);
+        self.inner.borrow_mut().uas[phone.index].stream = Some(stream);
+        self.come_online(phone)
+    }
+
+    /// How many streams the switch knows of.
+    pub fn streams(&self) -> usize {
+        self.inner.borrow().streams.open()
+    }
+
     /// A registered phone behind a NAT box of its own; it names only its private address.
     pub fn phone_behind_nat(&self, number: &str) -> Phone {
         let nat = self.nat();
@@ -209,6 +310,15 @@ impl World {
         let now = inner.now;
         inner.uas[phone.index].keep_alive(now);
         drop(inner);
+        self.come_online(phone)
+    }
+
+    /// The same, by a stream.
+    pub fn phone_in_by(&self, nat: &NatBox, stream: Stream, number: &str) -> Phone {
+        let count = self.inner.borrow().uas.len() as u8;
+        let [a, b, c, _] = nat.lan.octets();
+        let phone = self.add_phone(number, IpAddr::V4(Ipv4Addr::new(a, b, c, 10 + count)));
+        self.inner.borrow_mut().uas[phone.index].stream = Some(stream);
         self.come_online(phone)
     }
 

@@ -3,6 +3,7 @@
 use super::{Message, Method, Name, ResponseBuilder, Status};
 use bytes::Bytes;
 use std::fmt;
+use std::net::SocketAddr;
 
 /// Why bytes are no message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -109,6 +110,13 @@ impl ParseError {
         let status = self.status()?;
         let request = self.partial()?;
         Some(ResponseBuilder::new(request, status).phrase(self.kind.phrase()).to_tag("unparsed").finish())
+    }
+
+    /// The same, with the address that the request came from in its Via (RFC 3261 §18.2.1).
+    pub fn reply_to(&self, source: SocketAddr) -> Option<Bytes> {
+        let status = self.status()?;
+        let builder = ResponseBuilder::new(self.partial()?, status).phrase(self.kind.phrase());
+        Some(builder.source(source).to_tag("unparsed").finish())
     }
 }
 

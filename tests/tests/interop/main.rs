@@ -13,7 +13,12 @@ mod sound;
 
 mod dying;
 mod failing;
+mod floods;
+mod linphone;
 mod malformed;
 mod registering;
 mod repeating;
+mod streams;
 mod talking;
+mod torture;
+mod websocket;

@@ -26,6 +26,29 @@ pub(crate) struct Account<'a> {
     pub(crate) codec: &'a str,
 }
 
+/// How it reaches its server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Way {
+    Udp,
+    Tcp,
+    Tls,
+}
+
+impl Way {
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Udp => "udp",
+            Self::Tcp => "tcp",
+            Self::Tls => "tls",
+        }
+    }
+
+    /// The port by TLS is the next one.
+    pub(crate) fn at(self, server: SocketAddr) -> SocketAddr {
+        SocketAddr::new(server.ip(), server.port() + u16::from(self == Self::Tls))
+    }
+}
+
 /// A running phone. Dropped, it is killed; after a failure it shows what it said.
 pub(crate) struct Phone {
     number: String,
@@ -42,12 +65,17 @@ pub(crate) struct Phone {
 impl Phone {
     /// Starts a phone with voice number `speaker`, and waits until it is registered if it has a server.
     pub(crate) fn start(account: &Account<'_>, speaker: usize) -> Self {
+        Self::start_by(Way::Udp, account, speaker)
+    }
+
+    /// The same by another transport.
+    pub(crate) fn start_by(way: Way, account: &Account<'_>, speaker: usize) -> Self {
         let (sip, control, rtp) = (ports::block(2), ports::one(), ports::block(20));
         let dir = tempfile::tempdir().expect("a temporary folder");
         let hz = speaker_hz(speaker);
         write_voice(&dir.path().join("voice.wav"), hz);
         std::fs::write(dir.path().join("config"), config(dir.path(), sip, control, rtp)).expect("its configuration");
-        std::fs::write(dir.path().join("accounts"), line_of(account)).expect("its account");
+        std::fs::write(dir.path().join("accounts"), line_of(way, account)).expect("its account");
         std::fs::write(dir.path().join("contacts"), "").expect("its contacts");
         let output = std::fs::File::create(dir.path().join("output")).expect("its output");
         let process = Command::new("baresip")
@@ -165,12 +193,14 @@ fn netstring(bytes: &[u8]) -> Option<(&[u8], usize)> {
     (bytes.len() > end).then(|| (&bytes[colon + 1..end], end + 1))
 }
 
-fn line_of(account: &Account<'_>) -> String {
+fn line_of(way: Way, account: &Account<'_>) -> String {
     let mut line = format!("<sip:{}@", account.number);
     match account.server {
         // One hour: nobody registers again within a case.
         Some((server, password)) => {
-            write!(line, "{server};transport=udp>;auth_user={};auth_pass={password};regint=3600", account.number)
+            let (at, way) = (way.at(server), way.name());
+            let proxy = format!("outbound=\"sip:{at};transport={way}\"");
+            write!(line, "{at};transport={way}>;auth_user={};auth_pass={password};regint=3600;{proxy}", account.number)
         }
         None => write!(line, "127.0.0.1>;regint=0"),
     }
@@ -193,7 +223,7 @@ fn config(dir: &Path, sip: u16, control: u16, rtp: u16) -> String {
 }
 
 /// A minute of its voice.
-fn write_voice(path: &Path, hz: f32) {
+pub(crate) fn write_voice(path: &Path, hz: f32) {
     let spec = hound::WavSpec {
         channels: 1,
         sample_rate: 8_000,

@@ -32,9 +32,16 @@ fn is_free(port: u16) -> bool {
     UdpSocket::bind((Ipv4Addr::LOCALHOST, port)).is_ok() && TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok()
 }
 
-/// True if somebody receives UDP there. (Trying to bind it would take it away from who is about to.)
+/// True if somebody receives UDP, or listens for TCP, there. (Trying to bind it would take it away from who is about to.)
 pub(crate) fn is_listening(port: u16) -> bool {
-    let sockets = std::fs::read_to_string("/proc/net/udp").expect("Linux tells its sockets");
-    let local = format!(":{port:04X} ");
-    sockets.lines().skip(1).any(|line| line.split_once(": ").is_some_and(|(_, rest)| rest[..14].ends_with(&local)))
+    let local = format!(":{port:04X}");
+    ["udp", "udp6", "tcp", "tcp6"].iter().any(|kind| {
+        let sockets = std::fs::read_to_string(format!("/proc/net/{kind}")).unwrap_or_default();
+        sockets.lines().skip(1).any(|line| {
+            let mut words = line.split_whitespace().skip(1);
+            let (at, state) = (words.next().unwrap_or_default(), words.nth(1).unwrap_or_default());
+            // 0A: a TCP socket that listens.
+            at.ends_with(&local) && (kind.starts_with("udp") || state == "0A")
+        })
+    })
 }

@@ -20,11 +20,15 @@ pub(crate) struct Setup {
     pub(crate) drain_seconds: u32,
     /// Recordings have only so much room, kilobytes.
     pub(crate) disk_kb: Option<u32>,
+    /// Listen on `::1` too.
+    pub(crate) ipv6: bool,
+    /// Streams that may be silent at one time.
+    pub(crate) silent_streams: u32,
 }
 
 impl Default for Setup {
     fn default() -> Self {
-        Self { announce: false, drain_seconds: 1, disk_kb: None }
+        Self { announce: false, drain_seconds: 1, disk_kb: None, ipv6: false, silent_streams: 1_000 }
     }
 }
 
@@ -58,6 +62,16 @@ impl Server {
     /// Where phones send to.
     pub(crate) fn sip(&self) -> SocketAddr {
         SocketAddr::from((Ipv4Addr::LOCALHOST, self.sip))
+    }
+
+    /// Where phones send to by TLS.
+    pub(crate) fn sips(&self) -> SocketAddr {
+        SocketAddr::from((Ipv4Addr::LOCALHOST, self.sip + 1))
+    }
+
+    /// Where the API, and browsers, are served.
+    pub(crate) fn http(&self) -> SocketAddr {
+        SocketAddr::from((Ipv4Addr::LOCALHOST, self.http))
     }
 
     /// Where the phone of an extension listens, for phones that come and go and are still the same.
@@ -143,12 +157,13 @@ impl Drop for Server {
 
 fn config(setup: Setup, sip: u16, http: u16, media: u16) -> String {
     let last = media + 199;
+    let also = if setup.ipv6 { format!(", \"[::1]:{sip}\"") } else { String::new() };
     format!(
-        "data_dir = \"data\"\nworkers = 2\n[sip]\nlisten = [\"127.0.0.1:{sip}\"]\n[media]\nports = \"{media}-{last}\"\n\
+        "data_dir = \"data\"\nworkers = 2\n[sip]\nlisten = [\"127.0.0.1:{sip}\"{also}]\n[media]\nports = \"{media}-{last}\"\n\
          [call]\nannounce = {}\nrecord = true\ndrain_seconds = {}\n\
          [recording]\ndir = \"recordings\"\nmin_free_mb = 0\n[http]\nlisten = \"127.0.0.1:{http}\"\n\
-         [log]\nlevel = \"info\"\n",
-        setup.announce, setup.drain_seconds
+         [log]\nlevel = \"info\"\n[limits]\nsilent_streams = {}\n",
+        setup.announce, setup.drain_seconds, setup.silent_streams
     )
 }
 

@@ -19,6 +19,7 @@ pub(crate) struct Sipp {
     service: String,
     talk: Duration,
     literal: bool,
+    transport: &'static str,
 }
 
 impl Sipp {
@@ -34,6 +35,7 @@ impl Sipp {
             service: String::new(),
             talk: Duration::from_millis(500),
             literal: false,
+            transport: "u1",
         }
     }
 
@@ -67,6 +69,11 @@ impl Sipp {
         Self { literal: true, ..self }
     }
 
+    /// By this transport, in SIPp's words: `t1` is TCP with one stream, `tn` with one per call.
+    pub(crate) fn transport(self, transport: &'static str) -> Self {
+        Self { transport, ..self }
+    }
+
     /// Plays it to the end, which must be good.
     pub(crate) fn run(self) -> Trace {
         self.start().finish()
@@ -85,7 +92,8 @@ impl Sipp {
             .arg(self.server.to_string())
             .arg("-sf")
             .arg(&file)
-            .args(["-i", "127.0.0.1", "-p", &self.port.to_string(), "-mp", &ports::block(4).to_string()])
+            .args(["-t", self.transport])
+            .args(["-i", if self.server.is_ipv4() { "127.0.0.1" } else { "[::1]" }, "-p", &self.port.to_string(), "-mp", &ports::block(4).to_string()])
             .args(["-au", &self.user, "-ap", &self.password, "-s", &self.service, "-key", "caller", &self.user])
             .args(["-d", &self.talk.as_millis().to_string()])
             .args(self.literal.then_some("-nr"))
@@ -103,7 +111,9 @@ impl Sipp {
         let mut running = Running { scenario: self.scenario, process, dir };
         wait_for("SIPp's port", secs(5), || {
             let ended = running.process.try_wait().expect("we may ask for our own child").is_some();
-            (ended || ports::is_listening(self.port)).then_some(())
+            // One that calls by TCP listens nowhere.
+            let calls = self.transport != "u1" && !self.scenario.starts_with("callee");
+            (ended || calls || ports::is_listening(self.port)).then_some(())
         });
         running
     }

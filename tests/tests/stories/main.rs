@@ -13,5 +13,6 @@ mod races;
 mod random;
 mod registering;
 mod strangers;
+mod streams;
 mod trunks;
 mod workers;

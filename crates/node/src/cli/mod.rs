@@ -129,14 +129,22 @@ fn load(file: Option<&Path>) -> Result<Config, Trouble> {
 
 fn check(file: Option<&Path>) -> Result<(), Trouble> {
     let config = load(file)?;
+    crate::edge::check_files(&config).map_err(Trouble)?;
+    let list = |all: &[std::net::SocketAddr]| {
+        let shown: Vec<_> = all.iter().map(ToString::to_string).collect();
+        if shown.is_empty() { "none".to_owned() } else { shown.join(" ") }
+    };
     let name = file.map_or_else(|| "no file: the defaults".to_owned(), |f| f.display().to_string());
     say(&format!(
-        "{name}: right\n  data in {}, {} workers\n  SIP on {}, sound on {}, API on {}\n  {} trunks, {} routes",
+        "{name}: right\n  data in {}, {} workers\n  SIP by UDP on {}, TCP on {}, TLS on {}\n  sound on {}, API on {}, by HTTPS on {}\n  {} trunks, {} routes",
         config.data_dir.display(),
         config.worker_count(),
-        config.sip.listen.iter().map(ToString::to_string).collect::<Vec<_>>().join(" "),
+        list(&config.sip.listen),
+        list(config.sip_tcp()),
+        list(&config.sip_tls()),
         config.media.ports,
         config.http.listen,
+        list(&config.https()),
         config.trunks.len(),
         config.routes.len(),
     ));

@@ -24,11 +24,16 @@ pub(super) fn run(config: Config) -> Result<(), Trouble> {
 async fn until_told(config: Config) -> Result<(), Trouble> {
     let mut terminate = signal(SignalKind::terminate()).map_err(|e| Trouble(e.to_string()))?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(|e| Trouble(e.to_string()))?;
+    let mut hangup = signal(SignalKind::hangup()).map_err(|e| Trouble(e.to_string()))?;
     let server = Server::start(config).await.map_err(|e| Trouble(e.to_string()))?;
-    tokio::select! {
-        _ = terminate.recv() => info!("told to stop"),
-        _ = interrupt.recv() => info!("told to stop"),
+    loop {
+        tokio::select! {
+            _ = terminate.recv() => break,
+            _ = interrupt.recv() => break,
+            _ = hangup.recv() => server.reload(),
+        }
     }
+    info!("told to stop");
     let again = async {
         tokio::select! {
             _ = terminate.recv() => {}

@@ -24,6 +24,13 @@ pub struct Config {
     pub workers: u16,
     /// Signalling.
     pub sip: Sip,
+    /// What is asked of who connects by TLS.
+    pub tls: Tls,
+    /// What this host proves itself with by TLS.
+    #[serde(rename = "certificate")]
+    pub certificates: Vec<Certificate>,
+    /// A certificate that an authority gives.
+    pub acme: Acme,
     /// Sound.
     pub media: Media,
     /// What calls do.
@@ -52,6 +59,9 @@ impl Default for Config {
             data_dir: PathBuf::from("data"),
             workers: 0,
             sip: Sip::default(),
+            tls: Tls::default(),
+            certificates: Vec::new(),
+            acme: Acme::default(),
             media: Media::default(),
             call: Call::default(),
             recording: Recording::default(),
@@ -73,6 +83,23 @@ impl Config {
             0 => std::thread::available_parallelism().map_or(1, |n| n.get().saturating_sub(1).clamp(1, 256) as u16),
             n => n,
         }
+    }
+
+    /// Where SIP is received by TCP.
+    pub fn sip_tcp(&self) -> &[SocketAddr] {
+        self.sip.tcp.as_deref().unwrap_or(&self.sip.listen)
+    }
+
+    /// Where SIP is received by TLS: at the port after that of the others, unless something else is said.
+    pub fn sip_tls(&self) -> Vec<SocketAddr> {
+        let next = |at: &SocketAddr| SocketAddr::new(at.ip(), if at.port() == 0 { 0 } else { at.port().saturating_add(1) });
+        self.sip.tls.clone().unwrap_or_else(|| self.sip.listen.iter().map(next).collect())
+    }
+
+    /// Where the API is served by HTTPS: at 9443 beside 9999, and elsewhere only if it is said.
+    pub fn https(&self) -> Vec<SocketAddr> {
+        let beside = (self.http.listen.port() == 9999).then(|| SocketAddr::new(self.http.listen.ip(), 9443));
+        self.http.tls.clone().unwrap_or_else(|| beside.into_iter().collect())
     }
 
     /// Where recordings are written.
@@ -103,6 +130,24 @@ pub struct Sip {
     /// Addresses that UDP signalling is received on.
     #[serde(deserialize_with = "words::addresses")]
     pub listen: Vec<SocketAddr>,
+    /// Addresses for TCP; by default the same as for UDP.
+    #[serde(deserialize_with = "words::optional_addresses")]
+    pub tcp: Option<Vec<SocketAddr>>,
+    /// Addresses for TLS; by default the same as for UDP, with the next port.
+    #[serde(deserialize_with = "words::optional_addresses")]
+    pub tls: Option<Vec<SocketAddr>>,
+    /// Addresses for WebSocket of its own, besides path `/sip` of `[http]`.
+    #[serde(deserialize_with = "words::addresses")]
+    pub ws: Vec<SocketAddr>,
+    /// Addresses for WebSocket over TLS of its own, besides path `/sip` of `[http]`.
+    #[serde(deserialize_with = "words::addresses")]
+    pub wss: Vec<SocketAddr>,
+    /// Web pages that may open WebSockets, besides those that come from this host.
+    #[serde(deserialize_with = "words::strings")]
+    pub origins: Vec<String>,
+    /// A stream on which nothing came for so long is closed.
+    #[serde(rename = "idle_seconds", deserialize_with = "words::seconds")]
+    pub idle: Duration,
     /// The address that peers outside private networks are told in Via, Contact and SDP, where the host itself has only a private one.
     #[serde(deserialize_with = "words::optional_ip")]
     pub advertised: Option<IpAddr>,
@@ -113,7 +158,83 @@ pub struct Sip {
 
 impl Default for Sip {
     fn default() -> Self {
-        Self { listen: vec![SocketAddr::from(([0, 0, 0, 0], 5060))], advertised: None, digest: vec![Algorithm::Md5] }
+        Self {
+            listen: vec![SocketAddr::from(([0, 0, 0, 0], 5060))],
+            tcp: None,
+            tls: None,
+            ws: Vec::new(),
+            wss: Vec::new(),
+            origins: Vec::new(),
+            idle: Duration::from_secs(3900),
+            advertised: None,
+            digest: vec![Algorithm::Md5],
+        }
+    }
+}
+
+/// Whether who connects by TLS is asked for a certificate.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ClientCertificates {
+    /// No.
+    #[default]
+    None,
+    /// Yes, and it may have none.
+    Request,
+    /// Yes, and without one it is turned away.
+    Require,
+}
+
+/// `[tls]`: what is asked of who connects to SIP by TLS.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Tls {
+    /// Whether it is asked for a certificate.
+    pub client_certificates: ClientCertificates,
+    /// The authority that its certificate must come from, a PEM file.
+    pub client_authority: Option<PathBuf>,
+}
+
+/// `[[certificate]]`: what this host proves itself with.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Certificate {
+    /// The certificate and those that lead to its authority, a PEM file.
+    pub chain: PathBuf,
+    /// Its private key, a PEM file.
+    pub key: PathBuf,
+}
+
+/// `[acme]`: a certificate that an authority gives.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Acme {
+    /// The authority.
+    pub directory: String,
+    /// Names of this host; none: no certificate is asked for.
+    #[serde(deserialize_with = "words::strings")]
+    pub domains: Vec<String>,
+    /// Whom the authority writes to.
+    pub contact: Option<String>,
+    /// The authority's terms are accepted.
+    pub accept_terms: bool,
+    /// Where the authority's question is answered. It asks at port 80 of each name.
+    #[serde(deserialize_with = "words::address")]
+    pub listen: SocketAddr,
+    /// What the authority's own certificate is checked with, if none of the system's authorities is behind it.
+    pub authority: Option<PathBuf>,
+}
+
+impl Default for Acme {
+    fn default() -> Self {
+        Self {
+            directory: "https://acme-v02.api.letsencrypt.org/directory".to_owned(),
+            domains: Vec::new(),
+            contact: None,
+            accept_terms: false,
+            listen: SocketAddr::from(([0, 0, 0, 0], 80)),
+            authority: None,
+        }
     }
 }
 
@@ -249,11 +370,14 @@ pub struct Http {
     /// Address and port.
     #[serde(deserialize_with = "words::address")]
     pub listen: SocketAddr,
+    /// The same over TLS; by default port 9443 of that address, if its port is 9999.
+    #[serde(deserialize_with = "words::optional_addresses")]
+    pub tls: Option<Vec<SocketAddr>>,
 }
 
 impl Default for Http {
     fn default() -> Self {
-        Self { listen: SocketAddr::from(([0, 0, 0, 0], 9999)) }
+        Self { listen: SocketAddr::from(([0, 0, 0, 0], 9999)), tls: None }
     }
 }
 
@@ -290,11 +414,17 @@ impl Default for Log {
 pub struct Limits {
     /// Calls at one time, over all workers.
     pub calls: u32,
+    /// SIP streams (TCP, TLS, WebSocket) at one time.
+    pub streams: u32,
+    /// Of them, of one address.
+    pub streams_per_source: u32,
+    /// Of them, that have not said anything yet.
+    pub silent_streams: u32,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { calls: 4_000 }
+        Self { calls: 4_000, streams: 20_000, streams_per_source: 1_000, silent_streams: 1_000 }
     }
 }
 

@@ -1,4 +1,5 @@
 use super::*;
+use std::net::SocketAddr;
 use std::time::Duration;
 
 fn wrong(text: &str) -> Vec<Problem> {
@@ -19,6 +20,18 @@ fn an_empty_file_gives_the_defaults() {
 }
 
 #[test]
+fn streams_are_listened_for_beside_udp_unless_something_else_is_said() {
+    let shown = |addresses: &[SocketAddr]| addresses.iter().map(ToString::to_string).collect::<Vec<_>>();
+    let config = parse("[sip]\nlisten = [\"10.0.0.1:5070\", \"[::1]:5070\"]", []).unwrap();
+    assert_eq!(shown(config.sip_tcp()), ["10.0.0.1:5070", "[::1]:5070"]);
+    assert_eq!(shown(&config.sip_tls()), ["10.0.0.1:5071", "[::1]:5071"]);
+    assert_eq!(shown(&config.https()), ["0.0.0.0:9443"]);
+    let config = parse("[sip]\ntcp = []\ntls = \"10.0.0.1:5061\"\n[http]\nlisten = \"127.0.0.1:8080\"", []).unwrap();
+    assert_eq!((shown(config.sip_tcp()).len(), shown(&config.https()).len()), (0, 0));
+    assert_eq!(shown(&config.sip_tls()), ["10.0.0.1:5061"]);
+}
+
+#[test]
 fn a_wrong_key_or_value_is_named_with_its_line_and_what_to_do() {
     for (text, line, says) in [
         ("[sip]\nlissten = []", 2, "lissten"),
@@ -32,6 +45,11 @@ fn a_wrong_key_or_value_is_named_with_its_line_and_what_to_do() {
         ("[media]\ntimeout_seconds = 0", 2, "at least 1 second"),
         ("[call]\n\ncountry = \"fr\"", 3, "expected one of `cn`, `us`, `eu`"),
         ("[[route]]\nnumber = 9000\ntrunk = \"a\"", 2, "in quotes: \"9000\""),
+        ("[sip]\ntls = [\"0.0.0.0:5060\"]", 2, "is taken by sip.tcp"),
+        ("[sip]\norigins = [\"crm.example\"]", 2, "is no origin"),
+        ("[tls]\nclient_certificates = \"require\"", 2, "needs client_authority"),
+        ("[acme]\ndomains = [\"pbx.example\"]", 2, "accept_terms"),
+        ("[limits]\nstreams = 0", 2, "no stream"),
         ("data_dir = ", 1, "value"),
         ("[log]\nlevel = \"loud\"", 2, "\"loud\" is no level"),
     ] {
@@ -123,14 +141,17 @@ fn the_sample_file_is_valid_has_every_key_and_shows_the_defaults() {
         tables.into_iter().flat_map(|t| t.keys().cloned()).collect()
     };
     for (section, known) in [
-        ("sip", &["listen", "advertised", "digest"][..]),
+        ("sip", &["listen", "tcp", "tls", "ws", "wss", "origins", "idle_seconds", "advertised", "digest"][..]),
+        ("tls", &["client_certificates", "client_authority"]),
+        ("certificate", &["chain", "key"]),
+        ("acme", &["directory", "domains", "contact", "accept_terms", "listen", "authority"]),
         ("media", &["ports", "timeout_seconds"]),
         ("call", &["announce", "country", "language", "forking", "record", "drain_seconds"]),
         ("recording", &["dir", "min_free_mb"]),
         ("store", &["sync_every_write", "traces"]),
-        ("http", &["listen"]),
+        ("http", &["listen", "tls"]),
         ("log", &["format", "level"]),
-        ("limits", &["calls"]),
+        ("limits", &["calls", "streams", "streams_per_source", "silent_streams"]),
         ("trunk", &["name", "addresses", "target"]),
         ("route", &["number", "from_trunk", "trunk", "extension", "record"]),
     ] {

@@ -20,18 +20,14 @@ pub(super) fn findings(config: &Config) -> Vec<Finding> {
     if config.sip.listen.is_empty() {
         say("sip.listen", "the list is empty; name at least one address, for example \"0.0.0.0:5060\"".to_owned());
     }
-    let mut seen = BTreeSet::new();
     if config.sip.digest.is_empty() {
         say(
             "sip.digest",
             "the list is empty, so that no phone could prove who it is; name \"MD5\" at least".to_owned(),
         );
     }
-    for address in &config.sip.listen {
-        if !seen.insert(*address) {
-            say("sip.listen", format!("{address} is named twice; remove one"));
-        }
-    }
+    listeners(config, &mut say);
+    tls(config, &mut say);
     if config.sip.advertised.is_some_and(|ip| ip.is_unspecified()) {
         say("sip.advertised", "must be the address that others reach this host by, not a wildcard".to_owned());
     }
@@ -39,12 +35,82 @@ pub(super) fn findings(config: &Config) -> Vec<Finding> {
     if let Err(e) = crate::logging::parse_level(&config.log.level) {
         say("log.level", e);
     }
+    let limits = [
+        ("limits.streams", config.limits.streams),
+        ("limits.streams_per_source", config.limits.streams_per_source),
+        ("limits.silent_streams", config.limits.silent_streams),
+    ];
+    for (key, limit) in limits {
+        if limit == 0 {
+            say(key, "0 would let no stream in; turn TCP and TLS off by empty lists in [sip]".to_owned());
+        }
+    }
     if config.limits.calls == 0 {
         say("limits.calls", "0 would refuse every call; write how many calls may exist at one time".to_owned());
     }
     trunks(&config.trunks, &mut say);
     routes(config, &mut say);
     found
+}
+
+/// Every address that something listens on: UDP may share it with one that listens by TCP.
+fn listeners(config: &Config, say: &mut impl FnMut(&str, String)) {
+    let mut udp = BTreeSet::new();
+    for address in &config.sip.listen {
+        if !udp.insert(*address) {
+            say("sip.listen", format!("{address} is named twice; remove one"));
+        }
+    }
+    let (tls, https) = (config.sip_tls(), config.https());
+    let http = [config.http.listen];
+    let streams: [(&str, &[_]); 6] = [
+        ("sip.tcp", config.sip_tcp()),
+        ("sip.tls", &tls),
+        ("sip.ws", &config.sip.ws),
+        ("sip.wss", &config.sip.wss),
+        ("http.listen", &http),
+        ("http.tls", &https),
+    ];
+    let mut seen: Vec<(&str, std::net::SocketAddr)> = Vec::new();
+    for (key, addresses) in streams {
+        for address in addresses.iter().filter(|address| address.port() != 0) {
+            let clash = |(_, other): &&(&str, std::net::SocketAddr)| {
+                let any = other.ip().is_unspecified() || address.ip().is_unspecified();
+                other.port() == address.port()
+                    && other.is_ipv4() == address.is_ipv4()
+                    && (any || other.ip() == address.ip())
+            };
+            if let Some((other, _)) = seen.iter().find(clash) {
+                say(key, format!("{address} is taken by {other}; choose another port"));
+            }
+            seen.push((key, *address));
+        }
+    }
+}
+
+fn tls(config: &Config, say: &mut impl FnMut(&str, String)) {
+    let asked = config.tls.client_certificates != super::ClientCertificates::None;
+    if asked && config.tls.client_authority.is_none() {
+        say("tls.client_certificates", "needs client_authority, the file of the authority that gives them".to_owned());
+    }
+    for origin in &config.sip.origins {
+        let of_a_page = origin == "*" || origin.split_once("://").is_some_and(|(_, rest)| !rest.contains('/'));
+        if !of_a_page {
+            say("sip.origins", format!("\"{origin}\" is no origin; write it like \"https://crm.example\", without a path"));
+        }
+    }
+    if config.acme.domains.is_empty() {
+        return;
+    }
+    if !config.acme.accept_terms {
+        say("acme.domains", "the authority wants its terms accepted: read them, then set accept_terms = true".to_owned());
+    }
+    if !config.acme.directory.starts_with("https://") {
+        say("acme.directory", "must be the https:// address of an ACME directory".to_owned());
+    }
+    if let Some(wild) = config.acme.domains.iter().find(|name| name.contains('*')) {
+        say("acme.domains", format!("\"{wild}\" cannot be proved by HTTP; name each host"));
+    }
 }
 
 fn ports(config: &Config, say: &mut impl FnMut(&str, String)) {

@@ -67,6 +67,14 @@ pub(super) fn addresses<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<Socket
     list(from, socket_address)
 }
 
+pub(super) fn optional_addresses<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Vec<SocketAddr>>, D::Error> {
+    addresses(from).map(Some)
+}
+
+pub(super) fn strings<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<String>, D::Error> {
+    list(from, |text| Ok(text.to_owned()))
+}
+
 pub(super) fn optional_ip<'de, D: Deserializer<'de>>(from: D) -> Result<Option<IpAddr>, D::Error> {
     ip(&String::deserialize(from)?).map(Some).map_err(D::Error::custom)
 }

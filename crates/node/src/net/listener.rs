@@ -9,22 +9,36 @@ use std::net::{IpAddr, SocketAddr};
 /// Why an address could not be bound.
 #[derive(Debug)]
 pub struct BindError {
+    setting: &'static str,
     address: SocketAddr,
     source: io::Error,
 }
 
+impl BindError {
+    /// `setting` is what the operator can correct.
+    pub fn new(setting: &'static str, address: SocketAddr, source: io::Error) -> Self {
+        Self { setting, address, source }
+    }
+
+    fn udp(address: SocketAddr, source: io::Error) -> Self {
+        Self::new("[sip] listen", address, source)
+    }
+}
+
 impl fmt::Display for BindError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { address, source } = self;
+        let Self { setting, address, source } = self;
         match source.kind() {
-            io::ErrorKind::AddrInUse => write!(
-                f,
-                "SIP address {address} is in use by another program; stop that, or choose another port in [sip] listen"
-            ),
-            io::ErrorKind::AddrNotAvailable => {
-                write!(f, "SIP address {address} is no address of this host; correct [sip] listen")
+            io::ErrorKind::AddrInUse => {
+                write!(f, "address {address} is in use by another program; stop that, or choose another port in {setting}")
             }
-            _ => write!(f, "binding SIP address {address}: {source}"),
+            io::ErrorKind::AddrNotAvailable => {
+                write!(f, "address {address} is no address of this host; correct {setting}")
+            }
+            io::ErrorKind::PermissionDenied => {
+                write!(f, "address {address} needs a privilege; choose a port above 1023 in {setting}")
+            }
+            _ => write!(f, "binding address {address} of {setting}: {source}"),
         }
     }
 }
@@ -47,7 +61,7 @@ pub fn resolve(addresses: &[SocketAddr]) -> Result<Resolved, BindError> {
             s.bind(&address.into())?;
             std::net::UdpSocket::from(s).local_addr()
         });
-        bound.map_err(|source| BindError { address, source })
+        bound.map_err(|source| BindError::udp(address, source))
     };
     addresses.iter().map(probe).collect::<Result<_, _>>().map(Resolved)
 }
@@ -62,7 +76,7 @@ pub struct Listeners {
 impl Listeners {
     /// Binds a socket of this worker for each address.
     pub fn bind(addresses: &Resolved, advertised: Option<IpAddr>) -> Result<Self, BindError> {
-        let bind = |&address: &SocketAddr| UdpSocket::bind(address).map_err(|source| BindError { address, source });
+        let bind = |&address: &SocketAddr| UdpSocket::bind(address).map_err(|source| BindError::udp(address, source));
         Ok(Self { sockets: addresses.0.iter().map(bind).collect::<Result<_, _>>()?, advertised })
     }
 

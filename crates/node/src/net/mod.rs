@@ -1,11 +1,14 @@
-//! Sockets: signalling by UDP, sound on ports of its own.
+//! Sockets: signalling by UDP and by streams, sound on ports of its own.
 
 mod listener;
+mod own;
 mod stock;
 mod udp;
 
 pub mod sound;
+pub mod streams;
 
 pub use listener::{BindError, Listeners, Resolved, flow_to, resolve};
+pub use own::{Listening, locals, udp};
 pub use stock::{Action, Stock};
 pub use udp::{Received, UdpSocket};

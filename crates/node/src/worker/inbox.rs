@@ -149,7 +149,7 @@ impl Inbox {
         self.woken.store(false, Ordering::Release);
     }
 
-    pub(super) fn take_envelope(&self) -> Option<Envelope> {
+    pub(crate) fn take_envelope(&self) -> Option<Envelope> {
         self.envelopes.pop()
     }
 

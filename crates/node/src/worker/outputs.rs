@@ -2,8 +2,11 @@
 
 use super::round::Shell;
 use super::seams::{Core, KeepError, Keeper};
+use crate::net::streams::Unsent;
+use bytes::Bytes;
 use cell::{Envelope, Input, Output};
 use model::{Answer, Event, Refusal, Reply};
+use sip_stack::endpoint::{Flow, Transport};
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -163,21 +166,36 @@ impl<C: Core, K: Keeper> Shell<C, K> {
     fn transmit(&mut self) {
         let mut sends = std::mem::take(&mut self.sends);
         for (flow, data) in sends.drain(..) {
+            if flow.transport != Transport::Udp {
+                self.send_by_stream(flow, data);
+                continue;
+            }
             match self.parts.listeners.send(&flow, &data) {
                 Ok(()) => self.figures.datagrams_out += 1,
                 // The socket's buffer is full: like a loss on the way, and repeated like one.
                 Err(e) if e.kind() == io::ErrorKind::WouldBlock => self.figures.unsent += 1,
                 Err(e) => {
                     debug!(remote = %flow.remote, "sending: {e}");
-                    self.figures.unsent += 1;
-                    if self.failed_sends.len() < FAILED_SENDS {
-                        self.failed_sends.push_back(flow);
-                    }
+                    self.send_failed(flow);
                 }
             }
         }
         // Keeps the room for the next round.
         self.sends = sends;
+    }
+
+    fn send_by_stream(&mut self, flow: Flow, data: Bytes) {
+        match self.parts.streams.send(&flow, data) {
+            Ok(()) => self.figures.datagrams_out += 1,
+            Err(Unsent) => self.send_failed(flow),
+        }
+    }
+
+    fn send_failed(&mut self, flow: Flow) {
+        self.figures.unsent += 1;
+        if self.failed_sends.len() < FAILED_SENDS {
+            self.failed_sends.push_back(flow);
+        }
     }
 
     fn post(&mut self, envelope: Envelope) {

@@ -6,6 +6,7 @@ use super::outputs::{Told, Waiting};
 use super::seams::{Core, Keeper};
 use crate::dns::Resolver;
 use crate::net::sound::{Bound, Sockets};
+use crate::net::streams::Streams;
 use crate::net::{Action, Listeners, Stock};
 use crate::recorder::Recorder;
 use bytes::Bytes;
@@ -65,6 +66,8 @@ pub struct Parts<C, K> {
     pub inboxes: Arc<[Inbox]>,
     /// Its signalling sockets.
     pub listeners: Listeners,
+    /// Streams, which all workers share.
+    pub streams: Streams,
     /// Its ports' sockets.
     pub sockets: Sockets,
     /// Its ports' numbers.

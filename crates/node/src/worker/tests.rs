@@ -1,6 +1,7 @@
 use super::*;
 use crate::dns::Resolver;
 use crate::net::sound::Sockets;
+use crate::net::streams::Streams;
 use crate::net::{Listeners, Resolved, Stock, resolve};
 use crate::recorder;
 use cell::{Body, Counts, Envelope, Input, Output, Stats};
@@ -138,6 +139,7 @@ impl Bench {
             keeper: Watch::default(),
             inboxes: Arc::clone(&inboxes),
             listeners: Listeners::bind(&resolved, None).unwrap(),
+            streams: Streams::none(Arc::clone(&inboxes)),
             sockets: Sockets::new(first, first + 299, "127.0.0.1".parse().unwrap()),
             stock: Stock::new(first, first + 299),
             recorder,

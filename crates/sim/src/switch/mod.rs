@@ -16,7 +16,7 @@ use cell::{Config, Envelope, Input, Output, RecordingKey, Worker};
 use hot::{Hot, Sql};
 use media::engine::Channel;
 use model::{CallId, Command, Event, Extension, Refusal, Reply, Trunk};
-use sip_stack::endpoint::Flow;
+use sip_stack::endpoint::{Flow, Transport};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
@@ -66,6 +66,7 @@ pub(crate) struct Switch {
     /// Answers on their way, with their worker and ticket.
     resolving: BTreeMap<(Instant, u64), (usize, u64, Answers)>,
     out: Vec<Packet>,
+    by_streams: Vec<(Flow, Vec<u8>)>,
 }
 
 impl Switch {
@@ -112,6 +113,7 @@ impl Switch {
             zone: setup.zone.clone(),
             resolving: BTreeMap::new(),
             out: Vec::new(),
+            by_streams: Vec::new(),
         };
         switch.start(now);
         switch
@@ -155,6 +157,7 @@ impl Switch {
             tape.die();
         }
         self.out.clear();
+        self.by_streams.clear();
     }
 
     pub(crate) fn take_output(&mut self) -> Vec<Packet> {
@@ -218,6 +221,38 @@ impl Switch {
         self.input(index, Input::Datagram { flow, data: Bytes::copy_from_slice(&packet.data) }, now);
     }
 
+    /// What goes out by streams.
+    pub(crate) fn take_streams(&mut self) -> Vec<(Flow, Vec<u8>)> {
+        std::mem::take(&mut self.by_streams)
+    }
+
+    pub(crate) fn send_by_stream(&mut self, flow: Flow, data: Vec<u8>) {
+        self.by_streams.push((flow, data));
+    }
+
+    /// A message that came by a stream: the edge gives it to its owner.
+    pub(crate) fn handle_message(&mut self, flow: Flow, data: Bytes, now: Instant) {
+        if self.workers.is_empty() {
+            return;
+        }
+        self.note_invite(&Packet { from: flow.remote, to: flow.local, data: data.to_vec() });
+        let to = cell::owner(&data, self.workers.len() as u16);
+        let body = cell::Body::Datagram { flow, data };
+        self.input(usize::from(to), Input::Envelope(Envelope { from: to, to, body }), now);
+    }
+
+    /// A stream is gone: every worker hears of it.
+    pub(crate) fn stream_closed(&mut self, flow: Flow, now: Instant) {
+        for index in 0..self.workers.len() {
+            self.input(index, Input::StreamClosed { flow }, now);
+        }
+    }
+
+    /// A stream could not be opened, or takes nothing more.
+    pub(crate) fn stream_unsent(&mut self, flow: Flow, now: Instant) {
+        self.input(0, Input::SendFailed { flow }, now);
+    }
+
     fn handle_sound(&mut self, packet: &Packet, now: Instant) {
         let number = packet.to.port() & !1;
         let channel = if packet.to.port() == number { Channel::Rtp } else { Channel::Rtcp };
@@ -262,6 +297,14 @@ impl Switch {
     fn drain(&mut self, index: usize, now: Instant) {
         while let Some(output) = self.workers[index].poll_output() {
             match output {
+                Output::Transmit { flow, data } if flow.transport != Transport::Udp => {
+                    self.hot.commit();
+                    let packet = Packet { from: flow.local, to: flow.remote, data: data.to_vec() };
+                    if packet.sip_title() == "401 INVITE" {
+                        self.invited.remove(&name_of(&packet));
+                    }
+                    self.by_streams.push((flow, packet.data));
+                }
                 Output::Transmit { flow, data } => {
                     self.hot.commit();
                     let packet = Packet { from: flow.local, to: flow.remote, data: data.to_vec() };

@@ -83,6 +83,9 @@ impl World {
     /// `kill -9`.
     pub fn kill(&self) {
         self.switch(|switch, _| switch.die());
+        let mut inner = self.inner.borrow_mut();
+        let now = inner.now;
+        inner.streams.switch_died(now);
     }
 
     /// The switch begins again with what its stores have.

@@ -72,6 +72,10 @@ impl Ua {
     }
 
     pub(super) fn repeat_request(&mut self, branch: String, now: Instant) {
+        // A stream loses nothing (RFC 3261 §17.1.1.2).
+        if self.stream.is_some() {
+            return;
+        }
         let Some(client) = self.clients.get_mut(&branch) else { return };
         let invite = client.request.method == Method::Invite;
         if client.state == State::Completed || (invite && client.state == State::Proceeding) {

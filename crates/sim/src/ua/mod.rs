@@ -14,6 +14,7 @@ pub(crate) mod server;
 use crate::g711::Law;
 use crate::network::Packet;
 use crate::sound::Sound;
+use crate::stream::Stream;
 use client::{Client, Purpose};
 use digest::Hash;
 use line::{Line, LineId};
@@ -87,6 +88,13 @@ pub(crate) struct Ua {
     pub(crate) name: String,
     pub(crate) number: String,
     pub(crate) addr: SocketAddr,
+    /// How it speaks to the switch; `None`: by UDP.
+    pub(crate) stream: Option<Stream>,
+    /// When its stream ends it registers again.
+    pub(crate) reconnects: bool,
+    /// Keep-alives that were answered, and streams that ended.
+    pub(crate) pongs: u64,
+    pub(crate) streams_lost: u64,
     /// Where everything is sent; `None`: to the address in the URI.
     pub(crate) proxy: Option<SocketAddr>,
     /// The host part of its address of record.
@@ -125,6 +133,10 @@ impl Ua {
             name: name.to_owned(),
             number: number.to_owned(),
             addr,
+            stream: None,
+            reconnects: true,
+            pongs: 0,
+            streams_lost: 0,
             proxy: None,
             domain: ip.to_string(),
             password: None,
@@ -160,6 +172,7 @@ impl Ua {
             return self.on_sound(packet, now);
         }
         if !packet.is_sip() {
+            self.pongs += u64::from(self.stream.is_some() && packet.data == b"\r\n");
             return;
         }
         match message::read(&packet.data) {
@@ -218,7 +231,16 @@ impl Ua {
         self.complaints.push(what);
     }
 
+    /// Its stream ended.
+    pub(crate) fn stream_lost(&mut self, now: Instant) {
+        self.streams_lost += 1;
+        if self.on && self.reconnects && self.registration.registered {
+            self.timers.set(Timer::Register, now + Duration::from_secs(1));
+        }
+    }
+
     fn send(&mut self, to: SocketAddr, data: Vec<u8>) {
+        let data = self.by_stream(data);
         self.out.push(Packet { from: self.addr, to, data });
     }
 
@@ -237,7 +259,30 @@ impl Ua {
     }
 
     fn contact(&self) -> String {
-        format!("<sip:{}@{}>", self.number, self.addr)
+        match self.stream {
+            None => format!("<sip:{}@{}>", self.number, self.addr),
+            Some(Stream::Tcp) => format!("<sip:{}@{};transport=tcp>", self.number, self.addr),
+            Some(Stream::Tls) => format!("<sip:{}@{};transport=tls>", self.number, self.addr),
+            Some(Stream::Ws) => format!("<sip:{}@{};transport=ws>", self.number, self.host()),
+        }
+    }
+
+    /// What it calls itself: a browser has no address that leads anywhere (RFC 7118 §5).
+    pub(crate) fn host(&self) -> String {
+        match self.stream {
+            Some(Stream::Ws) => format!("page{}.invalid", self.addr.ip().to_string().replace('.', "x")),
+            None | Some(Stream::Tcp | Stream::Tls) => self.addr.to_string(),
+        }
+    }
+
+    /// A request's Via says how it goes.
+    fn by_stream(&self, data: Vec<u8>) -> Vec<u8> {
+        let (Some(stream), Ok(text)) = (self.stream, std::str::from_utf8(&data)) else { return data };
+        if text.starts_with("SIP/2.0") {
+            return data;
+        }
+        let (udp, via) = (format!("SIP/2.0/UDP {}", self.addr), stream.transport().as_str());
+        text.replacen(&udp, &format!("SIP/2.0/{via} {}", self.host()), 1).into_bytes()
     }
 
     fn branch(&mut self) -> String {

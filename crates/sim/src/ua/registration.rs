@@ -105,7 +105,7 @@ impl Ua {
         }
         let contacts: Vec<String> = response.map(contacts).unwrap_or_default();
         self.registration.contacts = contacts.len();
-        let ours = format!("{}", self.addr);
+        let ours = self.host();
         let granted = contacts.iter().find(|contact| contact.contains(&ours)).and_then(|contact| {
             contact
                 .split(';')

@@ -74,6 +74,9 @@ impl Ua {
 
     /// Timer G: a refusal is repeated until its ACK.
     pub(super) fn repeat_response(&mut self, key: String, now: Instant) {
+        if self.stream.is_some() {
+            return;
+        }
         let Some(server) = self.servers.get_mut(&key) else { return };
         server.interval = (server.interval * 2).min(T2);
         let (at, to, last) = (now + server.interval, server.to, server.last.clone());

@@ -1,0 +1,161 @@
+//! A linphone that speaks with a tone and keeps what it hears: a SIP stack that shares nothing with the others.
+
+use crate::patience::{end_of, millis, pass, secs, wait_for};
+use crate::phone::{Way, write_voice};
+use crate::ports;
+use crate::server::{Server, Setup};
+use crate::sound::{Sound, assert_hears_only};
+use media::testing::speaker_hz;
+use std::io::{BufRead as _, BufReader, Read, Write as _};
+use std::process::{Child, ChildStdin, Command, Stdio};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+use tempfile::TempDir;
+
+struct Linphone {
+    number: String,
+    hz: f32,
+    process: Child,
+    keys: ChildStdin,
+    output: Arc<Mutex<String>>,
+    dir: TempDir,
+}
+
+impl Linphone {
+    /// Starts one and waits until it is registered.
+    fn start(server: &Server, way: Way, number: &str, speaker: usize) -> Self {
+        let dir = tempfile::tempdir().expect("a temporary folder");
+        let hz = speaker_hz(speaker);
+        write_voice(&dir.path().join("voice.wav"), hz);
+        std::fs::write(dir.path().join("linphonerc"), settings(server, way, number)).expect("its configuration");
+        let mut process = Command::new("linphonec")
+            .arg("-c")
+            .arg(dir.path().join("linphonerc"))
+            .env("HOME", dir.path())
+            .current_dir(dir.path())
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("linphonec: install it and run the cases with `make interop`");
+        let output = Arc::default();
+        follow(&output, process.stdout.take().expect("it is piped"));
+        follow(&output, process.stderr.take().expect("it is piped"));
+        let keys = process.stdin.take().expect("it is piped");
+        let mut phone = Self { number: number.to_owned(), hz, process, keys, output, dir };
+        phone.expect("Registration on", secs(15));
+        phone.expect("successful", secs(15));
+        phone.say("soundcard use files");
+        phone
+    }
+
+    fn say(&mut self, command: &str) {
+        writeln!(self.keys, "{command}").and_then(|()| self.keys.flush()).expect("linphone takes commands");
+    }
+
+    /// Waits until it says this.
+    fn expect(&self, text: &str, limit: Duration) {
+        let what = format!("linphone {}: {text:?}", self.number);
+        wait_for(&what, limit, || {
+            self.output.lock().expect("nobody panics with it in hand").contains(text).then_some(())
+        });
+    }
+
+    /// Speaks, and keeps what it hears from now on.
+    fn talk(&mut self) {
+        let (voice, heard) = (self.dir.path().join("voice.wav"), self.dir.path().join("heard.wav"));
+        self.say(&format!("record {}", heard.display()));
+        self.say(&format!("play {}", voice.display()));
+    }
+
+    /// Ends it and gives back what it heard.
+    fn quit(mut self) -> Sound {
+        self.say("quit");
+        assert!(end_of(&mut self.process, secs(10)).is_some(), "{}: linphone does not quit", self.number);
+        Sound::read(&self.dir.path().join("heard.wav"))
+    }
+}
+
+impl Drop for Linphone {
+    #[expect(clippy::print_stderr, reason = "a failed case shows what its phones said")]
+    fn drop(&mut self) {
+        // It may have quit already.
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+        if std::thread::panicking() {
+            let said = self.output.lock().expect("nobody panics with it in hand");
+            let lines: Vec<&str> = said.lines().collect();
+            eprintln!("---- linphone {} ----\n{}", self.number, lines[lines.len().saturating_sub(40)..].join("\n"));
+        }
+    }
+}
+
+fn follow(output: &Arc<Mutex<String>>, from: impl Read + Send + 'static) {
+    let output = Arc::clone(output);
+    std::thread::spawn(move || {
+        for line in BufReader::new(from).lines().map_while(Result::ok) {
+            let mut output = output.lock().expect("nobody panics with it in hand");
+            output.push_str(&line);
+            output.push('\n');
+        }
+    });
+}
+
+fn settings(server: &Server, way: Way, number: &str) -> String {
+    let (at, transport, password) = (way.at(server.sip()), way.name(), server.password(number));
+    let (own, rtp) = (ports::block(4), ports::block(20));
+    // What it does not use is off: 0 is no port of its own, -1 any.
+    let ports = match way {
+        Way::Udp => format!("sip_port={own}\nsip_tcp_port=0\nsip_tls_port=0"),
+        Way::Tcp => format!("sip_port=0\nsip_tcp_port={own}\nsip_tls_port=0"),
+        Way::Tls => format!("sip_port=0\nsip_tcp_port=0\nsip_tls_port={own}"),
+    };
+    format!(
+        "[sip]\n{ports}\ndefault_proxy=0\nverify_server_certs=0\nverify_server_cn=0\nguess_hostname=0\n\
+         contact=sip:{number}@127.0.0.1\nregister_only_when_network_is_up=0\nauto_net_state_mon=0\nuse_ipv6=0\n\
+         [net]\nfirewall_policy=0\n[rtp]\naudio_rtp_port={rtp}\n[sound]\nechocancellation=0\n\
+         [misc]\nlog_collection=0\n\
+         [proxy_0]\nreg_proxy=<sip:{at};transport={transport}>\nreg_route=<sip:{at};transport={transport}>\n\
+         reg_identity=sip:{number}@{at}\nreg_expires=600\nreg_sendregister=1\npublish=0\n\
+         [auth_info_0]\nusername={number}\npasswd={password}\n"
+    )
+}
+
+fn call(way: Way) {
+    let server = Server::start(Setup::default());
+    let mut caller = Linphone::start(&server, way, "1001", 0);
+    let mut callee = Linphone::start(&server, way, "1002", 1);
+    let list = server.api().get("/registrations");
+    assert_eq!((list[0]["transport"].as_str(), list[1]["transport"].as_str()), (Some(way.name()), Some(way.name())));
+    caller.say(&format!("call sip:1002@{}", way.at(server.sip())));
+    callee.expect("contacting you", secs(10));
+    callee.say("answer");
+    caller.expect("connected", secs(10));
+    pass(millis(300));
+    caller.talk();
+    callee.talk();
+    pass(secs(5));
+    caller.say("terminate");
+    server.api().wait_for_silence();
+    let record = server.api().newest_of(1);
+    assert_eq!((record["outcome"].as_str(), record["ended_by"].as_str()), (Some("answered"), Some("caller")), "{record:#}");
+    let (caller_hz, callee_hz) = (caller.hz, callee.hz);
+    assert_hears_only("the caller", &caller.quit().channels[0], callee_hz, caller_hz, secs(3));
+    assert_hears_only("the callee", &callee.quit().channels[0], caller_hz, callee_hz, secs(3));
+    server.finish();
+}
+
+#[test]
+fn two_linphones_hear_each_other_by_udp() {
+    call(Way::Udp);
+}
+
+#[test]
+fn two_linphones_hear_each_other_by_tcp() {
+    call(Way::Tcp);
+}
+
+#[test]
+fn two_linphones_hear_each_other_by_tls() {
+    call(Way::Tls);
+}

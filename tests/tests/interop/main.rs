@@ -11,6 +11,7 @@ mod server;
 mod sipp;
 mod sound;
 
+mod acme;
 mod dying;
 mod failing;
 mod floods;

@@ -22,13 +22,15 @@ pub(crate) struct Setup {
     pub(crate) disk_kb: Option<u32>,
     /// Listen on `::1` too.
     pub(crate) ipv6: bool,
+    /// Ask an authority at the first port for a certificate, and answer its question at the second.
+    pub(crate) acme: Option<(u16, u16)>,
     /// Streams that may be silent at one time.
     pub(crate) silent_streams: u32,
 }
 
 impl Default for Setup {
     fn default() -> Self {
-        Self { announce: false, drain_seconds: 1, disk_kb: None, ipv6: false, silent_streams: 1_000 }
+        Self { announce: false, drain_seconds: 1, disk_kb: None, ipv6: false, acme: None, silent_streams: 1_000 }
     }
 }
 
@@ -48,7 +50,13 @@ pub(crate) struct Server {
 impl Server {
     /// Starts it for the first time and logs in as its administrator.
     pub(crate) fn start(setup: Setup) -> Self {
+        Self::start_in(setup, |_| {})
+    }
+
+    /// The same; `prepare` puts things into its folder before.
+    pub(crate) fn start_in(setup: Setup, prepare: impl FnOnce(&Path)) -> Self {
         let dir = tempfile::tempdir().expect("a temporary folder");
+        prepare(dir.path());
         let (sip, http, phones, media) = (ports::one(), ports::one(), ports::block(10), ports::block(200));
         std::fs::create_dir(dir.path().join("recordings")).expect("room on the disk");
         std::fs::write(dir.path().join("patchbay.toml"), config(setup, sip, http, media)).expect("room on the disk");
@@ -91,6 +99,11 @@ impl Server {
 
     pub(crate) fn api(&self) -> &Api {
         &self.api
+    }
+
+    /// Its data.
+    pub(crate) fn data(&self) -> PathBuf {
+        self.dir.path().join("data")
     }
 
     /// Where it writes recordings.
@@ -157,12 +170,18 @@ impl Drop for Server {
 
 fn config(setup: Setup, sip: u16, http: u16, media: u16) -> String {
     let last = media + 199;
+    let acme = setup.acme.map_or_else(String::new, |(directory, listen)| {
+        format!(
+            "[acme]\ndirectory = \"https://localhost:{directory}/dir\"\ndomains = [\"localhost\"]\naccept_terms = true\n\
+             listen = \"127.0.0.1:{listen}\"\nauthority = \"authority.pem\"\n"
+        )
+    });
     let also = if setup.ipv6 { format!(", \"[::1]:{sip}\"") } else { String::new() };
     format!(
         "data_dir = \"data\"\nworkers = 2\n[sip]\nlisten = [\"127.0.0.1:{sip}\"{also}]\n[media]\nports = \"{media}-{last}\"\n\
          [call]\nannounce = {}\nrecord = true\ndrain_seconds = {}\n\
          [recording]\ndir = \"recordings\"\nmin_free_mb = 0\n[http]\nlisten = \"127.0.0.1:{http}\"\n\
-         [log]\nlevel = \"info\"\n[limits]\nsilent_streams = {}\n",
+         [log]\nlevel = \"info\"\n[limits]\nsilent_streams = {}\n{acme}",
         setup.announce, setup.drain_seconds, setup.silent_streams
     )
 }

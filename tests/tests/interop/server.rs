@@ -20,7 +20,7 @@ pub(crate) struct Setup {
     pub(crate) drain_seconds: u32,
     /// Recordings have only so much room, kilobytes.
     pub(crate) disk_kb: Option<u32>,
-    /// Listen on `::1` too.
+    /// Listen on every IPv6 address too.
     pub(crate) ipv6: bool,
     /// Ask an authority at the first port for a certificate, and answer its question at the second.
     pub(crate) acme: Option<(u16, u16)>,
@@ -176,7 +176,7 @@ fn config(setup: Setup, sip: u16, http: u16, media: u16) -> String {
              listen = \"127.0.0.1:{listen}\"\nauthority = \"authority.pem\"\n"
         )
     });
-    let also = if setup.ipv6 { format!(", \"[::1]:{sip}\"") } else { String::new() };
+    let also = if setup.ipv6 { format!(", \"[::]:{sip}\"") } else { String::new() };
     format!(
         "data_dir = \"data\"\nworkers = 2\n[sip]\nlisten = [\"127.0.0.1:{sip}\"{also}]\n[media]\nports = \"{media}-{last}\"\n\
          [call]\nannounce = {}\nrecord = true\ndrain_seconds = {}\n\

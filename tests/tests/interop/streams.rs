@@ -1,11 +1,12 @@
 //! Phones that come by TCP and TLS, and by IPv6.
 
 use crate::failing::{callee, caller};
-use crate::patience::{millis, pass, secs};
+use crate::patience::{pass, secs};
 use crate::phone::{Account, Phone, Way};
 use crate::server::{Server, Setup};
 use crate::sipp::Sipp;
 use crate::sound::assert_hears_only;
+use crate::websocket::{header, proof};
 use serde_json::json;
 use std::net::{Ipv6Addr, SocketAddr, UdpSocket};
 
@@ -72,26 +73,84 @@ fn a_phone_by_tls_and_one_by_udp_hear_each_other() {
     hear_each_other(Way::Tls, Way::Udp);
 }
 
-#[test]
-fn a_phone_by_ipv6_calls_one_by_ipv4() {
-    let server = Server::start(Setup { ipv6: true, ..Setup::default() });
-    let v6 = SocketAddr::from((Ipv6Addr::LOCALHOST, server.sip().port()));
-    let socket = UdpSocket::bind("[::1]:0").expect("this host has IPv6");
-    socket.set_read_timeout(Some(millis(500))).expect("a limit above zero");
-    let us = socket.local_addr().expect("it is bound");
-    let options = format!(
-        "OPTIONS sip:{v6} SIP/2.0\r\nVia: SIP/2.0/UDP {us};branch=z9hG4bK6;rport\r\nMax-Forwards: 70\r\nFrom: <sip:x@{us}>;tag=1\r\n\
-         To: <sip:{v6}>\r\nCall-ID: six\r\nCSeq: 1 OPTIONS\r\nContent-Length: 0\r\n\r\n"
-    );
-    socket.send_to(options.as_bytes(), v6).expect("loopback takes it");
-    let mut buffer = [0; 4_096];
-    let (length, from) = socket.recv_from(&mut buffer).expect("an answer");
-    let answer = String::from_utf8_lossy(&buffer[..length]).into_owned();
-    assert!(answer.starts_with("SIP/2.0 200") && answer.contains("received=::1") && from == v6, "{answer}");
+/// A phone on `::1` that the case plays itself: SIPp's digest does not know IPv6.
+struct Six {
+    socket: UdpSocket,
+    server: SocketAddr,
+}
 
-    let phone = callee(&server, "1002", "callee").start();
-    Sipp::new("caller", v6).number("1002").user("1001", server.password("1001")).talk(secs(1)).run();
-    phone.finish();
+impl Six {
+    fn new(server: &Server) -> Self {
+        let socket = UdpSocket::bind("[::1]:0").expect("this host has IPv6");
+        socket.set_read_timeout(Some(secs(5))).expect("a limit above zero");
+        Self { socket, server: SocketAddr::from((Ipv6Addr::LOCALHOST, server.sip().port())) }
+    }
+
+    fn address(&self) -> SocketAddr {
+        self.socket.local_addr().expect("it is bound")
+    }
+
+    fn say(&self, text: &str) {
+        self.socket.send_to(text.as_bytes(), self.server).expect("loopback takes it");
+    }
+
+    fn hear(&self) -> String {
+        let mut buffer = [0; 4_096];
+        let (length, from) = self.socket.recv_from(&mut buffer).expect("a message");
+        assert_eq!(from, self.server, "from the address that was spoken to");
+        String::from_utf8_lossy(&buffer[..length]).into_owned()
+    }
+
+    fn request(&self, method: &str, number: &str, cseq: u32, more: &str) -> String {
+        let (us, server) = (self.address(), self.server);
+        self.say(&format!(
+            "{method} sip:{server} SIP/2.0\r\nVia: SIP/2.0/UDP {us};branch=z9hG4bK{method}{cseq};rport\r\nMax-Forwards: 70\r\n\
+             From: <sip:{number}@{server}>;tag=six\r\nTo: <sip:{number}@{server}>\r\nCall-ID: {method}-six\r\n\
+             CSeq: {cseq} {method}\r\nContact: <sip:{number}@{us}>;expires=600\r\n{more}Content-Length: 0\r\n\r\n"
+        ));
+        self.hear()
+    }
+
+    /// Answers a request with what it copies of it.
+    fn answer(&self, request: &str, status: &str, more: &str, body: &str) {
+        let copied = ["Via", "From", "Call-ID", "CSeq"].map(|name| format!("{name}: {}\r\n", header(request, name)));
+        let (copied, to, length) = (copied.concat(), header(request, "To"), body.len());
+        let to = if to.contains(";tag=") { to.to_owned() } else { format!("{to};tag=six") };
+        self.say(&format!("SIP/2.0 {status}\r\n{copied}To: {to}\r\n{more}Content-Length: {length}\r\n\r\n{body}"));
+    }
+}
+
+#[test]
+fn a_phone_by_ipv4_calls_one_by_ipv6() {
+    let server = Server::start(Setup { ipv6: true, ..Setup::default() });
+    let six = Six::new(&server);
+    let capabilities = six.request("OPTIONS", "1002", 1, "");
+    assert!(capabilities.starts_with("SIP/2.0 200") && capabilities.contains("received=::1"), "{capabilities}");
+    let challenge = six.request("REGISTER", "1002", 1, "");
+    let proof = proof(&challenge, "1002", server.password("1002"), &format!("sip:{}", six.server));
+    let registered = six.request("REGISTER", "1002", 2, &proof);
+    assert!(registered.starts_with("SIP/2.0 200") && registered.contains("@[::1]:"), "{registered}");
+
+    let calling = caller(&server, "caller").talk(secs(1)).start();
+    let invite = six.hear();
+    let ours = six.server;
+    assert!(header(&invite, "Via").starts_with(&format!("SIP/2.0/UDP {ours};")), "{invite}");
+    assert!(header(&invite, "Contact").contains(&format!("@{ours}")), "{invite}");
+    assert!(invite.contains("c=IN IP6 ::1\r\n"), "{invite}");
+    let sound = UdpSocket::bind("[::1]:0").expect("a free port");
+    sound.set_read_timeout(Some(secs(5))).expect("a limit above zero");
+    let port = sound.local_addr().expect("it is bound").port();
+    let description = format!(
+        "v=0\r\no=- 1 1 IN IP6 ::1\r\ns=-\r\nc=IN IP6 ::1\r\nt=0 0\r\nm=audio {port} RTP/AVP 8\r\na=rtpmap:8 PCMA/8000\r\n"
+    );
+    let contact = format!("Contact: <sip:1002@{}>\r\n", six.address());
+    six.answer(&invite, "180 Ringing", &contact, "");
+    six.answer(&invite, "200 OK", &format!("{contact}Content-Type: application/sdp\r\n"), &description);
+    assert!(six.hear().starts_with("ACK "), "the switch acknowledges");
+    let bye = six.hear();
+    assert!(bye.starts_with("BYE "), "{bye}");
+    six.answer(&bye, "200 OK", "", "");
+    calling.finish();
     assert_eq!(server.api().newest_of(1)["outcome"], "answered");
     server.finish();
 }

@@ -57,25 +57,29 @@ impl Page {
     fn register(&mut self, number: &str, password: &str) {
         let challenge = self.request("REGISTER", number, 1, "");
         assert!(challenge.starts_with("SIP/2.0 401"), "{challenge}");
-        let asked = header(&challenge, "WWW-Authenticate");
-        let (realm, nonce) = (value(asked, "realm"), value(asked, "nonce"));
-        let uri = format!("sip:{}", self.server);
-        let (ha1, ha2) = (md5(&format!("{number}:{realm}:{password}")), md5(&format!("REGISTER:{uri}")));
-        let response = md5(&format!("{ha1}:{nonce}:00000001:abc:auth:{ha2}"));
-        let proof = format!(
-            "Authorization: Digest username=\"{number}\", realm=\"{realm}\", nonce=\"{nonce}\", uri=\"{uri}\", qop=auth, \
-             nc=00000001, cnonce=\"abc\", algorithm=MD5, response=\"{response}\"\r\n"
-        );
+        let proof = proof(&challenge, number, password, &format!("sip:{}", self.server));
         let answer = self.request("REGISTER", number, 2, &proof);
         assert!(answer.starts_with("SIP/2.0 200") && answer.contains(HOST), "{answer}");
     }
+}
+
+/// The header that answers a challenge to a REGISTER.
+pub(crate) fn proof(challenge: &str, number: &str, password: &str, uri: &str) -> String {
+    let asked = header(challenge, "WWW-Authenticate");
+    let (realm, nonce) = (value(asked, "realm"), value(asked, "nonce"));
+    let (ha1, ha2) = (md5(&format!("{number}:{realm}:{password}")), md5(&format!("REGISTER:{uri}")));
+    let response = md5(&format!("{ha1}:{nonce}:00000001:abc:auth:{ha2}"));
+    format!(
+        "Authorization: Digest username=\"{number}\", realm=\"{realm}\", nonce=\"{nonce}\", uri=\"{uri}\", qop=auth, \
+         nc=00000001, cnonce=\"abc\", algorithm=MD5, response=\"{response}\"\r\n"
+    )
 }
 
 fn md5(text: &str) -> String {
     Md5::digest(text.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-fn header<'a>(message: &'a str, name: &str) -> &'a str {
+pub(crate) fn header<'a>(message: &'a str, name: &str) -> &'a str {
     let of = |line: &'a str| line.split_once(": ").filter(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, v)| v);
     message.lines().find_map(of).unwrap_or_else(|| panic!("no {name} in {message}"))
 }

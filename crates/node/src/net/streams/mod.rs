@@ -118,7 +118,7 @@ impl Streams {
         let can_connect = matches!(flow.transport, Transport::Tcp | Transport::Tls) && !*shared.closing.borrow();
         // Where a peer that came to us called from, nobody listens: it may listen at the address that it told.
         let remote = if table.came_from(flow.transport, flow.remote) {
-            reopen_at(&data, flow.transport, flow.remote.ip()).filter(|remote| *remote != flow.remote)
+            reopen_at(&data, flow.transport, flow.remote.ip())
         } else {
             Some(flow.remote)
         };

@@ -73,6 +73,7 @@ impl Cell {
             cell: CellTag(config.cell),
             server: config.server.clone(),
             max_sessions: config.policy.max_sessions,
+            tcp: config.locals.tcp(),
             ..Default::default()
         };
         let auth = sip_stack::auth::Config { algorithms: config.digest.clone(), ..Default::default() };

@@ -37,6 +37,15 @@ impl Locals {
         Some(Flow { transport, local: self.told(local.address, remote.ip()), remote })
     }
 
+    /// Where TCP is listened for, also as peers outside know it.
+    pub fn tcp(&self) -> Vec<SocketAddr> {
+        let own = || self.all.iter().filter(|local| local.transport == Transport::Tcp).map(|local| local.address);
+        let told = self.advertised.iter().flat_map(|ip| {
+            own().filter(|address| address.is_ipv4() == ip.is_ipv4()).map(|address| SocketAddr::new(*ip, address.port()))
+        });
+        own().chain(told).collect()
+    }
+
     /// The address that a peer knows us by.
     pub fn told(&self, local: SocketAddr, remote: IpAddr) -> SocketAddr {
         match self.advertised {

@@ -41,7 +41,9 @@ impl Locals {
     pub fn tcp(&self) -> Vec<SocketAddr> {
         let own = || self.all.iter().filter(|local| local.transport == Transport::Tcp).map(|local| local.address);
         let told = self.advertised.iter().flat_map(|ip| {
-            own().filter(|address| address.is_ipv4() == ip.is_ipv4()).map(|address| SocketAddr::new(*ip, address.port()))
+            own()
+                .filter(|address| address.is_ipv4() == ip.is_ipv4())
+                .map(|address| SocketAddr::new(*ip, address.port()))
         });
         own().chain(told).collect()
     }

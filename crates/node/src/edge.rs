@@ -92,12 +92,7 @@ pub struct Edge {
 
 impl Edge {
     /// Loads certificates (or makes one); nothing is served yet.
-    pub fn new(
-        config: &Config,
-        listeners: &Listeners,
-        locals: Locals,
-        inboxes: Arc<[Inbox]>,
-    ) -> Result<Self, String> {
+    pub fn new(config: &Config, listeners: &Listeners, locals: Locals, inboxes: Arc<[Inbox]>) -> Result<Self, String> {
         tls::install_provider();
         let gate = GateLimits {
             total: config.limits.streams as usize,

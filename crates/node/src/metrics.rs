@@ -195,7 +195,13 @@ fn streams(page: &mut Page, counts: &StreamCounts) {
     page.one("sip_stream_messages_sent_total", "counter", "SIP messages sent by streams.", counts.sent);
     page.one("sip_stream_pings_total", "counter", "Keep-alives of streams that were answered.", counts.pings);
     let causes: Vec<_> = Cause::ALL.iter().map(|cause| cause.name()).zip(counts.causes.iter().copied()).collect();
-    page.by("sip_streams_ended_badly_total", "counter", "SIP streams refused, ended or not come about, by cause.", "cause", &causes);
+    page.by(
+        "sip_streams_ended_badly_total",
+        "counter",
+        "SIP streams refused, ended or not come about, by cause.",
+        "cause",
+        &causes,
+    );
 }
 
 fn sound(page: &mut Page, sum: &Sum<'_>) {

@@ -142,7 +142,8 @@ impl Streams {
         now: Instant,
     ) {
         let of = |pipes: &[Pipe], remote| {
-            let same = |pipe: &Pipe| pipe.switch_up && pipe.flow.remote == remote && pipe.flow.transport == flow.transport;
+            let same =
+                |pipe: &Pipe| pipe.switch_up && pipe.flow.remote == remote && pipe.flow.transport == flow.transport;
             pipes.iter().rposition(same)
         };
         let mut found = of(&self.pipes, flow.remote);

@@ -145,7 +145,11 @@ fn call(way: Way) {
     caller.say("terminate");
     server.api().wait_for_silence();
     let record = server.api().newest_of(1);
-    assert_eq!((record["outcome"].as_str(), record["ended_by"].as_str()), (Some("answered"), Some("caller")), "{record:#}");
+    assert_eq!(
+        (record["outcome"].as_str(), record["ended_by"].as_str()),
+        (Some("answered"), Some("caller")),
+        "{record:#}"
+    );
     let (caller_hz, callee_hz) = (caller.hz, callee.hz);
     assert_hears_only("the caller", &caller.quit().channels[0], callee_hz, caller_hz, secs(3));
     assert_hears_only("the callee", &callee.quit().channels[0], caller_hz, callee_hz, secs(3));

@@ -93,7 +93,14 @@ impl Sipp {
             .arg("-sf")
             .arg(&file)
             .args(["-t", self.transport])
-            .args(["-i", if self.server.is_ipv4() { "127.0.0.1" } else { "[::1]" }, "-p", &self.port.to_string(), "-mp", &ports::block(4).to_string()])
+            .args([
+                "-i",
+                if self.server.is_ipv4() { "127.0.0.1" } else { "[::1]" },
+                "-p",
+                &self.port.to_string(),
+                "-mp",
+                &ports::block(4).to_string(),
+            ])
             .args(["-au", &self.user, "-ap", &self.password, "-s", &self.service, "-key", "caller", &self.user])
             .args(["-d", &self.talk.as_millis().to_string()])
             .args(self.literal.then_some("-nr"))

@@ -90,7 +90,10 @@ fn a_stream_cut_at_every_byte_says_the_same() {
             answer.push(byte[0]);
         }
         let answer = String::from_utf8_lossy(&answer);
-        assert!(answer.starts_with("SIP/2.0 200") && answer.contains(&format!("cut{cut:03}")), "cut at {cut}: {answer}");
+        assert!(
+            answer.starts_with("SIP/2.0 200") && answer.contains(&format!("cut{cut:03}")),
+            "cut at {cut}: {answer}"
+        );
     }
     server.finish();
 }

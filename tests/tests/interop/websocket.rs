@@ -105,7 +105,8 @@ fn a_page_registers_answers_options_is_called_and_is_gone_with_its_stream() {
     assert!(invite.starts_with(&format!("INVITE sip:1002@{HOST};transport=ws SIP/2.0")), "{invite}");
     assert!(header(&invite, "Via").starts_with("SIP/2.0/WS 127.0.0.1:"), "{invite}");
     assert!(header(&invite, "Contact").contains(";transport=ws"), "{invite}");
-    let copied = ["Via", "From", "Call-ID", "CSeq"].map(|name| format!("{name}: {}\r\n", header(&invite, name))).concat();
+    let copied =
+        ["Via", "From", "Call-ID", "CSeq"].map(|name| format!("{name}: {}\r\n", header(&invite, name))).concat();
     let to = header(&invite, "To");
     page.send(format!("SIP/2.0 486 Busy Here\r\n{copied}To: {to};tag=page\r\nContent-Length: 0\r\n\r\n"));
     assert!(page.hear().starts_with("ACK "), "the switch acknowledges");

@@ -92,7 +92,8 @@ impl Config {
 
     /// Where SIP is received by TLS: at the port after that of the others, unless something else is said.
     pub fn sip_tls(&self) -> Vec<SocketAddr> {
-        let next = |at: &SocketAddr| SocketAddr::new(at.ip(), if at.port() == 0 { 0 } else { at.port().saturating_add(1) });
+        let next =
+            |at: &SocketAddr| SocketAddr::new(at.ip(), if at.port() == 0 { 0 } else { at.port().saturating_add(1) });
         self.sip.tls.clone().unwrap_or_else(|| self.sip.listen.iter().map(next).collect())
     }
 

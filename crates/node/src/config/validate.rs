@@ -96,14 +96,20 @@ fn tls(config: &Config, say: &mut impl FnMut(&str, String)) {
     for origin in &config.sip.origins {
         let of_a_page = origin == "*" || origin.split_once("://").is_some_and(|(_, rest)| !rest.contains('/'));
         if !of_a_page {
-            say("sip.origins", format!("\"{origin}\" is no origin; write it like \"https://crm.example\", without a path"));
+            say(
+                "sip.origins",
+                format!("\"{origin}\" is no origin; write it like \"https://crm.example\", without a path"),
+            );
         }
     }
     if config.acme.domains.is_empty() {
         return;
     }
     if !config.acme.accept_terms {
-        say("acme.domains", "the authority wants its terms accepted: read them, then set accept_terms = true".to_owned());
+        say(
+            "acme.domains",
+            "the authority wants its terms accepted: read them, then set accept_terms = true".to_owned(),
+        );
     }
     if !config.acme.directory.starts_with("https://") {
         say("acme.directory", "must be the https:// address of an ACME directory".to_owned());

@@ -30,7 +30,10 @@ impl fmt::Display for BindError {
         let Self { setting, address, source } = self;
         match source.kind() {
             io::ErrorKind::AddrInUse => {
-                write!(f, "address {address} is in use by another program; stop that, or choose another port in {setting}")
+                write!(
+                    f,
+                    "address {address} is in use by another program; stop that, or choose another port in {setting}"
+                )
             }
             io::ErrorKind::AddrNotAvailable => {
                 write!(f, "address {address} is no address of this host; correct {setting}")

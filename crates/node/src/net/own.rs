@@ -37,18 +37,22 @@ fn expand(address: SocketAddr, hosts: &[Own]) -> impl Iterator<Item = (SocketAdd
 
 /// All addresses of this host, those of the default routes first.
 fn own() -> Vec<Own> {
-    let mut found: Vec<Own> = getifaddrs().into_iter().flatten().filter_map(|interface| {
-        let address = interface.address?;
-        let mask = interface.netmask?;
-        match (address.as_sockaddr_in(), address.as_sockaddr_in6()) {
-            (Some(v4), _) => Some((v4.ip().into(), mask.as_sockaddr_in()?.ip().to_bits().count_ones() as u8)),
-            // A link-local address means nothing without its interface.
-            (None, Some(v6)) if !v6.ip().is_unicast_link_local() => {
-                Some((v6.ip().into(), mask.as_sockaddr_in6()?.ip().to_bits().count_ones() as u8))
+    let mut found: Vec<Own> = getifaddrs()
+        .into_iter()
+        .flatten()
+        .filter_map(|interface| {
+            let address = interface.address?;
+            let mask = interface.netmask?;
+            match (address.as_sockaddr_in(), address.as_sockaddr_in6()) {
+                (Some(v4), _) => Some((v4.ip().into(), mask.as_sockaddr_in()?.ip().to_bits().count_ones() as u8)),
+                // A link-local address means nothing without its interface.
+                (None, Some(v6)) if !v6.ip().is_unicast_link_local() => {
+                    Some((v6.ip().into(), mask.as_sockaddr_in6()?.ip().to_bits().count_ones() as u8))
+                }
+                (None, _) => None,
             }
-            (None, _) => None,
-        }
-    }).collect();
+        })
+        .collect();
     let defaults = [default_of(Ipv4Addr::UNSPECIFIED.into()), default_of(Ipv6Addr::UNSPECIFIED.into())];
     found.sort_by_key(|(ip, _)| (!defaults.contains(&Some(*ip)), ip.is_loopback()));
     found.dedup();
@@ -57,8 +61,11 @@ fn own() -> Vec<Own> {
 
 /// The address that the system would use to speak to the world. Nothing is sent.
 fn default_of(any: IpAddr) -> Option<IpAddr> {
-    let world: IpAddr =
-        if any.is_ipv4() { Ipv4Addr::new(198, 51, 100, 1).into() } else { Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 1).into() };
+    let world: IpAddr = if any.is_ipv4() {
+        Ipv4Addr::new(198, 51, 100, 1).into()
+    } else {
+        Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 1).into()
+    };
     let probe = UdpSocket::bind(SocketAddr::new(any, 0)).ok()?;
     probe.connect((world, 9)).ok()?;
     Some(probe.local_addr().ok()?.ip())

@@ -47,9 +47,10 @@ impl ResolvesServerCert for Certificates {
 
 fn load_one(chain: &Path, key: &Path) -> Result<CertifiedKey, String> {
     let of = |path: &Path, what: &dyn Display| format!("{}: {what}", path.display());
-    let certificates: Vec<CertificateDer<'static>> = CertificateDer::pem_file_iter(chain)
-        .and_then(Iterator::collect)
-        .map_err(|e| of(chain, &format_args!("cannot be read as a PEM certificate chain: {e}")))?;
+    let certificates: Vec<CertificateDer<'static>> =
+        CertificateDer::pem_file_iter(chain)
+            .and_then(Iterator::collect)
+            .map_err(|e| of(chain, &format_args!("cannot be read as a PEM certificate chain: {e}")))?;
     if certificates.is_empty() {
         return Err(of(chain, &"there is no certificate in it"));
     }

@@ -42,12 +42,8 @@ impl Clients {
 
     /// These authorities count besides those of the system.
     pub fn trusting(authorities: RootCertStore) -> Self {
-        let inner = Inner {
-            known: Mutex::default(),
-            verifying: OnceLock::new(),
-            trusting: OnceLock::new(),
-            authorities,
-        };
+        let inner =
+            Inner { known: Mutex::default(), verifying: OnceLock::new(), trusting: OnceLock::new(), authorities };
         Self(Arc::new(inner))
     }
 

@@ -63,10 +63,8 @@ impl Bound {
 /// No waiting for more to send, and a peer that is dead is found out.
 pub(super) fn prepare(stream: &TcpStream) {
     drop(stream.set_nodelay(true));
-    let alive = TcpKeepalive::new()
-        .with_time(Duration::from_secs(60))
-        .with_interval(Duration::from_secs(15))
-        .with_retries(4);
+    let alive =
+        TcpKeepalive::new().with_time(Duration::from_secs(60)).with_interval(Duration::from_secs(15)).with_retries(4);
     drop(SockRef::from(stream).set_tcp_keepalive(&alive));
 }
 

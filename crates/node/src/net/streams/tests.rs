@@ -104,7 +104,10 @@ async fn a_message_goes_straight_to_its_owner_the_answer_back_and_a_ping_gets_it
         write(&mut phone, &text).await;
         let (to, flow, data) = bench.message().await;
         assert_eq!(to, usize::from(cell::owner(text.as_bytes(), 2)));
-        assert_eq!((flow.transport, flow.local, flow.remote), (Transport::Tcp, bench.address, phone.local_addr().unwrap()));
+        assert_eq!(
+            (flow.transport, flow.local, flow.remote),
+            (Transport::Tcp, bench.address, phone.local_addr().unwrap())
+        );
         assert_eq!(data, text);
         bench.streams.send(&flow, Bytes::from_static(b"SIP/2.0 200 OK\r\n\r\n")).unwrap();
         assert_eq!(read_some(&mut phone).await, b"SIP/2.0 200 OK\r\n\r\n");
@@ -152,7 +155,8 @@ async fn what_has_no_end_is_answered_and_closed_and_garbage_only_closed() {
     assert_eq!(bench.count(Cause::Malformed), 2);
     // A length that goes beyond every bound.
     let mut phone = bench.connect().await;
-    write(&mut phone, &options("big", "TCP phone.invalid").replace("Content-Length: 0", "Content-Length: 99999999")).await;
+    write(&mut phone, &options("big", "TCP phone.invalid").replace("Content-Length: 0", "Content-Length: 99999999"))
+        .await;
     assert!(read_some(&mut phone).await.starts_with(b"SIP/2.0 513 "));
     assert!(read_some(&mut phone).await.is_empty());
 }
@@ -223,7 +227,11 @@ async fn one_source_and_all_who_say_nothing_have_bounds_and_others_stay_unharmed
 async fn a_peer_is_connected_to_once_and_what_cannot_be_connected_fails_for_all_workers() {
     let bench = Bench::open();
     let peer = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let flow = Flow { transport: Transport::Tcp, local: "127.0.0.7:5060".parse().unwrap(), remote: peer.local_addr().unwrap() };
+    let flow = Flow {
+        transport: Transport::Tcp,
+        local: "127.0.0.7:5060".parse().unwrap(),
+        remote: peer.local_addr().unwrap(),
+    };
     bench.streams.send(&flow, Bytes::from_static(b"one ")).unwrap();
     bench.streams.send(&flow, Bytes::from_static(b"two")).unwrap();
     let (mut stream, from) = peer.accept().await.unwrap();
@@ -267,7 +275,9 @@ async fn an_alias_leads_back_over_the_same_stream_and_a_lost_stream_back_to_its_
         other => panic!("{other:?}"),
     });
     assert_eq!(gone, [named.remote, flow.remote]);
-    let answer = format!("SIP/2.0 200 OK\r\nVia: SIP/2.0/TCP phone:{port};received=127.0.0.1;branch=z9hG4bK1\r\nContent-Length: 0\r\n\r\n");
+    let answer = format!(
+        "SIP/2.0 200 OK\r\nVia: SIP/2.0/TCP phone:{port};received=127.0.0.1;branch=z9hG4bK1\r\nContent-Length: 0\r\n\r\n"
+    );
     bench.streams.send(&flow, answer.clone().into()).unwrap();
     let (mut back, _) = timeout(LONG, elsewhere.accept()).await.unwrap().unwrap();
     assert_eq!(read_some(&mut back).await, answer.as_bytes());

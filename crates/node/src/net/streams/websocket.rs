@@ -60,12 +60,14 @@ pub async fn upgrade(
     let text = |name| headers.get(name).and_then(|value: &axum::http::HeaderValue| value.to_str().ok());
     if !is_welcome(text(header::ORIGIN), text(header::HOST), &sockets.origins) {
         shared.figures.count(Cause::Origin);
-        return (StatusCode::FORBIDDEN, "this page may not open SIP connections here; see [sip] origins").into_response();
+        return (StatusCode::FORBIDDEN, "this page may not open SIP connections here; see [sip] origins")
+            .into_response();
     }
     let socket = socket.protocols([PROTOCOL]);
     if socket.selected_protocol().is_none() {
         shared.figures.count(Cause::Handshake);
-        return (StatusCode::BAD_REQUEST, "the WebSocket subprotocol \"sip\" is spoken here (RFC 7118)").into_response();
+        return (StatusCode::BAD_REQUEST, "the WebSocket subprotocol \"sip\" is spoken here (RFC 7118)")
+            .into_response();
     }
     let pass = match shared.gate.enter(ends.remote.ip()) {
         Ok(pass) => pass,

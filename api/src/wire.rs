@@ -10,8 +10,9 @@ pub(crate) use names::{directions, outcomes};
 pub(crate) use records::{RecordOut, RecordPage};
 pub(crate) use trunks::TrunkOut;
 
-use model::{Extension, Role, User};
-use serde::{Deserialize, Serialize};
+use model::{Extension, Rights, Role, User};
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use utoipa::ToSchema;
 
 /// An extension. Its password can be set and never read.
@@ -30,12 +31,18 @@ pub(crate) struct ExtensionOut {
     ring_seconds: u16,
     /// How many calls it may have at once; one more finds it busy.
     max_calls: u16,
+    #[schema(schema_with = names::rights)]
+    rights: RightsSetting,
+    /// Its number beyond the trunks, which called parties see; empty: the trunk's.
+    outside_number: String,
 }
 
 impl From<Extension> for ExtensionOut {
     fn from(extension: Extension) -> Self {
-        let Extension { number, name, ha1: _, enabled, record, ring_seconds, max_calls } = extension;
-        Self { number, name, enabled, record, ring_seconds, max_calls }
+        let Extension { number, name, ha1: _, enabled, record, ring_seconds, max_calls, rights, outside_number } =
+            extension;
+        let rights = RightsSetting(rights);
+        Self { number, name, enabled, record, ring_seconds, max_calls, rights, outside_number }
     }
 }
 
@@ -79,6 +86,35 @@ pub(crate) struct ExtensionSettings {
     /// 1 to 1000, usually 2.
     #[schema(minimum = 1, maximum = 1000)]
     pub(crate) max_calls: Option<u16>,
+    /// Usually `default`.
+    #[schema(schema_with = names::rights)]
+    pub(crate) rights: Option<RightsSetting>,
+    /// A number; empty for none.
+    #[schema(max_length = 32)]
+    pub(crate) outside_number: Option<String>,
+}
+
+/// How far an extension may call, or that the configuration says so for all: `default`.
+#[derive(Clone, Copy)]
+pub(crate) struct RightsSetting(pub(crate) Option<Rights>);
+
+impl Serialize for RightsSetting {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        to.serialize_str(self.0.map_or("default", Rights::name))
+    }
+}
+
+impl<'de> Deserialize<'de> for RightsSetting {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        let name = String::deserialize(from)?;
+        match (name.as_str(), Rights::of_name(&name)) {
+            ("default", _) => Ok(Self(None)),
+            (_, Some(rights)) => Ok(Self(Some(rights))),
+            (_, None) => {
+                Err(D::Error::unknown_variant(&name, &["default", "internal", "local", "national", "international"]))
+            }
+        }
+    }
 }
 
 /// Many extensions at once: all are taken or none.
@@ -102,6 +138,12 @@ pub(crate) struct ImportItem {
     /// The SIP password, 8 to 128 characters.
     #[schema(min_length = 8, max_length = 128)]
     pub(crate) password: String,
+    /// How far it may call; left out: as it was.
+    #[schema(schema_with = names::rights)]
+    pub(crate) rights: Option<RightsSetting>,
+    /// Its number beyond the trunks; left out: as it was.
+    #[schema(max_length = 32)]
+    pub(crate) outside_number: Option<String>,
 }
 
 /// What an import did.

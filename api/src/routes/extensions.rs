@@ -57,7 +57,7 @@ pub(super) async fn add(
     caller.must_administer()?;
     let ExtensionIn { number, password, settings } = new;
     passwords::check(&password, &number)?;
-    let usual = NewExtension { number, name: String::new(), password }.in_realm(app.store.realm());
+    let usual = NewExtension { number, password, ..NewExtension::default() }.in_realm(app.store.realm());
     let extension = with_settings(usual, settings)?;
     if !app.store.add_extension(&extension).await? {
         return Err(Kind::ExtensionExists.into());
@@ -94,7 +94,13 @@ pub(super) async fn import(
     for item in list.extensions {
         let cause = || format!("number {:?}", item.number);
         passwords::check(&item.password, &item.number).map_err(|problem| problem.with_cause(cause()))?;
-        all.push(NewExtension { number: item.number, name: item.name, password: item.password });
+        all.push(NewExtension {
+            number: item.number,
+            name: item.name,
+            password: item.password,
+            rights: item.rights.and_then(|rights| rights.0),
+            outside_number: item.outside_number,
+        });
     }
     let imported = app.store.import_extensions(all).await?;
     tracing::info!(added = imported.added, changed = imported.changed, by = caller.0.id, "extensions imported");
@@ -186,7 +192,7 @@ pub(super) async fn remove(
 }
 
 fn with_settings(extension: Extension, settings: ExtensionSettings) -> Result<Extension, Problem> {
-    let ExtensionSettings { name, enabled, record, ring_seconds, max_calls } = settings;
+    let ExtensionSettings { name, enabled, record, ring_seconds, max_calls, rights, outside_number } = settings;
     let in_range = |name: &str, value: Option<u16>, range: RangeInclusive<u16>| match value {
         Some(value) if !range.contains(&value) => {
             let cause = format!("{name} must be from {} to {}", range.start(), range.end());
@@ -202,6 +208,8 @@ fn with_settings(extension: Extension, settings: ExtensionSettings) -> Result<Ex
         record: record.unwrap_or(extension.record),
         ring_seconds: ring_seconds.unwrap_or(extension.ring_seconds),
         max_calls: max_calls.unwrap_or(extension.max_calls),
+        rights: rights.map_or(extension.rights, |rights| rights.0),
+        outside_number: outside_number.unwrap_or(extension.outside_number),
         ..extension
     })
 }

@@ -42,6 +42,13 @@ pub(super) fn roles() -> Object {
     )
 }
 
+pub(super) fn rights() -> Object {
+    one_of(
+        "How far it may call, each including those before it; `default`: as the configuration says for all",
+        &["default", "internal", "local", "national", "international"],
+    )
+}
+
 pub(super) fn sides() -> Object {
     one_of("Which side ended it", &[Side::Caller, Side::Callee, Side::System])
 }

@@ -55,6 +55,10 @@ pub(crate) struct RecordOut {
     legs: Vec<LegRecordOut>,
     /// What was recorded; `null` if nothing.
     recording: Option<RecordingOut>,
+    /// What it cost, in millionths of the currency; `null` if it was not answered by way of a trunk.
+    cost: Option<u64>,
+    /// Its price in millionths per minute; `null` as `cost`.
+    price_per_minute: Option<u64>,
 }
 
 /// A cause in the two languages of signalling.
@@ -147,6 +151,8 @@ impl From<CallRecord> for RecordOut {
             note: record.note,
             legs: record.legs.into_iter().map(LegRecordOut::from).collect(),
             recording: record.recording.map(RecordingOut::from),
+            cost: record.charge.map(|charge| charge.cost),
+            price_per_minute: record.charge.map(|charge| charge.price.per_minute),
         }
     }
 }

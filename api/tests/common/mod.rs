@@ -129,6 +129,7 @@ impl World {
             number: number.into(),
             name: format!("Phone {number}"),
             password: "sip secret".into(),
+            ..NewExtension::default()
         });
         store.import_extensions(list.into()).await.unwrap();
         let users = [
@@ -242,6 +243,7 @@ impl World {
                 complete: true,
                 note: String::new(),
             }),
+            charge: None,
         };
         let writer = RecordWriter::start(self.store.clone(), self.hot.clone(), |_| ());
         let trace = br#"[{"at":0,"line":"INVITE"}]"#.to_vec();

@@ -140,6 +140,10 @@ impl Call {
                 let cause = Outcome::Incompatible.cause();
                 self.end_all(Outcome::Incompatible, Side::System, cause, "the parties share no codec", now);
             }
+            Input::CapReached => {
+                let cause = Cause { sip: 480, q850: 31 };
+                self.end_all(Outcome::Cancelled, Side::System, cause, "the daily spending cap is reached", now);
+            }
             Input::HangUp => self.end_all(Outcome::Cancelled, Side::System, Cause { sip: 480, q850: 31 }, "", now),
         }
     }
@@ -180,6 +184,11 @@ impl Call {
     /// Who calls.
     pub fn caller(&self) -> &Party {
         &self.setup.caller
+    }
+
+    /// The number of a leg.
+    pub fn number_of(&self, leg: LegNo) -> Option<&str> {
+        self.legs.get(usize::from(leg)).map(|leg| leg.number.as_str())
     }
 
     /// The trunk the call came from; `None` if an extension calls.

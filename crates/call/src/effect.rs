@@ -116,6 +116,8 @@ pub enum Input {
     Incompatible,
     /// Somebody with the right to do so wants the call to end.
     HangUp,
+    /// There is no money left for this call today.
+    CapReached,
 }
 
 /// A wish.

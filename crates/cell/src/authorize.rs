@@ -25,8 +25,9 @@ impl Cell {
     /// Admits a caller: a trunk by its address, anybody else by digest.
     pub(crate) fn admit(&mut self, request: &Message, flow: Flow, now: Instant) -> Admission {
         if let Some(trunk) = self.directory.trunk_at(flow.remote.ip()) {
-            let kind = PartyKind::Trunk(trunk.name.clone());
-            return Admission::Granted(claimed(request, kind));
+            let mut party = claimed(request, PartyKind::Trunk(trunk.name.clone()));
+            party.number = self.directory.router().shown_caller(&trunk.name, &party.number);
+            return Admission::Granted(party);
         }
         self.authenticate(request, flow, now)
     }

@@ -5,6 +5,7 @@ use crate::conversation::Conversation;
 use crate::directory::Directory;
 use crate::hot;
 use crate::io::{Body, Counts, Envelope, Input, Output, RecordingKey, Stats};
+use crate::spending::Spending;
 use crate::trace::Ladder;
 use bytes::Bytes;
 use media::engine::{Channel, Engine, Forward, Packet, Page, PortId, RecordingId};
@@ -60,6 +61,8 @@ pub(crate) struct Cell {
     pub(crate) occupied: BTreeMap<String, BTreeSet<CallId>>,
     /// Facts for calls, in order; a wish of a call may lead to the next fact at once.
     pub(crate) facts: VecDeque<(CallId, call::Input)>,
+    /// As home of those who pay for calls.
+    pub(crate) spending: Spending,
     pub(crate) draining: bool,
     pub(crate) stats: Stats,
     /// When the last process was last known to live.
@@ -100,6 +103,7 @@ impl Cell {
             timers: Timers::default(),
             occupied: BTreeMap::new(),
             facts: VecDeque::new(),
+            spending: Spending::default(),
             draining: false,
             stats: Stats::default(),
             died_at: 0,
@@ -162,6 +166,7 @@ impl Cell {
         self.sip.handle_timeout(now);
         self.media.handle_timeout(now);
         self.expire_registrations(now);
+        self.settle_spending(now);
         while let Some(timer) = self.timers.pop_due(now) {
             match timer {
                 Timer::Call(id) => {
@@ -179,7 +184,7 @@ impl Cell {
     }
 
     pub(crate) fn poll_timeout(&self) -> Option<Instant> {
-        [self.sip.poll_timeout(), self.media.poll_timeout(), self.registrar.poll_timeout(), self.timers.next()]
+        [self.sip.poll_timeout(), self.media.poll_timeout(), self.registrar.poll_timeout(), self.timers.next(), self.spending.next()]
             .into_iter()
             .flatten()
             .min()

@@ -1,6 +1,6 @@
 //! With what a worker is set up.
 
-use model::{Outcome, Route, Trunk};
+use model::{BlackList, Numbers, Outcome, RightsRules, Route, SpendingCap, Trunk};
 use sip_stack::endpoint::Flow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -30,6 +30,16 @@ pub struct Config {
     pub trunk_flows: BTreeMap<String, Flow>,
     /// Where numbers that are no extensions lead.
     pub routes: Vec<Route>,
+    /// How numbers are read, emergency numbers, clocks.
+    pub numbers: Numbers,
+    /// Which rights which numbers take.
+    pub rights: RightsRules,
+    /// With whom nobody speaks.
+    pub black_list: BlackList,
+    /// What each extension may spend in a day.
+    pub extension_cap: SpendingCap,
+    /// What all calls together may spend in a day.
+    pub total_cap: SpendingCap,
     /// How calls behave.
     pub policy: Policy,
     /// What callers hear.
@@ -50,6 +60,11 @@ impl Config {
             locals: crate::Locals::default(),
             trunk_flows: BTreeMap::new(),
             routes: Vec::new(),
+            numbers: Numbers::default(),
+            rights: RightsRules::default(),
+            black_list: BlackList::default(),
+            extension_cap: SpendingCap::default(),
+            total_cap: SpendingCap::default(),
             policy: Policy::default(),
             sounds: Sounds::default(),
         }

@@ -1,13 +1,15 @@
 //! A call with everything the cell holds for it: sessions, ports, contacts, recording, ladder.
 
 use crate::io::Contact;
+use crate::outward::{OutLeg, Terms, Waiting};
 use crate::trace::Ladder;
 use call::Call;
 use media::engine::{PortId, RecordingId};
-use model::{CallRecord, LegNo, Outcome, Quality, RecordingFile};
+use model::{CallRecord, Charge, LegNo, Outcome, Quality, RecordingFile};
 use sip_stack::endpoint::{Flow, SessionId};
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
+use stdx::UnixMillis;
 
 #[derive(Debug)]
 pub(crate) struct Conversation {
@@ -27,6 +29,12 @@ pub(crate) struct Conversation {
     pub(crate) early_answer: bool,
     /// Why the caller's offer cannot be used, for the Warning header.
     pub(crate) warning: Option<String>,
+    /// What exactly went wrong, for the record only.
+    pub(crate) note: Option<String>,
+    /// Legs to trunks, and what they cost.
+    pub(crate) out: BTreeMap<LegNo, OutLeg>,
+    /// Stages that wait for money.
+    pub(crate) waiting: Option<Waiting>,
     /// It is refused for this before anybody is looked for.
     pub(crate) refuse: Option<Outcome>,
     /// How far the call may still travel (RFC 3261 §16.6 step 3): what the caller allowed, less this hop.
@@ -54,6 +62,8 @@ pub(crate) enum Way {
         number: String,
         /// Who calls, as the trunk wants it.
         caller: CallerId,
+        /// Headers, codecs, price.
+        terms: Terms,
     },
 }
 
@@ -102,6 +112,9 @@ impl Conversation {
             accepted: false,
             early_answer: false,
             warning: None,
+            note: None,
+            out: BTreeMap::new(),
+            waiting: None,
             max_forwards: 70,
             refuse: None,
             reject_after: Duration::ZERO,
@@ -136,8 +149,20 @@ impl Conversation {
             complete: recording.note.is_empty(),
             note: recording.note.clone(),
         });
+        record.charge = self.charge(record.ended_at);
+        if let Some(note) = self.note.as_ref().filter(|_| record.note.is_empty()) {
+            record.note.clone_from(note);
+        }
         if let Some(warning) = self.warning.as_ref().filter(|_| record.note.is_empty()) {
             record.note.clone_from(warning);
         }
+    }
+
+    /// What its legs to trunks cost up to this moment, by the price of the first that was answered.
+    fn charge(&self, now: UnixMillis) -> Option<Charge> {
+        let talked = |out: &OutLeg| Some(out.ended_at.unwrap_or(now).saturating_sub(out.answered_at?));
+        let answered = || self.out.values().filter_map(|out| Some((out.terms.price, talked(out)?)));
+        let (price, _) = answered().next()?;
+        Some(Charge { price, cost: answered().map(|(price, talked)| price.of(talked)).fold(0, u64::saturating_add) })
     }
 }

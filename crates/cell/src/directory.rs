@@ -1,33 +1,44 @@
-//! Who is known here: extensions, trunks, routes. Every cell has a copy.
+//! Who is known here: extensions, trunks, and where numbers lead. Every cell has a copy.
 
 use crate::config::Config;
-use model::{Extension, Outcome, Route, RouteTarget, Trunk};
+use crate::outward::OutLeg;
+use model::{CallerHeader, Extension, Trunk};
+use route::{Decision, Draw, Router, Source};
 use sip_stack::endpoint::Flow;
 use std::collections::BTreeMap;
 use std::net::IpAddr;
-
-/// Where a dialled number leads.
-pub(crate) enum Destination<'a> {
-    Extension { extension: &'a Extension, record: bool },
-    Trunk { trunk: &'a str, record: bool },
-    Nowhere(Outcome),
-}
+use stdx::{Entropy, UnixMillis};
 
 #[derive(Debug)]
 pub(crate) struct Directory {
     extensions: BTreeMap<String, Extension>,
     trunks: Vec<Trunk>,
     trunk_flows: BTreeMap<String, Flow>,
-    routes: Vec<Route>,
+    router: Router,
+    /// How many calls went by each trunk, for numbers that take turns.
+    turns: BTreeMap<String, u64>,
 }
 
 impl Directory {
     pub(crate) fn new(config: &Config) -> Self {
+        let settings = route::Settings {
+            numbers: config.numbers.clone(),
+            rights: config.rights.clone(),
+            black_list: config.black_list.clone(),
+            trunks: config.trunks.clone(),
+            routes: config.routes.clone(),
+        };
+        let router = Router::new(&settings).unwrap_or_else(|problem| {
+            // The shell checks settings before it starts a worker with them.
+            tracing::error!(problem, "settings of numbers and routes make no sense; no call leaves by a route");
+            Router::nowhere()
+        });
         Self {
             extensions: BTreeMap::new(),
             trunks: config.trunks.clone(),
             trunk_flows: config.trunk_flows.clone(),
-            routes: config.routes.clone(),
+            router,
+            turns: BTreeMap::new(),
         }
     }
 
@@ -58,68 +69,49 @@ impl Directory {
         self.trunk_flows.get(name).copied()
     }
 
-    /// Where a number leads for somebody who calls from an extension (`None`) or from the trunk of that name. An extension
-    /// goes before a route, so no route can take a colleague's number away.
-    pub(crate) fn find(&self, number: &str, from_trunk: Option<&str>) -> Destination<'_> {
-        if let Some(extension) = self.extension(number) {
-            return Destination::Extension { extension, record: extension.record };
+    /// Our name at a trunk that wants the caller's number elsewhere than in From (RFC 3325 §8).
+    pub(crate) fn account(&self, out: &OutLeg) -> Option<&str> {
+        if out.terms.headers.contains(&CallerHeader::From) {
+            return None;
         }
-        let Some(route) = self.route(number, from_trunk) else { return Destination::Nowhere(Outcome::Unallocated) };
-        match &route.to {
-            RouteTarget::Extension(to) => match self.extension(to) {
-                Some(extension) => Destination::Extension { extension, record: route.record || extension.record },
-                None => Destination::Nowhere(Outcome::Unallocated),
-            },
-            RouteTarget::Trunk(to) if self.trunk_flows.contains_key(to) => {
-                Destination::Trunk { trunk: to, record: route.record }
-            }
-            RouteTarget::Trunk(_) => Destination::Nowhere(Outcome::Unreachable),
-        }
+        let trunk = self.trunks.iter().find(|trunk| trunk.name == out.trunk)?;
+        trunk.account.as_ref().map(|account| account.username.as_str())
     }
 
-    fn route(&self, number: &str, from_trunk: Option<&str>) -> Option<&Route> {
-        let matches = |route: &&Route| {
-            route.from_trunk.as_deref() == from_trunk
-                && match route.number.strip_suffix('*') {
-                    Some(prefix) => number.starts_with(prefix),
-                    None => route.number == number,
-                }
-        };
-        // An exact route is longer than every prefix of it, because its pattern has no `*` to count.
-        self.routes.iter().filter(matches).max_by_key(|route| (!route.number.ends_with('*'), route.number.len()))
+    pub(crate) fn router(&self) -> &Router {
+        &self.router
+    }
+
+    /// Where a number leads for somebody who calls from an extension or from a trunk. An extension goes before a route, so no
+    /// route can take a colleague's number away; an emergency number goes before both.
+    pub(crate) fn find(&mut self, number: &str, from: Source<'_>, at: UnixMillis, entropy: &mut Entropy) -> Decision {
+        let mut chance = Chance { entropy, turns: &mut self.turns };
+        let extensions = &self.extensions;
+        let is_extension = |number: &str| extensions.get(number).is_some_and(|extension| extension.enabled);
+        self.router.decide(number, from, at, &is_extension, &mut chance, &mut |_| ())
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use stdx::Wall;
+struct Chance<'a> {
+    entropy: &'a mut Entropy,
+    turns: &'a mut BTreeMap<String, u64>,
+}
 
-    fn route(number: &str, from: Option<&str>, to: &str) -> Route {
-        let to = RouteTarget::Trunk(to.into());
-        Route { number: number.into(), from_trunk: from.map(Into::into), to, record: false }
+impl Draw for Chance<'_> {
+    fn below(&mut self, bound: u64) -> u64 {
+        self.entropy.below(bound)
     }
 
-    #[test]
-    fn the_longest_route_wins_and_a_trunk_needs_a_route_of_its_own() {
-        let mut config = Config::new("test", Wall::new(stdx::testing::start(), 0));
-        config.routes =
-            vec![route("0*", None, "a"), route("00*", None, "b"), route("0012", None, "c"), route("9", Some("a"), "b")];
-        let address = "192.0.2.1:5060".parse().unwrap();
-        for name in ["a", "b", "c"] {
-            config.trunk_flows.insert(name.into(), Flow::udp(address, address));
+    fn turn(&mut self, trunk: &str) -> u64 {
+        match self.turns.get_mut(trunk) {
+            Some(turn) => {
+                *turn += 1;
+                *turn
+            }
+            None => {
+                self.turns.insert(trunk.to_owned(), 0);
+                0
+            }
         }
-        let directory = Directory::new(&config);
-        let trunk = |number, from| match directory.find(number, from) {
-            Destination::Trunk { trunk, .. } => trunk.to_owned(),
-            Destination::Extension { .. } => "extension".to_owned(),
-            Destination::Nowhere(outcome) => outcome.name().to_owned(),
-        };
-        assert_eq!(trunk("0571", None), "a");
-        assert_eq!(trunk("0044", None), "b");
-        assert_eq!(trunk("0012", None), "c");
-        assert_eq!(trunk("9", Some("a")), "b");
-        assert_eq!(trunk("9", None), "unallocated");
-        assert_eq!(trunk("0571", Some("a")), "unallocated", "no open relay from trunk to trunk");
     }
 }

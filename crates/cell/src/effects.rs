@@ -3,14 +3,15 @@
 use crate::cell::{Cell, Timer};
 use crate::config::Forking;
 use crate::conversation::{CallerId, LegEnd, Recording, Way};
-use crate::directory::Destination;
 use crate::hot;
 use crate::io::{Body, Contact, Output, RecordingKey};
+use crate::outward::{OutLeg, identity};
 use crate::signalling::reason_value;
 use call::{Effect, GoOn, Input, Party, PartyKind, Stage, Target};
 use media::engine::{Answer, Sound};
 use media::tones::Tone;
 use model::{CallId, CallRecord, Cause, EventBody, LegId, LegNo, Outcome};
+use route::Decision;
 use sip_stack::endpoint::{Flow, Invite};
 use sip_stack::message::{NameAddr, Status, Uri};
 use std::time::{Duration, Instant};
@@ -19,9 +20,6 @@ use tracing::{info, warn};
 
 /// How long a tone tells why a call failed.
 const REASON_TONE: Duration = Duration::from_secs(3);
-
-/// How long a number beyond a trunk may ring.
-const TRUNK_RING: Duration = Duration::from_secs(60);
 
 impl Cell {
     /// Does what a call wishes, until it wishes nothing more.
@@ -36,7 +34,14 @@ impl Cell {
                 Effect::Record { with } => self.record(id, with, now),
                 Effect::Reject(cause) => self.reject(id, cause, now),
                 Effect::HangUp { leg, cause } => self.hang_up_leg(id, leg, cause, now),
-                Effect::Tell(event) => self.tell(event, now),
+                Effect::Tell(event) => {
+                    match event {
+                        EventBody::CallAnswered { call, leg } => self.charge_from(LegId { call, no: leg }, now),
+                        EventBody::LegEnded { call, leg, .. } => self.charge_until(LegId { call, no: leg }, now),
+                        _ => {}
+                    }
+                    self.tell(event, now);
+                }
                 Effect::Keep => self.keep(id, now),
                 Effect::Finished(record) => self.finish(id, record, now),
             }
@@ -47,33 +52,33 @@ impl Cell {
         }
     }
 
-    fn find(&mut self, id: CallId, number: &str, _by: LegNo, now: Instant) {
+    fn find(&mut self, id: CallId, number: &str, by: LegNo, now: Instant) {
         let Some(conversation) = self.conversations.get_mut(&id) else { return };
         if let Some(outcome) = conversation.refuse {
             return self.facts.push_back((id, Input::Nowhere(outcome)));
         }
-        let from_trunk = conversation.call.from_trunk();
-        match self.directory.find(number, from_trunk) {
-            Destination::Extension { extension, record } => {
-                conversation.record = record || self.config.policy.record_all;
-                conversation.ring = Duration::from_secs(extension.ring_seconds.into());
-                let number = extension.number.clone();
-                conversation.destination = Some(number.clone());
-                self.send_home(&number.clone(), Body::Locate { call: id, number }, now);
+        match self.decide(id, number, by, now) {
+            Some(Decision::Extension { number, record }) => self.locate_extension(id, number, record, now),
+            Some(decision @ Decision::Trunks { .. }) => self.go_out(id, by, decision, now),
+            Some(Decision::Refused { outcome, note }) => {
+                if let Some(conversation) = self.conversations.get_mut(&id).filter(|_| !note.is_empty()) {
+                    conversation.note = Some(note);
+                }
+                self.facts.push_back((id, Input::Nowhere(outcome)));
             }
-            Destination::Trunk { trunk, record, .. } => {
-                let record = record || self.config.policy.record_all;
-                let caller = conversation.call.caller();
-                let caller = CallerId { number: caller.number.clone(), name: caller.name.clone() };
-                let party =
-                    Party { number: number.to_owned(), name: String::new(), kind: PartyKind::Trunk(trunk.to_owned()) };
-                let way = Way::Trunk { trunk: trunk.to_owned(), number: number.to_owned(), caller };
-                conversation.contacts.push(way);
-                let stage = Stage { targets: vec![Target { party, record }], ring: TRUNK_RING, go_on: GoOn::Never };
-                self.facts.push_back((id, Input::Located(vec![stage])));
-            }
-            Destination::Nowhere(outcome) => self.facts.push_back((id, Input::Nowhere(outcome))),
+            None => self.facts.push_back((id, Input::Nowhere(Outcome::SwitchFailure))),
         }
+    }
+
+    fn locate_extension(&mut self, id: CallId, number: String, record: bool, now: Instant) {
+        let Some(extension) = self.directory.extension(&number) else {
+            return self.facts.push_back((id, Input::Nowhere(Outcome::Unallocated)));
+        };
+        let Some(conversation) = self.conversations.get_mut(&id) else { return };
+        conversation.record = record || extension.record || self.config.policy.record_all;
+        conversation.ring = Duration::from_secs(extension.ring_seconds.into());
+        conversation.destination = Some(number.clone());
+        self.send_home(&number.clone(), Body::Locate { call: id, number }, now);
     }
 
     /// The home of an extension has answered.
@@ -112,14 +117,25 @@ impl Cell {
             Outcome::Congestion
         })?;
         self.media.hint_source(port, flow.remote.ip());
+        let Route { request_uri, caller, out, .. } = route;
+        self.media.allow(port, out.as_ref().map_or(&[], |out| out.terms.codecs.as_slice()));
         let body = self.media.make_offer(port, conversation.port(LegId::CALLER), now);
-        let Route { request_uri, caller, .. } = route;
-        let from =
-            address(&caller.number, flow.local).ok_or(Outcome::SwitchFailure)?.with_display(caller.name.as_bytes());
+        if body.is_empty() {
+            // The trunk may be offered nothing of what the caller speaks.
+            self.media.close(port, now);
+            return Err(Outcome::Incompatible);
+        }
+        let from_user = out.as_ref().and_then(|out| self.directory.account(out)).unwrap_or(&caller.number);
+        let from = address(from_user, flow.local).ok_or(Outcome::SwitchFailure)?.with_display(caller.name.as_bytes());
+        let mut headers = vec![("Max-Forwards".to_owned(), conversation.max_forwards.to_string().into_bytes())];
+        if let Some(out) = out {
+            headers.extend(identity(&caller, &out.terms.headers, &host(flow.local), flow.local.port()));
+            conversation.out.insert(leg, out);
+        }
         let to = NameAddr::new(request_uri.without_headers());
         let mut invite = Invite::new(flow, request_uri, from, to);
         invite.contact_user = caller.number;
-        invite.headers.push(("Max-Forwards".to_owned(), conversation.max_forwards.to_string().into_bytes()));
+        invite.headers = headers;
         invite.body = body;
         let end = LegEnd {
             session: None,
@@ -154,13 +170,14 @@ impl Cell {
                 let request_uri = Uri::from_slice(&contact.uri).map_err(|_| Outcome::Unreachable)?;
                 let caller = conversation.call.caller();
                 let caller = CallerId { number: caller.number.clone(), name: caller.name.clone() };
-                Ok(Route { request_uri, flow: contact.flow, caller, user_agent: contact.user_agent.clone() })
+                Ok(Route { request_uri, flow: contact.flow, caller, user_agent: contact.user_agent.clone(), out: None })
             }
-            Way::Trunk { trunk, number, caller } => {
+            Way::Trunk { trunk, number, caller, terms } => {
                 let flow = self.directory.trunk_flow(trunk).ok_or(Outcome::Unreachable)?;
-                let uri = format!("sip:{number}@{}", flow.remote).into_bytes();
-                let request_uri = Uri::from_slice(&uri).map_err(|_| Outcome::Unallocated)?;
-                Ok(Route { request_uri, flow, caller: caller.clone(), user_agent: String::new() })
+                let request_uri = Uri::sip(Some(number), &host(flow.remote), Some(flow.remote.port()));
+                let request_uri = request_uri.map_err(|_| Outcome::Unallocated)?;
+                let out = OutLeg { trunk: trunk.clone(), terms: terms.clone(), answered_at: None, ended_at: None };
+                Ok(Route { request_uri, flow, caller: caller.clone(), user_agent: String::new(), out: Some(out) })
             }
         }
     }
@@ -302,7 +319,7 @@ impl Cell {
         }
     }
 
-    fn keep(&mut self, id: CallId, now: Instant) {
+    pub(crate) fn keep(&mut self, id: CallId, now: Instant) {
         let Some(conversation) = self.conversations.get(&id) else { return };
         let mut record = conversation.call.snapshot(now);
         conversation.complete(&mut record);
@@ -320,6 +337,10 @@ impl Cell {
             self.conversations.get(&id).map(|c| c.legs.keys().copied().collect()).unwrap_or_default();
         for leg in legs {
             self.close_port(id, leg, now);
+        }
+        let out: Vec<LegNo> = self.conversations.get(&id).map(|c| c.out.keys().copied().collect()).unwrap_or_default();
+        for no in out {
+            self.charge_until(LegId { call: id, no }, now);
         }
         let Some(conversation) = self.conversations.remove(&id) else { return };
         self.timers.cancel(&Timer::Call(id));
@@ -351,6 +372,8 @@ struct Route {
     flow: Flow,
     caller: CallerId,
     user_agent: String,
+    /// What it costs and how it is dialled, if it goes to a trunk.
+    out: Option<OutLeg>,
 }
 
 /// The order in which the phones of an extension are called; `contacts` has the most preferred first.

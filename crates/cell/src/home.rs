@@ -32,6 +32,18 @@ impl Cell {
                 }
             }
             Body::Located { call, found } => self.on_located(call, found, now),
+            Body::MaySpend { call, whose, price } => {
+                let room = self.may_spend(&whose, price, now);
+                if envelope.from == self.config.cell {
+                    self.on_room(call, room);
+                } else {
+                    self.send(envelope.from, Body::Room { call, room });
+                }
+            }
+            Body::Room { call, room } => self.on_room(call, room),
+            Body::Spend { leg, whose, price, at } => self.spend(&whose, leg, price, at, now),
+            Body::Spent { leg, whose, at } => self.spent(&whose, leg, at, now),
+            Body::StopSpending { leg } => self.stop_spending(leg),
             Body::Occupy { call, number } => {
                 self.occupied.entry(number).or_default().insert(call);
             }
@@ -128,7 +140,18 @@ impl Cell {
                 }
             }
             Some(hot::Key::Alive) => self.died_at = self.died_at.max(hot::alive_time(value).unwrap_or(0)),
-            Some(hot::Key::Call(id)) if mine(id.cell()) => self.bury(key, value),
+            Some(hot::Key::Spent { whose, day }) => self.restore_spent(key, &whose, &day, value, now),
+            Some(hot::Key::Call(id)) => {
+                let is_mine = mine(id.cell());
+                if self.config.extension_cap.is_set() || self.config.total_cap.is_set() {
+                    if let Some(record) = hot::call_record(value) {
+                        self.restore_charge(&record, record.ended_at.max(self.died_at), now);
+                    }
+                }
+                if is_mine {
+                    self.bury(key, value);
+                }
+            }
             Some(hot::Key::Record(id)) if mine(id.cell()) => match hot::call_record(value) {
                 Some(record) => self.out.push_back(Output::Record { record: Box::new(record) }),
                 None => self.out.push_back(Output::Forget { key: key.to_vec() }),
@@ -142,6 +165,10 @@ impl Cell {
     fn bury(&mut self, key: &[u8], value: &[u8]) {
         if let Some(mut record) = hot::call_record(value) {
             record.ended_at = record.ended_at.max(self.died_at);
+            let talked_ms = record.talk_ms();
+            if let Some(charge) = &mut record.charge {
+                charge.cost = charge.price.of(talked_ms);
+            }
             if let Some(recording) = &mut record.recording {
                 recording.complete = false;
                 recording.note = "the switch stopped while recording".to_owned();

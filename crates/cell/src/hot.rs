@@ -5,15 +5,17 @@
 //! | `reg/<extension>/<contact>` | a registered contact (`sip_stack::registrar::Binding::snapshot`) |
 //! | `call/<uuid>` | the record that stands if the switch dies now (postcard: written at every turn of a call, so small and quick) |
 //! | `record/<uuid>` | the record of a finished call that SQL may not have yet (postcard) |
+//! | `spent/<extension>/<day>` | what its calls of a day that are over have spent (postcard); without an extension: those of the whole switch |
 //! | `alive/<cell>` | Unix milliseconds, renewed each second while calls exist |
 
-use model::{CallId, CallRecord};
+use model::{CallId, CallRecord, Spent};
 use stdx::UnixMillis;
 
 pub(crate) enum Key {
     Registration { number: String },
     Call(CallId),
     Record(CallId),
+    Spent { whose: String, day: String },
     Alive,
 }
 
@@ -25,6 +27,10 @@ impl Key {
             "reg" => Some(Self::Registration { number: rest.split_once('/')?.0.to_owned() }),
             "call" => rest.parse().ok().map(Self::Call),
             "record" => rest.parse().ok().map(Self::Record),
+            "spent" => {
+                let (whose, day) = rest.split_once('/')?;
+                Some(Self::Spent { whose: whose.to_owned(), day: day.to_owned() })
+            }
             "alive" => rest.parse::<u16>().ok().map(|_| Self::Alive),
             _ => None,
         }
@@ -51,6 +57,18 @@ pub(crate) fn call_record(value: &[u8]) -> Option<CallRecord> {
 
 pub(crate) fn record(id: CallId) -> Vec<u8> {
     format!("record/{id}").into_bytes()
+}
+
+pub(crate) fn spent(whose: &str, day: &str) -> Vec<u8> {
+    format!("spent/{whose}/{day}").into_bytes()
+}
+
+pub(crate) fn spent_value(spent: Spent) -> Vec<u8> {
+    postcard::to_allocvec(&spent).unwrap_or_default()
+}
+
+pub(crate) fn spent_of(value: &[u8]) -> Option<Spent> {
+    postcard::from_bytes(value).ok()
 }
 
 pub(crate) fn alive(cell: u16) -> Vec<u8> {

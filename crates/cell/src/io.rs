@@ -2,10 +2,11 @@
 
 use bytes::Bytes;
 use media::engine::{Channel, Datagram, Page, RecordingId};
-use model::{Answer, CallId, CallRecord, Command, Event, Outcome, Query, Refusal, Reply};
+use model::{Answer, CallId, CallRecord, Command, Event, LegId, Outcome, Price, Query, Refusal, Reply};
 use sip_stack::endpoint::Flow;
 use sip_stack::locate::{Failure, Question, Record};
 use std::net::SocketAddr;
+use stdx::UnixMillis;
 
 /// Questions to the domain name system that one worker may have open.
 pub const MAX_QUESTIONS: usize = 256;
@@ -239,6 +240,47 @@ pub enum Body {
         /// The extension.
         number: String,
     },
+    /// Is there money for a call of this price? Whose it is, is an extension of yours or (`None`) the whole switch.
+    MaySpend {
+        /// For this call.
+        call: CallId,
+        /// Who pays.
+        whose: Option<String>,
+        /// What it costs.
+        price: Price,
+    },
+    /// The answer to `MaySpend`.
+    Room {
+        /// For this call.
+        call: CallId,
+        /// There is.
+        room: bool,
+    },
+    /// A call that somebody pays for was answered.
+    Spend {
+        /// The leg that costs.
+        leg: LegId,
+        /// Who pays.
+        whose: Option<String>,
+        /// What it costs.
+        price: Price,
+        /// Since when.
+        at: UnixMillis,
+    },
+    /// A call that somebody pays for is over.
+    Spent {
+        /// The leg that cost.
+        leg: LegId,
+        /// Who pays.
+        whose: Option<String>,
+        /// Until when.
+        at: UnixMillis,
+    },
+    /// A call of yours has to end, for there is no money left for it.
+    StopSpending {
+        /// The leg that costs.
+        leg: LegId,
+    },
     /// This call no longer counts against the extension's limit.
     Vacate {
         /// The call.
@@ -299,6 +341,8 @@ pub struct Stats {
     pub wrong_credentials: u64,
     /// Requests of sources that are ignored for a while.
     pub ignored: u64,
+    /// Alerts that a daily cap of spending was near or reached.
+    pub spending_alerts: u64,
     /// Datagrams that belonged to another worker.
     pub forwarded: u64,
 }

@@ -18,8 +18,10 @@ mod home;
 mod hot;
 mod io;
 mod locals;
+mod outward;
 mod signalling;
 mod sound;
+mod spending;
 mod trace;
 mod worker;
 

@@ -3,6 +3,7 @@
 use crate::authorize::{Admission, number_of};
 use crate::cell::Cell;
 use crate::conversation::{Conversation, LegEnd};
+use crate::outward::EMERGENCY_ROOM;
 use call::{Call, Input, Party, PartyKind, Setup};
 use model::{CallId, Cause, LegId, LegNo, Outcome};
 use sip_stack::endpoint::{Ended, Event, Flow, Output, ReasonHeader, RequestId, SessionId};
@@ -65,6 +66,12 @@ impl Cell {
             ..Default::default()
         };
         let dialled = dialled(request);
+        let emergency = caller.kind == PartyKind::Extension
+            && dialled.as_ref().is_some_and(|number| self.directory.router().is_emergency(number))
+            && !self.draining
+            && self.conversations.len() < self.config.policy.max_calls + EMERGENCY_ROOM;
+        // An emergency call finds room where others do not.
+        let refuse = refuse.filter(|outcome| !(emergency && *outcome == Outcome::Congestion));
         let mut refuse = refuse.or_else(|| dialled.is_none().then_some(Outcome::Unallocated));
         info!(call = %id, "call started");
         let home = (caller.kind == PartyKind::Extension && refuse.is_none()).then(|| caller.number.clone());

@@ -1,6 +1,6 @@
 //! What the switch says while it works.
 
-use crate::{CallId, CallRecord, Cause, Direction, LegNo, Outcome, TrunkRegistration, TrunkState};
+use crate::{CallId, CallRecord, Cause, Direction, LegNo, Outcome, Spent, TrunkRegistration, TrunkState};
 use serde::{Deserialize, Serialize};
 use stdx::UnixMillis;
 
@@ -85,6 +85,15 @@ pub enum EventBody {
         outcome: Outcome,
         /// Why.
         cause: Cause,
+    },
+    /// A daily cap of spending is near, or reached.
+    SpendingAlert {
+        /// The extension whose cap it is; `None`: that of the whole switch.
+        extension: Option<String>,
+        /// How much of the cap is used up: 80 or 100.
+        percent: u8,
+        /// What was spent today.
+        spent: Spent,
     },
     /// A call is over, with its record.
     CallEnded {

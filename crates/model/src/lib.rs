@@ -11,6 +11,7 @@ mod event;
 mod id;
 mod quality;
 mod record;
+mod routing;
 mod settings;
 mod trunk;
 
@@ -20,5 +21,9 @@ pub use event::{Event, EventBody, RegistrationChange};
 pub use id::{CallId, LegId, LegNo};
 pub use quality::Quality;
 pub use record::{CallRecord, Direction, LegRecord, RecordingFile};
-pub use settings::{Extension, Ha1, Role, Route, RouteTarget, User};
+pub use routing::{
+    BlackList, CallerChoice, CallerHeader, Charge, Country, Dialling, NumberFormat, Numbers, Price, Rewrite, Rights,
+    RightsRules, Route, RouteTarget, SpendingCap, Spent, Ways, WeightedTrunk,
+};
+pub use settings::{Extension, Ha1, Role, User};
 pub use trunk::{InboundAccount, Trunk, TrunkAccount, TrunkRegistration, TrunkState, TrunkStatus, TrunkTransport};

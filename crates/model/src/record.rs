@@ -1,6 +1,6 @@
 //! The record of a call: written once for every call that reached us, also for those that failed.
 
-use crate::{CallId, Cause, LegNo, Outcome, Quality, Side};
+use crate::{CallId, Cause, Charge, LegNo, Outcome, Quality, Side};
 use serde::{Deserialize, Serialize};
 use stdx::UnixMillis;
 
@@ -65,6 +65,9 @@ pub struct CallRecord {
     pub legs: Vec<LegRecord>,
     /// What was recorded.
     pub recording: Option<RecordingFile>,
+    /// What it cost; `None` if it was not answered by way of a trunk.
+    #[serde(default)]
+    pub charge: Option<Charge>,
 }
 
 impl CallRecord {

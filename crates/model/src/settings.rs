@@ -1,5 +1,6 @@
-//! What an operator sets: extensions, users, routes.
+//! What an operator sets: extensions, users.
 
+use crate::Rights;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
@@ -37,6 +38,10 @@ pub struct Extension {
     pub ring_seconds: u16,
     /// How many calls it may have at once; one more finds it busy.
     pub max_calls: u16,
+    /// How far it may call; `None`: as the configuration says for all.
+    pub rights: Option<Rights>,
+    /// Its number beyond the trunks, which called parties see; empty: the trunk's.
+    pub outside_number: String,
 }
 
 /// What a person may do.
@@ -68,27 +73,4 @@ pub struct User {
     pub extension: Option<String>,
     /// A disabled user cannot log in, and its tokens no longer count.
     pub enabled: bool,
-}
-
-/// What happens to a dialled number that is no extension, or that a trunk dials.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Route {
-    /// Digits that must match: exact, or a prefix if it ends with `*`; the longest match wins.
-    pub number: String,
-    /// For calls from this trunk; `None`: for calls from extensions.
-    pub from_trunk: Option<String>,
-    /// Where to.
-    pub to: RouteTarget,
-    /// Record calls that go this way.
-    pub record: bool,
-}
-
-/// Where a route leads.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum RouteTarget {
-    /// To an extension.
-    Extension(String),
-    /// Out by a trunk, with the number as dialled.
-    Trunk(String),
 }

@@ -1,5 +1,6 @@
 //! What an operator sets about a trunk, and what is known of it now.
 
+use crate::Dialling;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
@@ -36,6 +37,8 @@ pub struct Trunk {
     pub max_calls: u32,
     /// New calls to it per second; 0: no limit.
     pub calls_per_second: u32,
+    /// How calls go over it: numbers, callers, hours, price, codecs.
+    pub dialling: Dialling,
 }
 
 impl Trunk {
@@ -56,6 +59,7 @@ impl Trunk {
             qualify_seconds: 0,
             max_calls: 0,
             calls_per_second: 0,
+            dialling: Dialling::default(),
         }
     }
 }

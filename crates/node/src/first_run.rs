@@ -35,6 +35,7 @@ pub async fn accounts(store: &Store, entropy: &mut Entropy) -> Result<Option<Acc
         number: (*number).to_owned(),
         name: (*name).to_owned(),
         password: password.clone(),
+        ..NewExtension::default()
     });
     // A start that died half-way left some of this behind, with passwords nobody has seen: they are set anew.
     store.import_extensions(new.collect()).await?;

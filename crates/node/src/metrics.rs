@@ -153,6 +153,12 @@ fn sip(page: &mut Page, sum: &Sum<'_>) {
     page.one("sip_received_total", "counter", "Signalling datagrams received.", sum(&|w| w.shell.datagrams_in));
     page.one("sip_sent_total", "counter", "Signalling datagrams sent.", sum(&|w| w.shell.datagrams_out));
     page.one("sip_resent_total", "counter", "Of those sent, repetitions.", sum(&|w| w.stats.sip.resent));
+    page.one(
+        "spending_alerts_total",
+        "counter",
+        "Daily caps of spending that were near (80 %) or reached.",
+        sum(&|w| w.stats.spending_alerts),
+    );
     page.one("sip_forwarded_total", "counter", "Datagrams handed to another worker.", sum(&|w| w.stats.forwarded));
     page.one("sip_keep_alives_total", "counter", "Keep-alives of phones.", sum(&|w| w.stats.sip.keep_alives));
     let dropped = [

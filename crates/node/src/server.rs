@@ -52,6 +52,9 @@ impl Server {
     /// Starts everything. Accounts of the first start are printed to stdout.
     pub async fn start(config: Config) -> Result<Self, StartError> {
         let since = Instant::now();
+        for warning in config.warnings() {
+            warn!("{warning}");
+        }
         raise_file_limit();
         let mut entropy = Entropy::from_seed(seed()?);
         let store =
@@ -225,6 +228,18 @@ fn cell_config(config: &Config, addresses: &Resolved, realm: &str, number: u16, 
     cell.digest.clone_from(&config.sip.digest);
     cell.trunks = config.model_trunks();
     cell.routes = config.model_routes();
+    let routing = config.routing().unwrap_or_else(|problem| {
+        // It was right when the configuration was read; a file that it names may have changed since.
+        warn!(problem, "settings of numbers");
+        route::Settings::default()
+    });
+    cell.numbers = routing.numbers;
+    cell.rights = routing.rights;
+    cell.black_list = routing.black_list;
+    let limits = &config.limits;
+    let cap = |cost, minutes| model::SpendingCap { cost, minutes };
+    cell.extension_cap = cap(limits.extension_cost_per_day, limits.extension_minutes_per_day);
+    cell.total_cap = cap(limits.cost_per_day, limits.minutes_per_day);
     for trunk in &cell.trunks {
         if let Some(flow) = trunk
             .target

@@ -348,6 +348,19 @@ impl Phone {
         self.of_line(|line, _| line.call_id.clone()).unwrap_or_default()
     }
 
+    /// The last INVITE that reached it, as text; empty before the first.
+    pub fn invite(&self) -> String {
+        self.ask(|ua, _| ua.last_invite.clone())
+    }
+
+    /// A header of the last INVITE that reached it.
+    pub fn invited_with(&self, name: &str) -> Option<String> {
+        self.invite().lines().find_map(|line| {
+            let (key, value) = line.split_once(':')?;
+            key.eq_ignore_ascii_case(name).then(|| value.trim().to_owned())
+        })
+    }
+
     /// How many calls came in, refused ones included.
     pub fn calls_received(&self) -> u64 {
         self.ask(|ua, _| ua.invites_received)

@@ -82,8 +82,7 @@ impl Setup {
     pub fn trunk(mut self, name: &str, number: &str) -> Self {
         let ip = IpAddr::V4(Ipv4Addr::new(198, 51, 100, 100 + self.trunks.len() as u8));
         self.trunks.push((name.to_owned(), ip));
-        let to = RouteTarget::Trunk(name.to_owned());
-        self.routes.push(Route { number: number.to_owned(), from_trunk: None, to, record: self.record });
+        self.routes.push(Route { record: self.record, ..Route::new(number, RouteTarget::trunk(name)) });
         self
     }
 

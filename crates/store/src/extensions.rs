@@ -2,7 +2,7 @@
 
 use crate::{Store, StoreError};
 use md5::{Digest, Md5};
-use model::{Extension, Ha1};
+use model::{Extension, Ha1, Rights};
 use sha2::{Sha256, Sha512_256};
 use sqlx::sqlite::SqliteRow;
 use sqlx::{Row, SqliteConnection};
@@ -14,7 +14,7 @@ const MAX_CALLS: u16 = 2;
 const MAX_NAME: usize = 64;
 
 /// An extension as an import brings it.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq, Default)]
 pub struct NewExtension {
     /// Its number.
     pub number: String,
@@ -22,6 +22,10 @@ pub struct NewExtension {
     pub name: String,
     /// Its SIP password, in clear; never stored.
     pub password: String,
+    /// How far it may call; `None`: as it was, and as the configuration says for a new one.
+    pub rights: Option<Rights>,
+    /// Its number beyond the trunks; `None`: as it was, and none for a new one.
+    pub outside_number: Option<String>,
 }
 
 /// What an import did.
@@ -76,6 +80,8 @@ impl NewExtension {
             record: false,
             ring_seconds: RING_SECONDS,
             max_calls: MAX_CALLS,
+            rights: self.rights,
+            outside_number: self.outside_number.clone().unwrap_or_default(),
         }
     }
 }
@@ -131,7 +137,13 @@ impl Store {
                 Some(row) => {
                     imported.changed += 1;
                     let old = self.extension_of(&row)?;
-                    extension = Extension { name: extension.name, ha1: extension.ha1, ..old };
+                    extension = Extension {
+                        name: extension.name,
+                        ha1: extension.ha1,
+                        rights: new.rights.or(old.rights),
+                        outside_number: new.outside_number.unwrap_or_else(|| old.outside_number.clone()),
+                        ..old
+                    };
                 }
                 None => imported.added += 1,
             }
@@ -149,13 +161,16 @@ impl Store {
         if !valid_name(&extension.name) {
             return Err(StoreError::BadName);
         }
+        if !extension.outside_number.is_empty() && !valid_number(&extension.outside_number) {
+            return Err(StoreError::BadNumber);
+        }
         let Ha1 { md5, sha256, sha512_256 } = &extension.ha1;
         let plain = [md5.as_slice(), sha256, sha512_256].concat();
         let sealed = self.0.secrets.seal(&label(&extension.number), &plain)?;
         sqlx::query(
-            "INSERT INTO extensions (number, name, ha1, enabled, record, ring_seconds, max_calls) \
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT (number) DO UPDATE SET \
-             name = ?2, ha1 = ?3, enabled = ?4, record = ?5, ring_seconds = ?6, max_calls = ?7",
+            "INSERT INTO extensions (number, name, ha1, enabled, record, ring_seconds, max_calls, rights, outside_number) \
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9) ON CONFLICT (number) DO UPDATE SET \
+             name = ?2, ha1 = ?3, enabled = ?4, record = ?5, ring_seconds = ?6, max_calls = ?7, rights = ?8, outside_number = ?9",
         )
         .bind(&extension.number)
         .bind(&extension.name)
@@ -164,6 +179,8 @@ impl Store {
         .bind(extension.record)
         .bind(extension.ring_seconds)
         .bind(extension.max_calls)
+        .bind(extension.rights.map(Rights::name))
+        .bind(&extension.outside_number)
         .execute(to)
         .await?;
         Ok(())
@@ -177,6 +194,11 @@ impl Store {
             let (sha256, rest) = rest.split_first_chunk::<32>()?;
             Some(Ha1 { md5: *md5, sha256: *sha256, sha512_256: rest.try_into().ok()? })
         });
+        let rights: Option<&str> = row.try_get("rights")?;
+        let rights = match rights.map(Rights::of_name) {
+            Some(None) => return Err(StoreError::Damaged("rights of an extension")),
+            known => known.flatten(),
+        };
         Ok(Extension {
             ha1: ha1.ok_or(StoreError::Damaged("secret of an extension"))?,
             number,
@@ -185,6 +207,8 @@ impl Store {
             record: row.try_get("record")?,
             ring_seconds: row.try_get("ring_seconds")?,
             max_calls: row.try_get("max_calls")?,
+            rights,
+            outside_number: row.try_get("outside_number")?,
         })
     }
 }

@@ -13,7 +13,12 @@ async fn open() -> (TempDir, Store) {
 }
 
 fn new_extension(number: &str, password: &str) -> NewExtension {
-    NewExtension { number: number.into(), name: format!("Phone {number}"), password: password.into() }
+    NewExtension {
+        number: number.into(),
+        name: format!("Phone {number}"),
+        password: password.into(),
+        ..NewExtension::default()
+    }
 }
 
 fn new_user(username: &str, role: Role) -> NewUser {

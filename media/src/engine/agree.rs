@@ -12,7 +12,7 @@ impl Engine {
     /// `L16/16000` (one of several clocks), `G729` (relayed only) … An empty list allows all, which is the default.
     ///
     /// Holds for offers made and answers given from now on. Codecs of the list that the switch speaks are offered even if
-    /// the other side has them not; what both sides share comes first.
+    /// the other side has them not; what both sides share comes first. An offer for which none is left is empty.
     pub fn allow(&mut self, id: PortId, codecs: &[String]) {
         if let Some(port) = self.ports.get_mut(id) {
             port.terms.allowed.0 = (!codecs.is_empty()).then(|| codecs.into());

@@ -267,6 +267,9 @@ impl Terms {
             None if self.receive.is_empty() => self.allowed.defaults(),
             None => self.receive.clone(),
         };
+        if !has_audio(&formats) {
+            return Bytes::new();
+        }
         if self.remote.is_some() {
             self.text = Bytes::new();
         }

@@ -12,6 +12,8 @@ mod nat;
 mod races;
 mod random;
 mod registering;
+mod routing;
+mod spending;
 mod strangers;
 mod streams;
 mod trunks;

@@ -99,6 +99,7 @@ impl Call {
             note: note.to_owned(),
             legs: legs.collect(),
             recording: None,
+            charge: None,
         }
     }
 }

@@ -40,7 +40,7 @@ pub(super) enum Extension {
         /// Its number
         number: String,
     },
-    /// Add or change many from a CSV file with the columns number,name,password
+    /// Add or change many from a CSV file with the columns number,name,password and, if wished, rights,outside_number
     Import {
         /// The file
         file: PathBuf,
@@ -70,6 +70,33 @@ pub(super) struct ExtensionSettings {
     /// How many calls it may have at once
     #[arg(long)]
     max_calls: Option<u16>,
+    /// How far it may call; default: as the configuration says for all
+    #[arg(long)]
+    rights: Option<Rights>,
+    /// Its number beyond the trunks, which called parties see; "" for none
+    #[arg(long)]
+    outside_number: Option<String>,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(super) enum Rights {
+    Default,
+    Internal,
+    Local,
+    National,
+    International,
+}
+
+impl Rights {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Default => "default",
+            Self::Internal => "internal",
+            Self::Local => "local",
+            Self::National => "national",
+            Self::International => "international",
+        }
+    }
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -144,8 +171,12 @@ pub(super) fn extension(config: &Config, action: Extension) -> Result<(), Troubl
         Extension::List { shape } => {
             let list = client.get("/extensions")?;
             show(shape, &list, || {
-                let rows = rows(&list, &["number", "name", "enabled", "record", "ring_seconds", "max_calls"]);
-                table(&["number", "name", "enabled", "record", "ring s", "calls"], &rows)
+                let keys =
+                    ["number", "name", "enabled", "record", "ring_seconds", "max_calls", "rights", "outside_number"];
+                table(
+                    &["number", "name", "enabled", "record", "ring s", "calls", "rights", "outside"],
+                    &rows(&list, &keys),
+                )
             });
         }
         Extension::Add { number, settings } => {
@@ -181,6 +212,8 @@ fn extension_body(settings: &ExtensionSettings) -> Map<String, Value> {
         ("record", settings.record.map(Value::from)),
         ("ring_seconds", settings.ring_seconds.map(Value::from)),
         ("max_calls", settings.max_calls.map(Value::from)),
+        ("rights", settings.rights.map(|rights| rights.name().into())),
+        ("outside_number", settings.outside_number.clone().map(Value::from)),
     ];
     all.into_iter().filter_map(|(key, value)| Some((key.to_owned(), value?))).collect()
 }
@@ -191,8 +224,7 @@ fn import(config: &Config, client: &Client, file: &Path, weak: bool) -> Result<(
     let count = |e: &NewExtension| e.password.chars().count() < SHORTEST_PASSWORD;
     let short = list.iter().filter(|e| count(e)).count();
     let done = if short == 0 {
-        let list: Vec<Value> =
-            list.iter().map(|e| json!({ "number": e.number, "name": e.name, "password": e.password })).collect();
+        let list: Vec<Value> = list.iter().map(import_item).collect();
         client.post("/extensions/import", &json!({ "extensions": list }))?
     } else if weak {
         // The API refuses them by rule; the owner of the data folder may put them there, and then the server takes what is there.
@@ -212,6 +244,17 @@ fn import(config: &Config, client: &Client, file: &Path, weak: bool) -> Result<(
     };
     say(&format!("{} extensions added, {} changed", done["added"], done["changed"]));
     Ok(())
+}
+
+fn import_item(new: &NewExtension) -> Value {
+    let mut item = json!({ "number": new.number, "name": new.name, "password": new.password });
+    if let Some(rights) = new.rights {
+        item["rights"] = rights.name().into();
+    }
+    if let Some(number) = &new.outside_number {
+        item["outside_number"] = number.as_str().into();
+    }
+    item
 }
 
 pub(super) fn user(client: &Client, action: User) -> Result<(), Trouble> {

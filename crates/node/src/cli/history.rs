@@ -146,6 +146,10 @@ pub(crate) fn describe(record: &Value) -> String {
     if record["note"].as_str().is_some_and(|note| !note.is_empty()) {
         lines.push(format!("note      {}", text(&record["note"])));
     }
+    if let Some(cost) = record["cost"].as_u64() {
+        let price = record["price_per_minute"].as_f64().unwrap_or(0.0) / 1e6;
+        lines.push(format!("cost      {} ({price} a minute)", cost as f64 / 1e6));
+    }
     if record["recording"].is_object() {
         let recording = &record["recording"];
         let whole = if recording["complete"] == true {

@@ -6,6 +6,7 @@ mod csv;
 mod history;
 mod json;
 mod ladder;
+mod route;
 mod run;
 mod table;
 
@@ -65,6 +66,11 @@ enum Command {
         #[command(subcommand)]
         action: admin::User,
     },
+    /// Where numbers lead
+    Route {
+        #[command(subcommand)]
+        action: route::Route,
+    },
     /// Calls that exist now
     Call {
         #[command(subcommand)]
@@ -108,6 +114,7 @@ fn act(cli: Cli) -> Result<(), Trouble> {
         }
         Command::Extension { action } => admin::extension(&load(file.as_deref())?, action),
         Command::User { action } => admin::user(&Client::connect(&load(file.as_deref())?)?, action),
+        Command::Route { action } => route::route(&load(file.as_deref())?, action),
         Command::Call { action } => history::call(&Client::connect(&load(file.as_deref())?)?, action),
         Command::Cdr { action } => history::cdr(&Client::connect(&load(file.as_deref())?)?, action),
     }
@@ -148,6 +155,9 @@ fn check(file: Option<&Path>) -> Result<(), Trouble> {
         config.trunks.len(),
         config.routes.len(),
     ));
+    for warning in config.warnings() {
+        say(&format!("  warning: {warning}"));
+    }
     Ok(())
 }
 
@@ -189,6 +199,9 @@ mod tests {
             "extension list --json",
             "extension add 1001 --name Ana --password secret-word --record",
             "extension set 1001 --record false --max-calls 3",
+            "extension set 1001 --rights local --outside-number 057188886666",
+            "route test 913900138000 --from 1001",
+            "route test 057188886666 --trunk gateway --caller 13900138000 --address 192.0.2.10 --at 2026-11-21",
             "extension remove 1001",
             "extension import users.csv --allow-weak-passwords",
             "user add ana --role supervisor --password secret-word --extension 1001",
@@ -207,7 +220,7 @@ mod tests {
 
     #[test]
     fn mistakes_are_told() {
-        for words in ["dance", "extension", "extension add", "trace", "user add ana --role king", "cdr list --limit x"]
+        for words in ["dance", "extension", "extension add", "trace", "user add ana --role king", "extension set 1001 --rights king", "route test", "route test 1 --from 1001 --trunk a", "cdr list --limit x"]
         {
             assert!(parse(words).is_err(), "{words}");
         }

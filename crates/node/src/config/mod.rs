@@ -3,9 +3,11 @@
 //! Every key has a default, so that no file is needed. `deploy/patchbay.toml` documents each one; a test keeps the two together.
 
 mod load;
+mod routing;
 mod validate;
 mod words;
 
+pub use routing::{Blocked, Dialling, Numbers, RightsRules, Route, Rule, Way};
 pub use load::{ConfigError, ENV_PREFIX, Problem, load, parse};
 
 use serde::Deserialize;
@@ -45,6 +47,12 @@ pub struct Config {
     pub log: Log,
     /// What is refused beyond it.
     pub limits: Limits,
+    /// How numbers are read.
+    pub numbers: Numbers,
+    /// How far extensions may call.
+    pub rights: RightsRules,
+    /// With whom nobody speaks.
+    pub blocked: Blocked,
     /// Connections to the PSTN or other switches.
     #[serde(rename = "trunk")]
     pub trunks: Vec<Trunk>,
@@ -69,6 +77,9 @@ impl Default for Config {
             http: Http::default(),
             log: Log::default(),
             limits: Limits::default(),
+            numbers: Numbers::default(),
+            rights: RightsRules::default(),
+            blocked: Blocked::default(),
             trunks: Vec::new(),
             routes: Vec::new(),
         }
@@ -113,9 +124,27 @@ impl Config {
         let trunk = |t: &Trunk| model::Trunk {
             addresses: t.addresses.clone(),
             target: t.target.map(|target| target.to_string()),
+            dialling: t.dialling.to_model(),
             ..model::Trunk::new(&t.name)
         };
         self.trunks.iter().map(trunk).collect()
+    }
+
+    /// Everything that says where numbers lead, in the switch's words, or what is wrong with it.
+    pub fn routing(&self) -> Result<route::Settings, String> {
+        let Blocked { callers, called } = self.blocked.clone();
+        Ok(route::Settings {
+            numbers: self.numbers.to_model()?,
+            rights: self.rights.to_model(),
+            black_list: model::BlackList { callers, called },
+            trunks: self.model_trunks(),
+            routes: self.model_routes(),
+        })
+    }
+
+    /// What is right, but will surprise.
+    pub fn warnings(&self) -> Vec<String> {
+        validate::warnings(self)
     }
 
     /// The routes in the switch's words.
@@ -421,11 +450,30 @@ pub struct Limits {
     pub streams_per_source: u32,
     /// Of them, that have not said anything yet.
     pub silent_streams: u32,
+    /// What each extension may spend in a day.
+    #[serde(deserialize_with = "routing::optional_money")]
+    pub extension_cost_per_day: Option<u64>,
+    /// How many minutes each extension may speak by trunks in a day.
+    pub extension_minutes_per_day: Option<u32>,
+    /// What all calls together may spend in a day.
+    #[serde(deserialize_with = "routing::optional_money")]
+    pub cost_per_day: Option<u64>,
+    /// How many minutes all calls by trunks together may last in a day.
+    pub minutes_per_day: Option<u32>,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { calls: 4_000, streams: 20_000, streams_per_source: 1_000, silent_streams: 1_000 }
+        Self {
+            calls: 4_000,
+            streams: 20_000,
+            streams_per_source: 1_000,
+            silent_streams: 1_000,
+            extension_cost_per_day: None,
+            extension_minutes_per_day: None,
+            cost_per_day: None,
+            minutes_per_day: None,
+        }
     }
 }
 
@@ -441,35 +489,7 @@ pub struct Trunk {
     /// Where calls to it are sent.
     #[serde(default, deserialize_with = "words::optional_address")]
     pub target: Option<SocketAddr>,
-}
-
-/// `[[route]]`: where a number leads.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Route {
-    /// The number, or the beginning of numbers if it ends with `*`.
-    #[serde(deserialize_with = "words::number")]
-    pub number: String,
-    /// For calls from this trunk; without: for calls from extensions.
-    pub from_trunk: Option<String>,
-    /// To this trunk …
-    pub trunk: Option<String>,
-    /// … or to this extension.
-    #[serde(default, deserialize_with = "words::optional_number")]
-    pub extension: Option<String>,
-    /// Record calls that go this way.
+    /// How calls go over it.
     #[serde(default)]
-    pub record: bool,
-}
-
-impl Route {
-    fn to_model(&self) -> Option<model::Route> {
-        let to = match (&self.trunk, &self.extension) {
-            (Some(trunk), None) => model::RouteTarget::Trunk(trunk.clone()),
-            (None, Some(extension)) => model::RouteTarget::Extension(extension.clone()),
-            // The check of the file refuses these.
-            (Some(_), Some(_)) | (None, None) => return None,
-        };
-        Some(model::Route { number: self.number.clone(), from_trunk: self.from_trunk.clone(), to, record: self.record })
-    }
+    pub dialling: Dialling,
 }

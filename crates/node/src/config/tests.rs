@@ -82,6 +82,48 @@ fn things_that_do_not_fit_together_are_all_told_in_order_of_lines() {
 }
 
 #[test]
+fn routes_that_make_no_sense_are_told_with_the_reason() {
+    let trunks = "[[trunk]]\nname = \"a\"\naddresses = [\"192.0.2.1\"]\ntarget = \"192.0.2.1:5060\"\n\n";
+    let key = "hours = [\"Mon 09:00-10:00\"]\n";
+    for (text, key, says) in [
+        ("[[route]]\nnumber = \"9*\"\ntrunks = [\"a\", \"c\"]".to_owned(), "route.0.trunks", "no trunk \"c\""),
+        ("[[route]]\nnumber = \"9*\"\ntrunks = [\"a\", \"a\"]".to_owned(), "route.0.trunks", "named twice"),
+        ("[[route]]\nnumber = \"110\"\ntrunk = \"a\"".to_owned(), "route.0.number", "emergency number"),
+        (
+            "[[route]]\nnumber = \"9*\"\ntrunk = \"a\"\n[[route]]\nnumber = \"9*\"\nextension = \"1001\"".to_owned(),
+            "route.1.number",
+            "never taken",
+        ),
+        (
+            "[[route]]\nnumber = \"9*\"\nfrom_trunk = \"a\"\nfrom_addresses = [\"192.0.2.9\"]\nextension = \"1\"".to_owned(),
+            "route.0.from_addresses",
+            "never taken",
+        ),
+        ("[[route]]\nnumber = \"9*\"\ntrunk = \"a\"\nhours = [\"noon\"]".to_owned(), "route.0.hours", "no hours"),
+        ("[[route]]\nnumber = \"9*\"\ntrunk = \"a\"\nqueue = \"q\"".to_owned(), "route.0", "more than one"),
+        ("[[route]]\nnumber = \"9*\"\nqueue = \"q\"\nprice_per_minute = 1".to_owned(), "route.0", "only a route to trunks"),
+        ("[numbers]\ntimezone = \"Mars\"".to_owned(), "numbers.timezone", "no time zone"),
+        ("[numbers]\nholidays = [\"2026-02-30\"]".to_owned(), "numbers.holidays", "no day"),
+        ("[numbers]\nemergency_trunks = [\"c\"]".to_owned(), "numbers.emergency_trunks", "no trunk \"c\""),
+        ("[blocked]\ncallers = [\"x y\"]".to_owned(), "blocked.callers", "no number"),
+    ] {
+        let problems = wrong(&format!("{trunks}{text}"));
+        assert_eq!(problems.len(), 1, "{text}: {problems:?}");
+        assert_eq!(problems[0].key, key, "{text}");
+        assert!(problems[0].text.contains(says), "{text}: {problems:?}");
+    }
+    // The same number in other hours is another route.
+    let fine = format!("{trunks}[[route]]\nnumber = \"9*\"\ntrunk = \"a\"\n{key}[[route]]\nnumber = \"9*\"\nqueue = \"q\"");
+    let config = parse(&fine, []).unwrap();
+    assert!(config.warnings().iter().any(|warning| warning.contains("queue \"q\"")), "{:?}", config.warnings());
+    let dialling = |lines: &str| wrong(&format!("{trunks}[trunk.dialling]\n{lines}")).remove(0);
+    assert!(dialling("caller = \"fixed\"").text.contains("caller_numbers"));
+    assert!(dialling("price_per_minute = \"x\"").text.contains("an amount like 0.12"));
+    assert!(dialling("rewrite = [{ begins = \"0\" }, { begins = \"00\" }]").text.contains("rule 2 is never reached"));
+    assert!(dialling("rewrite = [{ begins = \"0\", length = \"9-1\" }]").text.contains("no length"));
+}
+
+#[test]
 fn the_environment_overrides_the_file() {
     let text = "[sip]\nlisten = [\"127.0.0.1:5070\"]\n[http]\nlisten = \"127.0.0.1:1\"";
     let vars = env(&[
@@ -151,9 +193,60 @@ fn the_sample_file_is_valid_has_every_key_and_shows_the_defaults() {
         ("store", &["sync_every_write", "traces"]),
         ("http", &["listen", "tls"]),
         ("log", &["format", "level"]),
-        ("limits", &["calls", "streams", "streams_per_source", "silent_streams"]),
-        ("trunk", &["name", "addresses", "target"]),
-        ("route", &["number", "from_trunk", "trunk", "extension", "record"]),
+        (
+            "limits",
+            &[
+                "calls",
+                "streams",
+                "streams_per_source",
+                "silent_streams",
+                "extension_cost_per_day",
+                "extension_minutes_per_day",
+                "cost_per_day",
+                "minutes_per_day",
+            ],
+        ),
+        (
+            "numbers",
+            &[
+                "country",
+                "country_code",
+                "national_prefix",
+                "international_prefix",
+                "area_code",
+                "local_mobiles",
+                "emergency",
+                "emergency_trunks",
+                "timezone",
+                "holidays",
+                "workdays",
+            ],
+        ),
+        ("rights", &["default", "local", "national", "international"]),
+        ("blocked", &["callers", "called"]),
+        ("trunk", &["name", "addresses", "target", "dialling"]),
+        (
+            "route",
+            &[
+                "number",
+                "from_trunk",
+                "from_addresses",
+                "trunk",
+                "trunks",
+                "extension",
+                "queue",
+                "flow",
+                "conference",
+                "go_on",
+                "record",
+                "strip",
+                "prefix",
+                "hours",
+                "ring_seconds",
+                "price_per_minute",
+                "price_step_seconds",
+            ],
+        ),
     ] {
         for key in known {
             assert!(keys(section).iter().any(|k| k == key), "{key} of [{section}] is not in deploy/patchbay.toml");

@@ -48,6 +48,7 @@ pub(super) fn findings(config: &Config) -> Vec<Finding> {
     if config.limits.calls == 0 {
         say("limits.calls", "0 would refuse every call; write how many calls may exist at one time".to_owned());
     }
+    numbers(config, &mut say);
     trunks(&config.trunks, &mut say);
     routes(config, &mut say);
     found
@@ -142,6 +143,7 @@ fn ports(config: &Config, say: &mut impl FnMut(&str, String)) {
 
 fn trunks(trunks: &[Trunk], say: &mut impl FnMut(&str, String)) {
     for (i, trunk) in trunks.iter().enumerate() {
+        dialling(trunk, i, &mut *say);
         if trunk.name.trim().is_empty() {
             say(&format!("trunk.{i}.name"), "is empty; give the trunk a name, routes refer to it".to_owned());
         }
@@ -163,48 +165,215 @@ fn trunks(trunks: &[Trunk], say: &mut impl FnMut(&str, String)) {
 }
 
 fn routes(config: &Config, say: &mut impl FnMut(&str, String)) {
-    let trunk = |name: &str| config.trunks.iter().find(|t| t.name == name);
     for (i, route) in config.routes.iter().enumerate() {
-        let digits = route.number.strip_suffix('*').unwrap_or(&route.number);
-        let fits = |c: char| c.is_ascii_alphanumeric() || "._+#-".contains(c);
-        if route.number.is_empty() || route.number.len() > 32 || !digits.chars().all(fits) {
+        if !is_pattern(&route.number) {
             let text =
                 format!("\"{}\" is no number; write digits, with a * at the end for all that begin so", route.number);
             say(&format!("route.{i}.number"), text);
         }
-        let same = |r: &super::Route| r.number == route.number && r.from_trunk == route.from_trunk;
+        let same = |r: &super::Route| {
+            r.number == route.number
+                && r.from_trunk == route.from_trunk
+                && r.from_addresses == route.from_addresses
+                && (r.hours.is_empty() || r.hours == route.hours)
+                && r.hours.is_empty() == route.hours.is_empty()
+        };
         if config.routes[..i].iter().any(same) {
-            say(&format!("route.{i}.number"), format!("there is another route for {} already", route.number));
+            let text = format!("there is another route for {} already, so that this one is never taken", route.number);
+            say(&format!("route.{i}.number"), text);
         }
-        match (&route.trunk, &route.extension) {
-            (Some(_), Some(_)) => {
-                say(&format!("route.{i}"), "leads to a trunk and to an extension; keep one".to_owned());
-            }
-            (None, None) => {
-                say(&format!("route.{i}"), "leads nowhere; add trunk = \"…\" or extension = \"…\"".to_owned());
-            }
-            (Some(name), None) => match trunk(name) {
-                None => say(
-                    &format!("route.{i}.trunk"),
-                    format!("there is no trunk \"{name}\"; add a [[trunk]] of that name"),
-                ),
-                Some(t) if t.target.is_none() => {
-                    say(
-                        &format!("route.{i}.trunk"),
-                        format!("trunk \"{name}\" has no target, so it cannot be called; add one"),
-                    );
-                }
-                Some(_) => {}
-            },
-            (None, Some(_)) => {}
-        }
-        if let Some(name) = &route.from_trunk
-            && trunk(name).is_none()
-        {
-            say(
-                &format!("route.{i}.from_trunk"),
-                format!("there is no trunk \"{name}\"; add a [[trunk]] of that name"),
-            );
+        targets(config, i, route, &mut *say);
+        source_of(config, i, route, &mut *say);
+        hours(&route.hours, &format!("route.{i}.hours"), &mut *say);
+        if !(5..=600).contains(&route.ring_seconds) {
+            say(&format!("route.{i}.ring_seconds"), "must be from 5 to 600".to_owned());
         }
     }
+}
+
+fn targets(config: &Config, i: usize, route: &super::Route, say: &mut impl FnMut(&str, String)) {
+    match route.targets().as_slice() {
+        [] => say(&format!("route.{i}"), "leads nowhere; add trunk = \"…\" or extension = \"…\"".to_owned()),
+        [_] => {}
+        [_, ..] => say(&format!("route.{i}"), "leads to more than one thing; keep one".to_owned()),
+    }
+    let key = if route.trunk.is_some() { "trunk" } else { "trunks" };
+    for name in route.trunk_names() {
+        match config.trunks.iter().find(|t| t.name == name) {
+            None => {
+                let text = format!("there is no trunk \"{name}\"; add a [[trunk]] of that name");
+                say(&format!("route.{i}.{key}"), text);
+            }
+            Some(t) if t.target.is_none() => {
+                let text = format!("trunk \"{name}\" has no target, so it cannot be called; add one");
+                say(&format!("route.{i}.{key}"), text);
+            }
+            Some(_) => {}
+        }
+    }
+    for (at, way) in route.trunks.iter().enumerate() {
+        if route.trunks[..at].iter().any(|other| other.trunk() == way.trunk()) {
+            say(&format!("route.{i}.trunks"), format!("\"{}\" is named twice; remove one", way.trunk()));
+        }
+    }
+    if route.trunk_names().next().is_none() && (route.go_on.is_some() || route.price_per_minute.is_some()) {
+        say(&format!("route.{i}"), "only a route to trunks has go_on or a price; remove them".to_owned());
+    }
+}
+
+fn source_of(config: &Config, i: usize, route: &super::Route, say: &mut impl FnMut(&str, String)) {
+    match &route.from_trunk {
+        None if !route.from_addresses.is_empty() => {
+            let text = "from_addresses are those of a trunk; name it with from_trunk".to_owned();
+            say(&format!("route.{i}.from_addresses"), text);
+        }
+        None if config.numbers.emergency.contains(&route.number) => {
+            let text = format!("{} is an emergency number of [numbers], so the route is never taken", route.number);
+            say(&format!("route.{i}.number"), text);
+        }
+        None => {}
+        Some(name) => match config.trunks.iter().find(|t| t.name == *name) {
+            None => {
+                let text = format!("there is no trunk \"{name}\"; add a [[trunk]] of that name");
+                say(&format!("route.{i}.from_trunk"), text);
+            }
+            Some(trunk) => {
+                for address in route.from_addresses.iter().filter(|ip| !trunk.addresses.contains(ip)) {
+                    let text = format!("{address} is no address of trunk \"{name}\", so the route is never taken");
+                    say(&format!("route.{i}.from_addresses"), text);
+                }
+            }
+        },
+    }
+}
+
+fn hours(texts: &[String], key: &str, say: &mut impl FnMut(&str, String)) {
+    if let Err(text) = route::Hours::parse(texts) {
+        say(key, text);
+    }
+}
+
+fn is_pattern(text: &str) -> bool {
+    let digits = text.strip_suffix('*').unwrap_or(text);
+    let fits = |c: char| c.is_ascii_alphanumeric() || "._+#-".contains(c);
+    !text.is_empty() && text.len() <= 32 && digits.chars().all(fits)
+}
+
+/// Digits that come into a SIP address: nothing that could end one.
+fn is_dialled(text: &str) -> bool {
+    text.len() <= 32 && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"+*#._-".contains(&b))
+}
+
+fn numbers(config: &Config, say: &mut impl FnMut(&str, String)) {
+    let numbers = &config.numbers;
+    for (key, value) in [
+        ("country_code", &numbers.country_code),
+        ("national_prefix", &numbers.national_prefix),
+        ("international_prefix", &numbers.international_prefix),
+        ("area_code", &numbers.area_code),
+    ] {
+        if value.len() > 8 || !value.bytes().all(|b| b.is_ascii_digit()) {
+            say(&format!("numbers.{key}"), format!("\"{value}\" are no digits"));
+        }
+    }
+    if let Err(text) = numbers.to_model() {
+        say("numbers.local_mobiles_file", text);
+    }
+    for (key, holidays, workdays) in [
+        ("timezone", [].as_slice(), [].as_slice()),
+        ("holidays", &numbers.holidays, &[]),
+        ("workdays", &[], &numbers.workdays),
+    ] {
+        let zone = if key == "timezone" { &numbers.timezone } else { "UTC" };
+        if let Err(text) = route::Calendar::new(zone, holidays, workdays) {
+            say(&format!("numbers.{key}"), text);
+        }
+    }
+    for name in &numbers.emergency_trunks {
+        if !config.trunks.iter().any(|t| t.name == *name && t.target.is_some()) {
+            let text = format!("there is no trunk \"{name}\" that can be called; add a [[trunk]] of that name with a target");
+            say("numbers.emergency_trunks", text);
+        }
+    }
+    let lists = [
+        ("numbers.local_mobiles", &numbers.local_mobiles),
+        ("numbers.emergency", &numbers.emergency),
+        ("rights.local", &config.rights.local),
+        ("rights.national", &config.rights.national),
+        ("rights.international", &config.rights.international),
+        ("blocked.callers", &config.blocked.callers),
+        ("blocked.called", &config.blocked.called),
+    ];
+    for (key, list) in lists {
+        for text in list.iter().filter(|text| !is_pattern(text)) {
+            say(key, format!("\"{text}\" is no number; write digits, with a * at the end for all that begin so"));
+        }
+    }
+}
+
+fn dialling(trunk: &Trunk, i: usize, say: &mut impl FnMut(&str, String)) {
+    let settings = &trunk.dialling;
+    let key = |name: &str| format!("trunk.{i}.dialling.{name}");
+    hours(&settings.hours, &key("hours"), &mut *say);
+    let prefixes =
+        [("prefix", &settings.prefix), ("mobile_prefix", &settings.mobile_prefix), ("fixed_prefix", &settings.fixed_prefix)];
+    for (name, text) in prefixes.into_iter().filter(|(_, text)| !is_dialled(text)) {
+        say(&key(name), format!("\"{text}\" cannot be dialled; write digits"));
+    }
+    for text in settings.caller_numbers.iter().filter(|text| text.is_empty() || !is_dialled(text)) {
+        say(&key("caller_numbers"), format!("\"{text}\" is no number"));
+    }
+    let needs = matches!(settings.caller, model::CallerChoice::Fixed | model::CallerChoice::RoundRobin);
+    if needs && settings.caller_numbers.is_empty() {
+        say(&key("caller"), "needs numbers to show; add caller_numbers = [\"…\"]".to_owned());
+    }
+    let rules = [
+        ("rewrite", &settings.rewrite),
+        ("inbound_rewrite", &settings.inbound_rewrite),
+        ("inbound_caller_rewrite", &settings.inbound_caller_rewrite),
+    ];
+    for (name, rules) in rules {
+        for (at, rule) in rules.iter().enumerate() {
+            if !is_dialled(&rule.begins) || !is_dialled(&rule.prepend) {
+                say(&key(name), format!("rule {}: write digits in begins and prepend", at + 1));
+            }
+            if let Some(before) = rules[..at].iter().find(|b| b.length.is_none() && rule.begins.starts_with(&b.begins)) {
+                let text = format!("rule {} is never reached: \"{}\" before it fits first", at + 1, before.begins);
+                say(&key(name), text);
+            }
+        }
+    }
+    for name in &settings.codecs {
+        if name.is_empty() || !name.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._".contains(&b)) {
+            say(&key("codecs"), format!("\"{name}\" is no codec; write names as in SDP: \"PCMA\", \"G722\""));
+        }
+    }
+}
+
+/// What is right, but will surprise: told by `patchbay check`, and logged at the start.
+pub(crate) fn warnings(config: &Config) -> Vec<String> {
+    let unsupported = |route: &super::Route| {
+        route.targets().into_iter().find_map(|to| match to {
+            model::RouteTarget::Queue(name) => Some(format!("queue \"{name}\"")),
+            model::RouteTarget::Flow(name) => Some(format!("flow \"{name}\"")),
+            model::RouteTarget::Conference(name) => Some(format!("conference \"{name}\"")),
+            model::RouteTarget::Extension(_) | model::RouteTarget::Trunks(_) => None,
+        })
+    };
+    let mut told: Vec<String> = config
+        .routes
+        .iter()
+        .filter_map(|route| {
+            let what = unsupported(route)?;
+            Some(format!("route {} leads to {what}, which this version does not have: callers hear that nobody is there", route.number))
+        })
+        .collect();
+    let limits = &config.limits;
+    let cost = limits.extension_cost_per_day.is_some() || limits.cost_per_day.is_some();
+    let priced = config.trunks.iter().any(|t| t.dialling.price_per_minute > 0)
+        || config.routes.iter().any(|r| r.price_per_minute.is_some_and(|price| price > 0));
+    if cost && !priced {
+        told.push("a daily cap of cost is set, but no trunk and no route has a price, so that it never counts".to_owned());
+    }
+    told
 }

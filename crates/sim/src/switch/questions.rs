@@ -40,6 +40,8 @@ impl World {
             record: setup.record,
             ring_seconds: setup.ring_seconds,
             max_calls: setup.max_calls,
+            rights: None,
+            outside_number: String::new(),
         });
     }
 

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 impl Ua {
     pub(super) fn on_invite(&mut self, request: &Request, facts: &Facts, key: &str, now: Instant) {
         self.invites_received += 1;
+        self.last_invite = request.to_string();
         let engaged = self.lines.iter().filter(|line| !line.is_over()).count() >= self.max_lines;
         match self.conduct {
             Conduct::Mute => return self.ignore(key),

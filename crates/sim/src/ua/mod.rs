@@ -117,6 +117,8 @@ pub(crate) struct Ua {
     pub(crate) registration: Registration,
     pub(crate) lines: Vec<Line>,
     pub(crate) invites_received: u64,
+    /// The last INVITE of a call that came in.
+    pub(crate) last_invite: String,
     pub(crate) strangers_packets: u64,
     pub(crate) complaints: Vec<String>,
     pub(crate) entropy: Entropy,
@@ -153,6 +155,7 @@ impl Ua {
             registration: Registration::new(&mut entropy),
             lines: Vec::new(),
             invites_received: 0,
+            last_invite: String::new(),
             strangers_packets: 0,
             complaints: Vec::new(),
             entropy,

@@ -43,6 +43,7 @@ pub(crate) fn record(entropy: &mut Entropy, started_at: u64, caller: &str, calle
             complete: true,
             note: String::new(),
         }),
+        charge: None,
     }
 }
 

@@ -184,10 +184,16 @@ impl Cell {
     }
 
     pub(crate) fn poll_timeout(&self) -> Option<Instant> {
-        [self.sip.poll_timeout(), self.media.poll_timeout(), self.registrar.poll_timeout(), self.timers.next(), self.spending.next()]
-            .into_iter()
-            .flatten()
-            .min()
+        [
+            self.sip.poll_timeout(),
+            self.media.poll_timeout(),
+            self.registrar.poll_timeout(),
+            self.timers.next(),
+            self.spending.next(),
+        ]
+        .into_iter()
+        .flatten()
+        .min()
     }
 
     pub(crate) fn poll_output(&mut self) -> Option<Output> {

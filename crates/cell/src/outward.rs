@@ -160,9 +160,7 @@ pub(crate) fn identity(caller: &CallerId, headers: &[CallerHeader], host: &str, 
                 .with_param("screen", Some("yes"))
                 .with_param("privacy", Some("off")),
         )),
-        CallerHeader::Diversion => {
-            Some(("Diversion", address.clone().with_param("reason", Some("unconditional"))))
-        }
+        CallerHeader::Diversion => Some(("Diversion", address.clone().with_param("reason", Some("unconditional")))),
     };
     headers.iter().filter_map(header).map(|(name, value)| (name.to_owned(), value.to_bytes().to_vec())).collect()
 }

@@ -113,7 +113,11 @@ mod tests {
         };
         assert_eq!(called_number(&carrier, "01062345678", &plan()), "9917909861062345678");
         assert_eq!(called_number(&carrier, "13900138000", &plan()), "998613900138000");
-        assert_eq!(called_number(&carrier, "00123", &plan()), "88123", "not understood, so as dialled, and then the rule");
+        assert_eq!(
+            called_number(&carrier, "00123", &plan()),
+            "88123",
+            "not understood, so as dialled, and then the rule"
+        );
         assert_eq!(called_number(&Dialling::default(), "057188886666", &plan()), "057188886666");
     }
 

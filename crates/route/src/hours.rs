@@ -28,11 +28,16 @@ enum Days {
 
 impl Days {
     fn parse(text: &str) -> Result<Self, String> {
-        let wrong = || format!("\"{text}\" is no day; write it like \"2026-10-01\", \"2026-10-01..2026-10-07\" or \"05-01\"");
+        let wrong =
+            || format!("\"{text}\" is no day; write it like \"2026-10-01\", \"2026-10-01..2026-10-07\" or \"05-01\"");
         let date = |text: &str| text.trim().parse::<Date>().map_err(|_| wrong());
         if let Some((first, last)) = text.split_once("..") {
             let (first, last) = (date(first)?, date(last)?);
-            return if first <= last { Ok(Self::Span(first, last)) } else { Err(format!("\"{text}\" ends before it begins")) };
+            return if first <= last {
+                Ok(Self::Span(first, last))
+            } else {
+                Err(format!("\"{text}\" ends before it begins"))
+            };
         }
         if text.len() == 5 {
             // A leap year, so that 29 February is a day.
@@ -156,7 +161,11 @@ impl Hours {
 }
 
 fn window(text: &str) -> Result<Window, String> {
-    let wrong = || format!("\"{text}\" are no hours; write them like \"Mon-Fri 09:00-18:00\", \"Sat,Sun 10:00-12:00\" or \"daily 22:00-06:00\"");
+    let wrong = || {
+        format!(
+            "\"{text}\" are no hours; write them like \"Mon-Fri 09:00-18:00\", \"Sat,Sun 10:00-12:00\" or \"daily 22:00-06:00\""
+        )
+    };
     let (days, times) = text.trim().split_once(' ').ok_or_else(wrong)?;
     let (from, to) = times.trim().split_once('-').ok_or_else(wrong)?;
     let (from, to) = (minute(from).ok_or_else(wrong)?, minute(to).ok_or_else(wrong)?);
@@ -253,7 +262,16 @@ mod tests {
     #[test]
     fn mistakes_are_told() {
         let parse = |text: &str| Hours::parse(&[text.to_owned()]);
-        for text in ["", "Mon", "Mon 9-18", "Mon 09:00", "Xyz 09:00-10:00", "Mon 25:00-26:00", "Mon 09:60-10:00", "Mon-Xyz 9:00-10:00"] {
+        for text in [
+            "",
+            "Mon",
+            "Mon 9-18",
+            "Mon 09:00",
+            "Xyz 09:00-10:00",
+            "Mon 25:00-26:00",
+            "Mon 09:60-10:00",
+            "Mon-Xyz 9:00-10:00",
+        ] {
             assert!(parse(text).unwrap_err().contains("no hours"), "{text}");
         }
         let days = |text: &str| Calendar::new("UTC", &[text.to_owned()], &[]).unwrap_err();

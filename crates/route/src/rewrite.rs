@@ -22,7 +22,8 @@ pub(crate) fn replace(number: &str, strip: u8, prepend: &str) -> String {
 
 fn fits(rule: &Rewrite, number: &str) -> bool {
     let length = number.chars().count();
-    let long_enough = rule.length.is_none_or(|(least, most)| (usize::from(least)..=usize::from(most)).contains(&length));
+    let long_enough =
+        rule.length.is_none_or(|(least, most)| (usize::from(least)..=usize::from(most)).contains(&length));
     long_enough && number.starts_with(rule.begins.as_str()) && length >= usize::from(rule.strip)
 }
 
@@ -109,7 +110,11 @@ mod tests {
         ] {
             assert_eq!(rewrite(&rules, number), expected, "{number}");
         }
-        assert_eq!(rewrite(&[rule("", None, 9, "x")], "123"), "123", "a rule that takes more than there is does not fit");
+        assert_eq!(
+            rewrite(&[rule("", None, 9, "x")], "123"),
+            "123",
+            "a rule that takes more than there is does not fit"
+        );
     }
 
     proptest! {

@@ -147,7 +147,8 @@ impl Router {
             let line = Line { dialling: trunk.dialling.clone(), hours, callable: trunk.target.is_some() };
             lines.insert(trunk.name.clone(), line);
         }
-        let callable = || trunks.iter().filter(|trunk| trunk.target.is_some()).map(|trunk| trunk.name.clone()).collect();
+        let callable =
+            || trunks.iter().filter(|trunk| trunk.target.is_some()).map(|trunk| trunk.name.clone()).collect();
         let emergency_trunks = match numbers.emergency_trunks.as_slice() {
             [] => callable(),
             named => named.to_vec(),
@@ -218,7 +219,8 @@ impl Router {
     fn from_extension(&self, dialled: &str, ask: &Ask<'_>, draw: &mut dyn Draw, explain: Explain<'_>) -> Decision {
         if self.is_emergency(dialled) {
             explain(&|| format!("{dialled} is an emergency number: ahead of rights, hours, black list and limits"));
-            let hops = self.emergency_trunks.iter().filter_map(|name| self.hop(name, dialled, None, ask, draw)).collect();
+            let hops =
+                self.emergency_trunks.iter().filter_map(|name| self.hop(name, dialled, None, ask, draw)).collect();
             return trunks_or_refused(hops, None, EMERGENCY_RING, false, true);
         }
         if (ask.is_extension)(dialled) {
@@ -294,7 +296,9 @@ impl Router {
             }
             RouteTarget::Trunks(ways) => self.out(number, route, ways, ask, draw, explain),
             RouteTarget::Queue(name) | RouteTarget::Flow(name) | RouteTarget::Conference(name) => {
-                explain(&|| format!("it leads to {name}, and this version knows neither queues nor flows nor conferences"));
+                explain(&|| {
+                    format!("it leads to {name}, and this version knows neither queues nor flows nor conferences")
+                });
                 refused(Outcome::Unallocated, "queues, flows and conferences are not supported yet")
             }
         }
@@ -323,7 +327,9 @@ impl Router {
         let kind = self.plan.read(&outside);
         if let Source::Extension { rights, .. } = ask.from {
             let (has, needed) = (self.classes.of(rights), self.classes.needed(&kind, &forms));
-            explain(&|| format!("{:?}: takes the right {}, the extension has {}", kind.kind, needed.name(), has.name()));
+            explain(&|| {
+                format!("{:?}: takes the right {}, the extension has {}", kind.kind, needed.name(), has.name())
+            });
             if has < needed {
                 let note = format!("the extension may not make {} calls", needed.name());
                 return refused(Outcome::Forbidden, &note);

@@ -203,7 +203,9 @@ fn a_trunk_reaches_extensions_and_its_own_routes_only() {
         assert_eq!(path(&settings, did, from("a")), expected, "{did}");
     }
     let (decision, steps) = told(&settings, "057188880000", from("a"), "2026-11-20 10:00");
-    assert!(matches!(decision, Decision::Refused { outcome: Outcome::Unallocated, ref note } if note.contains("not supported")));
+    assert!(
+        matches!(decision, Decision::Refused { outcome: Outcome::Unallocated, ref note } if note.contains("not supported"))
+    );
     assert!(steps.contains("route * fits") && steps.contains("sales"), "{steps}");
     // Where a route says so, a trunk's call goes out again, and keeps its caller where the trunk wants that.
     settings.routes.push(from_trunk("b", "7*", RouteTarget::trunk("a")));

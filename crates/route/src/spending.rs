@@ -94,8 +94,9 @@ impl Meter {
     pub fn may_begin(&mut self, price: Price, now: UnixMillis, calendar: &Calendar, news: &mut Vec<News>) -> bool {
         self.settle(now, calendar, news);
         let spent = self.spent(now);
-        let room = self.cap.cost.is_none_or(|cap| spent.cost.saturating_add(price.of(1)) <= cap || price.per_minute == 0)
-            && self.cap_ms().is_none_or(|cap| spent.talked_ms < cap);
+        let room =
+            self.cap.cost.is_none_or(|cap| spent.cost.saturating_add(price.of(1)) <= cap || price.per_minute == 0)
+                && self.cap_ms().is_none_or(|cap| spent.talked_ms < cap);
         if !room {
             self.alert(100, now, news);
         }
@@ -198,7 +199,9 @@ impl Meter {
 
     /// Which alert this much spending deserves.
     fn level(&self, spent: Spent) -> u8 {
-        let share = |spent: u64, cap: u64| if cap == 0 { 100 } else { (u128::from(spent) * 100 / u128::from(cap)).min(100) as u8 };
+        let share = |spent: u64, cap: u64| {
+            if cap == 0 { 100 } else { (u128::from(spent) * 100 / u128::from(cap)).min(100) as u8 }
+        };
         let cost = self.cap.cost.map_or(0, |cap| share(spent.cost, cap));
         let minutes = self.cap_ms().map_or(0, |cap| share(spent.talked_ms, cap));
         match cost.max(minutes) {
@@ -310,7 +313,8 @@ mod tests {
         assert!(news.is_empty());
         let said = run(&mut meter, start + 2 * MINUTE, start + 60 * MINUTE);
         // Two minutes alone, then four together: the ten are used up.
-        let stops: Vec<_> = said.iter().filter(|(_, one)| matches!(one, News::Stop(_))).map(|(at, _)| at - start).collect();
+        let stops: Vec<_> =
+            said.iter().filter(|(_, one)| matches!(one, News::Stop(_))).map(|(at, _)| at - start).collect();
         assert_eq!(stops, [6 * MINUTE, 6 * MINUTE]);
         assert_eq!(said[0].0 - start, 5 * MINUTE, "the alert at eight of ten minutes");
     }

@@ -50,7 +50,8 @@ impl Table {
         for pattern in exact.chain(begins.map(|begins| Pattern::Begins(begins.to_owned()))) {
             for at in of_source.get(&pattern).into_iter().flatten() {
                 let (route, hours) = &self.routes[*at];
-                let from_there = route.from_addresses.is_empty() || address.is_some_and(|ip| route.from_addresses.contains(&ip));
+                let from_there =
+                    route.from_addresses.is_empty() || address.is_some_and(|ip| route.from_addresses.contains(&ip));
                 if from_there && is_open(hours) {
                     return (Some(route), closed);
                 }

@@ -1,7 +1,9 @@
 //! Which way calls take: routes, numbers, rights, hours, black list, emergency calls.
 
 use expect_test::expect_file;
-use model::{CallerChoice, CallerHeader, Direction, NumberFormat, Outcome, Rights, Route, RouteTarget, Ways, WeightedTrunk};
+use model::{
+    CallerChoice, CallerHeader, Direction, NumberFormat, Outcome, Rights, Route, RouteTarget, Ways, WeightedTrunk,
+};
 use patchbay_tests::{connect, converse, everywhere, heard_if_told, part, refusal};
 use sim::{Conduct, Phone, Setup, Sound, World, secs};
 
@@ -43,7 +45,9 @@ fn a_call_goes_on_to_the_next_trunk_where_the_first_has_no_room() {
 
 #[test]
 fn a_word_of_the_called_party_is_the_last() {
-    for (status, outcome) in [(486, Outcome::Busy), (404, Outcome::Unallocated), (480, Outcome::NoAnswer), (603, Outcome::Rejected)] {
+    for (status, outcome) in
+        [(486, Outcome::Busy), (404, Outcome::Unallocated), (480, Outcome::NoAnswer), (603, Outcome::Rejected)]
+    {
         let world = World::new(two_trunks(Setup::new(7)));
         let (phone, a, b) = parties(&world);
         a.set_conduct(Conduct::Refuse(status));

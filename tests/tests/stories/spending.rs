@@ -98,7 +98,10 @@ fn the_switch_has_a_cap_of_minutes_that_all_share() {
     world.run_for(millis(500));
     let talked: u64 = world.records().iter().map(model::CallRecord::talk_ms).sum();
     assert!((240_000..240_100).contains(&talked), "{talked}");
-    assert_eq!(alerts(&world).iter().map(|(whose, percent, _)| (whose.clone(), *percent)).collect::<Vec<_>>(), [(None, 80), (None, 100)]);
+    assert_eq!(
+        alerts(&world).iter().map(|(whose, percent, _)| (whose.clone(), *percent)).collect::<Vec<_>>(),
+        [(None, 80), (None, 100)]
+    );
     other.dial("01062345678");
     assert_eq!(refusal(&world, &other), 403);
     // The next day everybody may call again.

@@ -220,8 +220,17 @@ mod tests {
 
     #[test]
     fn mistakes_are_told() {
-        for words in ["dance", "extension", "extension add", "trace", "user add ana --role king", "extension set 1001 --rights king", "route test", "route test 1 --from 1001 --trunk a", "cdr list --limit x"]
-        {
+        for words in [
+            "dance",
+            "extension",
+            "extension add",
+            "trace",
+            "user add ana --role king",
+            "extension set 1001 --rights king",
+            "route test",
+            "route test 1 --from 1001 --trunk a",
+            "cdr list --limit x",
+        ] {
             assert!(parse(words).is_err(), "{words}");
         }
     }

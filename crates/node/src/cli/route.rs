@@ -117,7 +117,9 @@ fn verdict(decision: &Decision) -> String {
             }
             let after = match go_on {
                 None => "whatever the outcome".to_owned(),
-                Some(outcomes) => outcomes.iter().map(|outcome: &Outcome| outcome.name()).collect::<Vec<_>>().join(", "),
+                Some(outcomes) => {
+                    outcomes.iter().map(|outcome: &Outcome| outcome.name()).collect::<Vec<_>>().join(", ")
+                }
             };
             let _ = write!(text, "  rings {} s at each", ring.as_secs());
             if hops.len() > 1 {
@@ -179,7 +181,8 @@ extension = "1001"
 
     fn told(number: &str, from: Option<&str>, trunk: Option<&str>) -> String {
         let config = crate::config::parse(CONFIG, []).unwrap_or_else(|p| panic!("{p:?}"));
-        let new = store::NewExtension { number: "1001".to_owned(), rights: Some(Rights::National), ..Default::default() };
+        let new =
+            store::NewExtension { number: "1001".to_owned(), rights: Some(Rights::National), ..Default::default() };
         let test = Test {
             number: number.to_owned(),
             from: from.map(str::to_owned),
@@ -202,7 +205,10 @@ extension = "1001"
              each; goes on after: unreachable, forbidden, incompatible, congestion, switch_failure"
         );
         let refused = told("913900138000", None, None);
-        assert!(refused.ends_with("→ refused, forbidden (SIP 403, Q.850 21): the extension may not make national calls"), "{refused}");
+        assert!(
+            refused.ends_with("→ refused, forbidden (SIP 403, Q.850 21): the extension may not make national calls"),
+            "{refused}"
+        );
         assert!(told("+8657188880000", None, Some("gateway")).ends_with("→ extension 1001"));
         assert!(told("119", None, None).ends_with("; ahead of all limits"));
         assert!(told("1", Some("1009"), None).contains("no extension 1009"));

@@ -7,8 +7,8 @@ mod routing;
 mod validate;
 mod words;
 
-pub use routing::{Blocked, Dialling, Numbers, RightsRules, Route, Rule, Way};
 pub use load::{ConfigError, ENV_PREFIX, Problem, load, parse};
+pub use routing::{Blocked, Dialling, Numbers, RightsRules, Route, Rule, Way};
 
 use serde::Deserialize;
 use sip_stack::auth::Algorithm;

@@ -2,7 +2,7 @@
 //! go over a trunk, `[trunk.dialling]`.
 
 use super::words;
-use model::{CallerChoice, CallerHeader, Country, NumberFormat, Outcome, Price, Rights, Rewrite, WeightedTrunk, Ways};
+use model::{CallerChoice, CallerHeader, Country, NumberFormat, Outcome, Price, Rewrite, Rights, Ways, WeightedTrunk};
 use serde::Deserialize;
 use serde::de::{Deserializer, Error as _};
 use std::collections::BTreeSet;
@@ -186,10 +186,7 @@ impl Dialling {
             inbound_caller_rewrite: rules(&self.inbound_caller_rewrite),
             inbound_caller_format: self.inbound_caller_format,
             hours: self.hours.clone(),
-            price: Price {
-                per_minute: self.price_per_minute,
-                step_seconds: self.price_step_seconds.unwrap_or(0),
-            },
+            price: Price { per_minute: self.price_per_minute, step_seconds: self.price_step_seconds.unwrap_or(0) },
             codecs: self.codecs.clone(),
         }
     }

@@ -95,13 +95,18 @@ fn routes_that_make_no_sense_are_told_with_the_reason() {
             "never taken",
         ),
         (
-            "[[route]]\nnumber = \"9*\"\nfrom_trunk = \"a\"\nfrom_addresses = [\"192.0.2.9\"]\nextension = \"1\"".to_owned(),
+            "[[route]]\nnumber = \"9*\"\nfrom_trunk = \"a\"\nfrom_addresses = [\"192.0.2.9\"]\nextension = \"1\""
+                .to_owned(),
             "route.0.from_addresses",
             "never taken",
         ),
         ("[[route]]\nnumber = \"9*\"\ntrunk = \"a\"\nhours = [\"noon\"]".to_owned(), "route.0.hours", "no hours"),
         ("[[route]]\nnumber = \"9*\"\ntrunk = \"a\"\nqueue = \"q\"".to_owned(), "route.0", "more than one"),
-        ("[[route]]\nnumber = \"9*\"\nqueue = \"q\"\nprice_per_minute = 1".to_owned(), "route.0", "only a route to trunks"),
+        (
+            "[[route]]\nnumber = \"9*\"\nqueue = \"q\"\nprice_per_minute = 1".to_owned(),
+            "route.0",
+            "only a route to trunks",
+        ),
         ("[numbers]\ntimezone = \"Mars\"".to_owned(), "numbers.timezone", "no time zone"),
         ("[numbers]\nholidays = [\"2026-02-30\"]".to_owned(), "numbers.holidays", "no day"),
         ("[numbers]\nemergency_trunks = [\"c\"]".to_owned(), "numbers.emergency_trunks", "no trunk \"c\""),
@@ -113,7 +118,8 @@ fn routes_that_make_no_sense_are_told_with_the_reason() {
         assert!(problems[0].text.contains(says), "{text}: {problems:?}");
     }
     // The same number in other hours is another route.
-    let fine = format!("{trunks}[[route]]\nnumber = \"9*\"\ntrunk = \"a\"\n{key}[[route]]\nnumber = \"9*\"\nqueue = \"q\"");
+    let fine =
+        format!("{trunks}[[route]]\nnumber = \"9*\"\ntrunk = \"a\"\n{key}[[route]]\nnumber = \"9*\"\nqueue = \"q\"");
     let config = parse(&fine, []).unwrap();
     assert!(config.warnings().iter().any(|warning| warning.contains("queue \"q\"")), "{:?}", config.warnings());
     let dialling = |lines: &str| wrong(&format!("{trunks}[trunk.dialling]\n{lines}")).remove(0);

@@ -291,7 +291,8 @@ fn numbers(config: &Config, say: &mut impl FnMut(&str, String)) {
     }
     for name in &numbers.emergency_trunks {
         if !config.trunks.iter().any(|t| t.name == *name && t.target.is_some()) {
-            let text = format!("there is no trunk \"{name}\" that can be called; add a [[trunk]] of that name with a target");
+            let text =
+                format!("there is no trunk \"{name}\" that can be called; add a [[trunk]] of that name with a target");
             say("numbers.emergency_trunks", text);
         }
     }
@@ -315,8 +316,11 @@ fn dialling(trunk: &Trunk, i: usize, say: &mut impl FnMut(&str, String)) {
     let settings = &trunk.dialling;
     let key = |name: &str| format!("trunk.{i}.dialling.{name}");
     hours(&settings.hours, &key("hours"), &mut *say);
-    let prefixes =
-        [("prefix", &settings.prefix), ("mobile_prefix", &settings.mobile_prefix), ("fixed_prefix", &settings.fixed_prefix)];
+    let prefixes = [
+        ("prefix", &settings.prefix),
+        ("mobile_prefix", &settings.mobile_prefix),
+        ("fixed_prefix", &settings.fixed_prefix),
+    ];
     for (name, text) in prefixes.into_iter().filter(|(_, text)| !is_dialled(text)) {
         say(&key(name), format!("\"{text}\" cannot be dialled; write digits"));
     }
@@ -337,7 +341,8 @@ fn dialling(trunk: &Trunk, i: usize, say: &mut impl FnMut(&str, String)) {
             if !is_dialled(&rule.begins) || !is_dialled(&rule.prepend) {
                 say(&key(name), format!("rule {}: write digits in begins and prepend", at + 1));
             }
-            if let Some(before) = rules[..at].iter().find(|b| b.length.is_none() && rule.begins.starts_with(&b.begins)) {
+            if let Some(before) = rules[..at].iter().find(|b| b.length.is_none() && rule.begins.starts_with(&b.begins))
+            {
                 let text = format!("rule {} is never reached: \"{}\" before it fits first", at + 1, before.begins);
                 say(&key(name), text);
             }
@@ -365,7 +370,10 @@ pub(crate) fn warnings(config: &Config) -> Vec<String> {
         .iter()
         .filter_map(|route| {
             let what = unsupported(route)?;
-            Some(format!("route {} leads to {what}, which this version does not have: callers hear that nobody is there", route.number))
+            Some(format!(
+                "route {} leads to {what}, which this version does not have: callers hear that nobody is there",
+                route.number
+            ))
         })
         .collect();
     let limits = &config.limits;
@@ -373,7 +381,9 @@ pub(crate) fn warnings(config: &Config) -> Vec<String> {
     let priced = config.trunks.iter().any(|t| t.dialling.price_per_minute > 0)
         || config.routes.iter().any(|r| r.price_per_minute.is_some_and(|price| price > 0));
     if cost && !priced {
-        told.push("a daily cap of cost is set, but no trunk and no route has a price, so that it never counts".to_owned());
+        told.push(
+            "a daily cap of cost is set, but no trunk and no route has a price, so that it never counts".to_owned(),
+        );
     }
     told
 }

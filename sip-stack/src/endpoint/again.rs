@@ -103,6 +103,14 @@ impl NoTcp {
 }
 
 impl Endpoint {
+    /// Says who we are to the peer of a session, if it asks: for a call that the peer began, or one of a former process. A call of ours
+    /// has its credentials from [`super::Invite`].
+    pub fn set_credentials(&mut self, id: SessionId, credentials: Arc<Credentials>) {
+        if let Some(session) = self.sessions.get_mut(id) {
+            session.login = Some(Box::new(Login::new(credentials)));
+        }
+    }
+
     /// Takes what a transaction knows for sending its request again.
     pub(super) fn attempt_of(&mut self, id: TxId) -> Option<Attempt> {
         let tx = self.txs.get_mut(id)?;

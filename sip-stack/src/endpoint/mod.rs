@@ -8,6 +8,7 @@
 //! 420, 481, 482, 483, 491, 500, 501, 503, 505, 513). Refusals are stateless: the same request gets the same response, and
 //! nothing is remembered of it.
 
+mod accepted;
 mod again;
 mod config;
 mod early;

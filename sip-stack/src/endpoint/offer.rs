@@ -291,7 +291,7 @@ impl Endpoint {
     /// An UPDATE (RFC 3311 §5.2). Without an offer it moves the target and keeps the session alive, and is answered at once.
     pub(super) fn receive_update(&mut self, id: SessionId, received: Received, now: Instant) {
         let offers = !received.request.body().is_empty();
-        let from = received.from_tag();
+        let from = received.peer_tag();
         let Some(session) = self.sessions.get_mut(id) else { return };
         if session.is_silent() {
             return self.refuse(&received, Status::CALL_OR_TRANSACTION_DOES_NOT_EXIST, &[]);
@@ -341,7 +341,7 @@ impl Endpoint {
         let mut theirs: Vec<TxId> = session.take_theirs().into_iter().collect();
         match &mut session.state {
             State::Calling { early, .. } => {
-                theirs.extend(early.iter_mut().filter_map(|early| early.exchange.take_theirs()))
+                theirs.extend(early.iter_mut().filter_map(|early| early.exchange.take_theirs()));
             }
             State::Open { offer: Offer::Ours { tx, .. } } => {
                 let tx = *tx;

@@ -27,7 +27,7 @@ pub(super) struct Received {
 
 impl Received {
     /// The peer's tag.
-    pub(super) fn from_tag(&self) -> Vec<u8> {
+    pub(super) fn peer_tag(&self) -> Vec<u8> {
         self.request.from().ok().and_then(|from| from.tag().map(<[u8]>::to_vec)).unwrap_or_default()
     }
 }

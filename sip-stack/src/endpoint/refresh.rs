@@ -156,7 +156,9 @@ impl Endpoint {
         }
         let before = session.refresh.take().and_then(|refresh| refresh.described);
         let needed = ours && !session.updates;
-        let described = described.cloned().filter(|body| !body.is_empty()).or(before).filter(|_| needed);
+        // A copy: the body may be part of a whole message, and is kept as long as the call.
+        let described = described.filter(|body| needed && !body.is_empty()).map(|body| Bytes::copy_from_slice(body));
+        let described = described.or(before.filter(|_| needed));
         let refresh = Refresh { interval, ours, described };
         let (half, margin) = (interval / 2, refresh.margin());
         session.refresh = Some(Box::new(refresh));

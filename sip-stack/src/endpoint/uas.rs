@@ -22,7 +22,6 @@ pub(super) const SDP: &str = "application/sdp";
 
 impl Endpoint {
     /// Gives an incoming session a provisional response, 101–199, perhaps with early media. It is repeated each minute.
-    #[expect(clippy::needless_pass_by_value, reason = "callers give away what they wrote for this response alone")]
     pub fn provisional(&mut self, id: SessionId, status: Status, body: Option<Bytes>, now: Instant) {
         let Some(State::Incoming { tx, early }) = self.sessions.get(id).map(|session| &session.state) else { return };
         let (tx, reliable) = (*tx, early.is_some());
@@ -202,7 +201,7 @@ impl Endpoint {
             return self.receive_outside_sessions(&received);
         };
         let silent = session.is_silent();
-        if session.dialog_to(&received.from_tag()).receive(received.seq) == Order::Late {
+        if session.dialog_to(&received.peer_tag()).receive(received.seq) == Order::Late {
             return self.refuse(&received, Status::SERVER_INTERNAL_ERROR, &[]);
         }
         if self.is_full() && *method != Method::Bye {

@@ -6,7 +6,7 @@ use super::{HeaderError, Message, Method, Name, Scheme, Status, Via};
 ///
 /// Verdicts of RFC 4475: every required header there, once, and well-formed (§3.1.2.1, .4, .6, .14, .15, §3.3.1, §3.3.8); CSeq names the
 /// method (§3.1.2.17; an unknown method gets 501 instead, §3.1.2.18); a branch has more than its magic cookie (§3.2.1);
-/// no headers in the Request-URI (§3.1.2.11); Contacts unambiguous (§3.1.2.13); To of a REGISTER is an address of record (§3.3.4).
+/// no headers in the Request-URI (§3.1.2.11); Replaces and Join where they belong; Contacts unambiguous (§3.1.2.13); To of a REGISTER is an address of record (§3.3.4).
 /// Not judged, because malformed ones count as absent: Max-Forwards, Expires, Date, q (§3.1.2.4, §3.1.2.12).
 pub fn validate(request: &Message) -> Result<(), (Status, &'static str)> {
     let bad = |phrase| Err((Status::BAD_REQUEST, phrase));
@@ -28,6 +28,7 @@ pub fn validate(request: &Message) -> Result<(), (Status, &'static str)> {
     }
     check_uri(request)?;
     check_addresses(request, &method)?;
+    check_dialogs(request, &method)?;
     if method == Method::Register && !matches!(to.uri.scheme(), Scheme::Sip | Scheme::Sips) {
         return bad("To Is No Address Of Record");
     }
@@ -71,6 +72,17 @@ fn check_addresses(request: &Message, method: &Method) -> Result<(), (Status, &'
         request.addrs(name).try_for_each(|addr| addr.map(drop)).map_err(refused)?;
     }
     Ok(())
+}
+
+/// Replaces and Join stand in INVITEs only, once, and not both (RFC 3891 §3, RFC 3911 §4).
+fn check_dialogs(request: &Message, method: &Method) -> Result<(), (Status, &'static str)> {
+    let has = |name| request.header(name).is_some();
+    match (has(Name::Replaces), has(Name::Join)) {
+        (false, false) => Ok(()),
+        (true, true) => Err((Status::BAD_REQUEST, "Replaces And Join")),
+        _ if *method != Method::Invite => Err((Status::BAD_REQUEST, "Replaces Or Join Outside INVITE")),
+        _ => request.replaces().and_then(|_| request.join()).map(drop).map_err(refused),
+    }
 }
 
 /// Checks a response; the error says why it is dropped. No response is ever answered.
@@ -121,6 +133,8 @@ fn refused(error: HeaderError) -> (Status, &'static str) {
             Name::Contact => "Malformed Contact",
             Name::Route => "Malformed Route",
             Name::RecordRoute => "Malformed Record-Route",
+            Name::Replaces => "Malformed Replaces",
+            Name::Join => "Malformed Join",
             _ => "Malformed Header",
         },
         HeaderError::Repeated(name) => match name {
@@ -129,6 +143,8 @@ fn refused(error: HeaderError) -> (Status, &'static str) {
             Name::CallId => "More Than One Call-ID",
             Name::CSeq => "More Than One CSeq",
             Name::MaxForwards => "More Than One Max-Forwards",
+            Name::Replaces => "More Than One Replaces",
+            Name::Join => "More Than One Join",
             _ => "Repeated Header",
         },
     };

@@ -67,6 +67,21 @@ fn a_challenged_call_goes_on_with_credentials_in_all_its_requests() {
 }
 
 #[test]
+fn a_peer_that_called_us_may_ask_too() {
+    let mut b = Bench::new();
+    let (session, _, _) = b.answered();
+    b.act(|sip, _| sip.set_credentials(session, Arc::new(Credentials::new("patchbay", "secret"))));
+    b.act(|sip, now| sip.hangup(session, None, now));
+    let bye = b.one();
+    b.receive(challenge(&bye, 401, ""));
+    let bye = b.one();
+    assert_eq!(count_of(&bye, Name::Authorization), "00000001");
+    b.receive(response(&bye, 200, "", b""));
+    b.pass(secs(33));
+    b.assert_clean();
+}
+
+#[test]
 fn wrong_credentials_are_given_once() {
     let mut b = Bench::new();
     let (_, first) = dialling(&mut b, |_| {});

@@ -52,6 +52,24 @@ fn schemes_hops_and_dialogs_that_we_do_not_know() {
 }
 
 #[test]
+fn replaces_and_join_stand_in_invites_only_and_name_one_dialog() {
+    let mut b = Bench::new();
+    let mut answer = |method: &str, more: &str| {
+        let request = b.request(method, more, "");
+        b.receive(request);
+        b.events();
+        b.sent().join(" ")
+    };
+    let id = "c;to-tag=1;from-tag=2";
+    assert_eq!(answer("INVITE", &format!("Replaces: {id}\r\n")), "100");
+    assert_eq!(answer("INVITE", &format!("Join: {id}\r\n")), "100");
+    assert_eq!(answer("INVITE", &format!("Join: {id}\r\nReplaces: {id}\r\n")), "400");
+    assert_eq!(answer("INVITE", &format!("Replaces: {id}\r\nReplaces: {id}\r\n")), "400");
+    assert_eq!(answer("INVITE", "Replaces: c;to-tag=1\r\n"), "400");
+    assert_eq!(answer("OPTIONS", &format!("Replaces: {id}\r\n")), "400");
+}
+
+#[test]
 fn a_copy_by_another_way_is_482_until_the_first_is_over() {
     let mut b = Bench::new();
     let (session, invite) = b.incoming();

@@ -136,11 +136,11 @@ impl Endpoint {
 
     /// A 2xx from a second fork, or one that came when the session was gone: acknowledged and hung up.
     fn refuse_fork(&mut self, tx: TxId, session: Option<SessionId>, tag: Vec<u8>, response: &Message, now: Instant) {
-        let Some(Kind::InviteClient { invite, .. }) = self.txs.get(tx).map(|tx| &tx.kind) else { return };
+        let Some(Kind::InviteClient { invite, inside, .. }) = self.txs.get(tx).map(|tx| &tx.kind) else { return };
+        let over = *inside;
         let Ok(invite) = Message::parse_datagram(invite.clone()) else { return };
         let Some(known) = self.txs.get(tx).map(|tx| tx.flow) else { return };
         // The answer to a re-INVITE after our BYE ends nothing anew.
-        let over = invite.to().is_ok_and(|to| to.tag().is_some());
         let mut dialog = self.other_fork(tx, &tag).unwrap_or_else(|| Dialog::of_our_invite(&invite));
         if over {
             dialog.refresh(response);

@@ -97,6 +97,8 @@ pub(super) enum Kind {
         machine: InviteClient,
         /// As sent: for CANCEL, and for the ACK of whatever comes.
         invite: Bytes,
+        /// A re-INVITE.
+        inside: bool,
         /// The dialogs that 2xx have made, each with its ACK.
         forks: SmallVec<[Fork; 1]>,
         /// Early dialogs of forks that rang when another one answered: they may answer too.

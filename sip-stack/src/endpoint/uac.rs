@@ -151,7 +151,9 @@ impl Endpoint {
         let (data, flow, again) = self.by_size(data, flow, again, now);
         let mut effects = Effects::default();
         let machine = InviteClient::start(data.clone(), &self.timing(flow), &mut effects);
-        let kind = Kind::InviteClient { machine, invite: data, forks: SmallVec::new(), others: Vec::new(), again };
+        let inside = matches!(self.sessions.get(session).map(|session| &session.state), Some(State::Open { .. }));
+        let kind =
+            Kind::InviteClient { machine, invite: data, inside, forks: SmallVec::new(), others: Vec::new(), again };
         let key = self.hasher.client(branch.as_bytes(), &Method::Invite);
         let tx = self.add_tx(Tx { kind, flow, key, session: Some(session), armed: 0 });
         self.apply(tx, effects, now);

@@ -6,7 +6,7 @@ SHELL := /bin/bash
 export CARGO_TERM_COLOR ?= auto
 export RUST_BACKTRACE ?= 1
 
-.PHONY: help run test check fmt lint deny audit unit stories interop demo fuzz fuzz-dialogs bench clients clean
+.PHONY: help run test check fmt lint deny audit unit stories interop demo fuzz fuzz-dialogs bench bench-flood clients clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
@@ -65,6 +65,10 @@ fuzz-dialogs: ## random SIP dialogs against a model of RFC 3261, PATCHBAY_FUZZ_S
 bench: ## the load driver against a server of its own; see bench/README.md
 	$(CARGO) build --release -p patchbay-bench -p patchbay-node
 	bench/run.sh
+
+bench-flood: ## a flood beside calls, and 20 000 phones that register after a restart
+	$(CARGO) build --release -p patchbay-bench -p patchbay-node
+	bench/flood.sh
 
 clean: ## remove what was built
 	$(CARGO) clean

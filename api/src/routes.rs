@@ -1,11 +1,13 @@
 //! The native API, one file per thing it is about.
 
+mod bans;
 mod calls;
 mod extensions;
 mod passwords;
 mod recording;
 mod records;
 mod session;
+mod trace;
 mod trunks;
 mod users;
 
@@ -35,6 +37,9 @@ pub(crate) fn all() -> OpenApiRouter<App> {
         .routes(routes!(trunks::list))
         .routes(routes!(calls::list))
         .routes(routes!(calls::get, calls::hang_up))
+        .routes(routes!(trace::trace))
+        .routes(routes!(bans::list))
+        .routes(routes!(bans::ban, bans::unban))
         .routes(routes!(records::list))
         .routes(routes!(records::get))
         .routes(routes!(records::trace))

@@ -1,12 +1,14 @@
 //! What every API asks of the switch.
 
 use crate::problem::{Kind, Problem};
-use model::{Answer, Command, Event, LiveCall, Query, Refusal, Registration, Reply, TrunkStatus};
+use model::{
+    Answer, Ban, Command, Event, LiveCall, Query, Refusal, Registration, Reply, Seen, SeenFilter, TrunkStatus,
+};
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::broadcast;
+use tokio::sync::{broadcast, mpsc};
 
 /// The switch as APIs see it. The program implements it over its cells' inboxes; tests implement it over a list.
 pub trait Switch: Clone + Send + Sync + 'static {
@@ -18,6 +20,9 @@ pub trait Switch: Clone + Send + Sync + 'static {
 
     /// What happens from now on. Bounded: who reads too slowly is told how many events it missed.
     fn subscribe(&self) -> broadcast::Receiver<Event>;
+
+    /// SIP messages that fit, from now on. Bounded: who reads too slowly misses some.
+    fn watch(&self, filter: SeenFilter) -> mpsc::Receiver<Seen>;
 }
 
 /// A switch that has not answered by then is overloaded.
@@ -32,6 +37,7 @@ pub(crate) struct AnySwitch(Arc<dyn Erased>);
 trait Erased: Send + Sync {
     fn command(&self, command: Command) -> Asked<Reply>;
     fn query(&self, query: Query) -> Asked<Answer>;
+    fn watch(&self, filter: SeenFilter) -> mpsc::Receiver<Seen>;
 }
 
 impl<S: Switch> Erased for S {
@@ -43,6 +49,10 @@ impl<S: Switch> Erased for S {
     fn query(&self, query: Query) -> Asked<Answer> {
         let switch = self.clone();
         Box::pin(async move { Switch::query(&switch, query).await })
+    }
+
+    fn watch(&self, filter: SeenFilter) -> mpsc::Receiver<Seen> {
+        Switch::watch(self, filter)
     }
 }
 
@@ -77,6 +87,24 @@ impl AnySwitch {
             Answer::Trunks(list) => Ok(list),
             other => Err(Problem::ours(&format!("trunks asked, answered {other:?}"))),
         }
+    }
+
+    pub(crate) async fn bans(&self) -> Result<Vec<Ban>, Problem> {
+        match in_time(self.0.query(Query::Bans)).await? {
+            Answer::Bans(list) => Ok(list),
+            other => Err(Problem::ours(&format!("bans asked, answered {other:?}"))),
+        }
+    }
+
+    pub(crate) async fn seen(&self, filter: SeenFilter) -> Result<Vec<Seen>, Problem> {
+        match in_time(self.0.query(Query::Seen(filter))).await? {
+            Answer::Seen(list) => Ok(list),
+            _ => Err(Problem::ours(&"messages asked, something else answered")),
+        }
+    }
+
+    pub(crate) fn watch(&self, filter: SeenFilter) -> mpsc::Receiver<Seen> {
+        self.0.watch(filter)
     }
 }
 

@@ -5,7 +5,7 @@ mod names;
 mod records;
 mod trunks;
 
-pub(crate) use calls::{CallOut, RegistrationOut};
+pub(crate) use calls::{BanOut, CallOut, RegistrationOut};
 pub(crate) use names::{directions, outcomes};
 pub(crate) use records::{RecordOut, RecordPage};
 pub(crate) use trunks::TrunkOut;
@@ -35,14 +35,17 @@ pub(crate) struct ExtensionOut {
     rights: RightsSetting,
     /// Its number beyond the trunks, which called parties see; empty: the trunk's.
     outside_number: String,
+    /// It may register and call only from these networks, such as `192.0.2.0/24`; empty: from everywhere.
+    allow: Vec<String>,
 }
 
 impl From<Extension> for ExtensionOut {
     fn from(extension: Extension) -> Self {
-        let Extension { number, name, ha1: _, enabled, record, ring_seconds, max_calls, rights, outside_number } =
+        let Extension { number, name, ha1: _, enabled, record, ring_seconds, max_calls, rights, outside_number, allow } =
             extension;
         let rights = RightsSetting(rights);
-        Self { number, name, enabled, record, ring_seconds, max_calls, rights, outside_number }
+        let allow = allow.iter().map(ToString::to_string).collect();
+        Self { number, name, enabled, record, ring_seconds, max_calls, rights, outside_number, allow }
     }
 }
 
@@ -92,6 +95,9 @@ pub(crate) struct ExtensionSettings {
     /// A number; empty for none.
     #[schema(max_length = 32)]
     pub(crate) outside_number: Option<String>,
+    /// Networks that it may register and call from, at most 32, such as `192.0.2.0/24`; empty: from everywhere.
+    #[schema(max_items = 32)]
+    pub(crate) allow: Option<Vec<String>>,
 }
 
 /// How far an extension may call, or that the configuration says so for all: `default`.

@@ -25,6 +25,8 @@ pub struct Cli {
 pub enum Command {
     /// Register users with digest at a steady rate.
     Register(RegisterArgs),
+    /// Flood the target with what strangers send: OPTIONS, wrong passwords, INVITEs, garbage.
+    Flood(FloodArgs),
     /// Set calls up and tear them down at a steady rate.
     Call(CallArgs),
     /// Bring calls up, hold them, with or without sound, and hang up.
@@ -131,6 +133,26 @@ pub struct RegisterArgs {
     /// Digest to answer.
     #[arg(long, default_value = "strongest")]
     pub algorithm: AlgorithmArg,
+}
+
+/// Options of `flood`.
+#[derive(Debug, Clone, Args)]
+pub struct FloodArgs {
+    #[command(flatten)]
+    #[allow(missing_docs, reason = "documented at its type")]
+    pub target: TargetArgs,
+    /// Messages per second.
+    #[arg(long, default_value_t = 20_000, value_parser = clap::value_parser!(u64).range(1..=200_000))]
+    pub rate: u64,
+    /// For how many seconds.
+    #[arg(long, default_value_t = 60, value_parser = clap::value_parser!(u64).range(1..=600))]
+    pub secs: u64,
+    /// Where the flood comes from.
+    #[arg(long, default_value = "127.0.1.1:5080")]
+    pub local: SocketAddrV4,
+    /// From how many addresses, counting up from that.
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=200))]
+    pub sources: u16,
 }
 
 /// Which of a target's challenges to answer.

@@ -53,6 +53,26 @@ pub struct Registered {
     pub conditions: Conditions,
 }
 
+/// A flood.
+#[derive(Debug, Default, Serialize)]
+#[allow(missing_docs, reason = "the names are the units; bench/README.md explains them")]
+pub struct Flooded {
+    pub workload: &'static str,
+    pub rate: u64,
+    pub sources: u64,
+    pub sent: u64,
+    pub unsent: u64,
+    pub achieved_per_s: f64,
+    pub answers: u64,
+    pub wall_s: f64,
+    pub server_cpu_s: f64,
+    pub rss_before_kb: u64,
+    pub rss_most_kb: u64,
+    pub rss_after_kb: u64,
+    #[serde(flatten)]
+    pub conditions: Conditions,
+}
+
 /// Calls, set up and torn down, or held.
 #[derive(Debug, Default, Serialize)]
 #[allow(missing_docs, reason = "the names are the units; bench/README.md explains them")]

@@ -42,6 +42,54 @@ pub fn owner_hint(data: &[u8]) -> Hint {
     }
 }
 
+/// What a datagram seems to be, at a glance: enough to decide whether and when it is looked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Kind {
+    /// A message of something that exists already: a response, ACK, BYE, CANCEL, PRACK, or a request with a To tag.
+    Established,
+    /// Line ends, NUL bytes, STUN.
+    KeepAlive,
+    /// REGISTER.
+    Register,
+    /// An INVITE that begins a call.
+    Invite,
+    /// SUBSCRIBE or PUBLISH outside any dialog.
+    Subscribe,
+    /// MESSAGE outside any dialog.
+    Message,
+    /// Any other request, and garbage.
+    Other,
+}
+
+/// What a datagram seems to be. Reads no more than it needs, and never fails.
+pub fn kind_hint(data: &[u8]) -> Kind {
+    // STUN begins with two zero bits, and no text does with a byte so small (RFC 8489 §5).
+    if data.iter().take(32).all(|b| matches!(b, b'\r' | b'\n' | 0)) || data[0] < 2 {
+        return Kind::KeepAlive;
+    }
+    let start = data.iter().position(|b| !matches!(b, b'\r' | b'\n')).unwrap_or(data.len());
+    let (line, headers) = split_line(&data[start..]);
+    if line.len() >= 8 && line[..8].eq_ignore_ascii_case(b"SIP/2.0 ") {
+        return Kind::Established;
+    }
+    let kind = match line.split(|b| *b == b' ').next().unwrap_or_default() {
+        b"ACK" | b"BYE" | b"CANCEL" | b"PRACK" => return Kind::Established,
+        b"REGISTER" => return Kind::Register,
+        b"INVITE" => Kind::Invite,
+        b"SUBSCRIBE" | b"PUBLISH" => Kind::Subscribe,
+        b"MESSAGE" => Kind::Message,
+        _ => Kind::Other,
+    };
+    let to = lines(headers).find(|(name, _)| is(name, b"to", b't')).map(|(_, value)| value);
+    if to.is_some_and(|to| param(after_address(to), b"tag").is_some()) { Kind::Established } else { kind }
+}
+
+/// The User-Agent of a request; none if it names none.
+pub fn user_agent_hint(data: &[u8]) -> Option<&[u8]> {
+    let (_, headers) = split_line(data);
+    lines(headers).find(|(name, _)| name.eq_ignore_ascii_case(b"user-agent")).map(|(_, value)| value)
+}
+
 /// The hash by which the home of an extension is found: of the user part of its address, for phones name the host
 /// as they like (address, domain, port).
 pub fn aor_hash(user: &[u8]) -> u64 {
@@ -292,6 +340,33 @@ mod tests {
     }
 
     #[test]
+    fn what_a_datagram_is_shows_at_a_glance() {
+        for (method, kind) in [
+            ("REGISTER", Kind::Register),
+            ("INVITE", Kind::Invite),
+            ("SUBSCRIBE", Kind::Subscribe),
+            ("MESSAGE", Kind::Message),
+            ("OPTIONS", Kind::Other),
+            ("BYE", Kind::Established),
+            ("ACK", Kind::Established),
+        ] {
+            assert_eq!(kind_hint(&request(method, "<sip:100@pbx>", "")), kind, "{method}");
+        }
+        for to in ["<sip:100@pbx;tag=no>;tag=a", "\"<;tag=x>\" <sip:100@pbx> ; tag=a"] {
+            assert_eq!(kind_hint(&request("INVITE", to, "")), Kind::Established, "{to}");
+        }
+        assert_eq!(kind_hint(&request("INVITE", "\";tag=x\" <sip:100@pbx;tag=no>", "")), Kind::Invite);
+        assert_eq!(kind_hint(b"SIP/2.0 200 OK\r\n\r\n"), Kind::Established);
+        assert_eq!(kind_hint(b"\r\n\r\n"), Kind::KeepAlive);
+        assert_eq!(kind_hint(&[0, 1, 0, 0, 0x21, 0x12, 0xa4, 0x42]), Kind::KeepAlive);
+        assert_eq!(kind_hint(b""), Kind::KeepAlive);
+        assert_eq!(kind_hint(b"hello"), Kind::Other);
+        let scanner = request("OPTIONS", "<sip:100@pbx>", "User-Agent:  friendly-scanner \r\n");
+        assert_eq!(user_agent_hint(&scanner), Some(&b"friendly-scanner"[..]));
+        assert_eq!(user_agent_hint(b"x"), None);
+    }
+
+    #[test]
     fn garbage_has_an_owner_too() {
         let mut entropy = Entropy::seeded(5);
         let seed = request("INVITE", "\"x\\", "Via: SIP/2.0/UDP h;branch=z9hG4bKpb\r\nReplaces: ;to-tag=pb\r\n");
@@ -303,6 +378,8 @@ mod tests {
             }
             data.truncate(entropy.below(data.len() as u64 + 1) as usize);
             owner_hint(&data);
+            kind_hint(&data);
+            user_agent_hint(&data);
         }
         for data in [&b""[..], b"\r\n", b"SIP/2.0 ", b"SIP/2.0", b" ", b"REGISTER", b"REGISTER \r\nTo", b"\0\0\0\0"] {
             owner_hint(data);

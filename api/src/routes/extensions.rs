@@ -17,6 +17,8 @@ use store::NewExtension;
 const MAX_IMPORT: usize = 10_000;
 const RING_SECONDS: RangeInclusive<u16> = 5..=600;
 const MAX_CALLS: RangeInclusive<u16> = 1..=1000;
+/// The most networks of one extension.
+const MAX_NETWORKS: usize = 32;
 
 /// List extensions
 ///
@@ -191,8 +193,15 @@ pub(super) async fn remove(
     Ok(StatusCode::NO_CONTENT)
 }
 
+fn networks(list: Vec<String>) -> Result<Vec<model::Net>, Problem> {
+    if list.len() > MAX_NETWORKS {
+        return Err(Problem::because(Kind::BadBody, format!("allow holds at most {MAX_NETWORKS} networks")));
+    }
+    list.iter().map(|text| text.parse().map_err(|cause| Problem::because(Kind::BadBody, cause))).collect()
+}
+
 fn with_settings(extension: Extension, settings: ExtensionSettings) -> Result<Extension, Problem> {
-    let ExtensionSettings { name, enabled, record, ring_seconds, max_calls, rights, outside_number } = settings;
+    let ExtensionSettings { name, enabled, record, ring_seconds, max_calls, rights, outside_number, allow } = settings;
     let in_range = |name: &str, value: Option<u16>, range: RangeInclusive<u16>| match value {
         Some(value) if !range.contains(&value) => {
             let cause = format!("{name} must be from {} to {}", range.start(), range.end());
@@ -202,7 +211,9 @@ fn with_settings(extension: Extension, settings: ExtensionSettings) -> Result<Ex
     };
     in_range("ring_seconds", ring_seconds, RING_SECONDS)?;
     in_range("max_calls", max_calls, MAX_CALLS)?;
+    let allow = allow.map(networks).transpose()?;
     Ok(Extension {
+        allow: allow.unwrap_or(extension.allow),
         name: name.unwrap_or(extension.name),
         enabled: enabled.unwrap_or(extension.enabled),
         record: record.unwrap_or(extension.record),

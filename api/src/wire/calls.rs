@@ -1,7 +1,7 @@
 //! What is going on now: calls and registrations.
 
 use super::names;
-use model::{Direction, LegState, LiveCall, LiveLeg, Registration};
+use model::{Ban, BanReason, Direction, LegState, LiveCall, LiveLeg, Registration};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -66,5 +66,29 @@ impl From<Registration> for RegistrationOut {
     fn from(registration: Registration) -> Self {
         let Registration { extension, contact, remote, transport, user_agent, expires_at } = registration;
         Self { extension, contact, remote, transport, user_agent, expires_at }
+    }
+}
+
+/// A source that nobody listens to for a while.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct BanOut {
+    /// An IPv4 address, or the first address of an IPv6 /64.
+    source: String,
+    #[schema(schema_with = names::ban_reasons)]
+    reason: BanReason,
+    /// Since when.
+    since: u64,
+    /// Until when.
+    until: u64,
+    /// How often it has been banned lately; each time is longer.
+    times: u32,
+    /// Messages dropped unread meanwhile.
+    dropped: u64,
+}
+
+impl From<Ban> for BanOut {
+    fn from(ban: Ban) -> Self {
+        let Ban { source, reason, since, until, times, dropped } = ban;
+        Self { source: source.to_string(), reason, since, until, times, dropped }
     }
 }

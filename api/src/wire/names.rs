@@ -1,6 +1,6 @@
 //! The names that the model's enums have in JSON, for the API's description.
 
-use model::{Direction, LegState, Outcome, Role, Side};
+use model::{BanReason, Direction, LegState, Outcome, Role, Side};
 use serde::Serialize;
 use utoipa::openapi::schema::{Object, ObjectBuilder, Type};
 
@@ -46,6 +46,15 @@ pub(super) fn rights() -> Object {
     one_of(
         "How far it may call, each including those before it; `default`: as the configuration says for all",
         &["default", "internal", "local", "national", "international"],
+    )
+}
+
+pub(super) fn ban_reasons() -> Object {
+    let all = [BanReason::Failures, BanReason::ManyUsers, BanReason::Scanner, BanReason::Operator];
+    one_of(
+        "`failures`: very many wrong passwords; `many_users`: wrong passwords for many users; `scanner`: it says so itself; \
+         `operator`: by hand",
+        &all,
     )
 }
 

@@ -33,6 +33,8 @@ pub(crate) struct Inside {
     pub(crate) calls: Vec<LiveCall>,
     pub(crate) registrations: Vec<Registration>,
     pub(crate) trunks: Vec<TrunkStatus>,
+    pub(crate) bans: Vec<model::Ban>,
+    pub(crate) seen: Vec<model::Seen>,
     pub(crate) commands: Vec<Command>,
     pub(crate) refuses: Option<Refusal>,
     pub(crate) panics: bool,
@@ -65,11 +67,26 @@ impl Switch for FakeSwitch {
             (Some(refusal), _) => Err(refusal),
             (None, Query::Trunks) => Ok(Answer::Trunks(inside.trunks.clone())),
             (None, Query::Calls) => Ok(Answer::Calls(inside.calls.clone())),
+            (None, Query::Seen(filter)) => {
+                let fits = |seen: &&model::Seen| filter.fits(seen.remote.ip(), seen.text.as_bytes());
+                Ok(Answer::Seen(inside.seen.iter().filter(fits).cloned().collect()))
+            }
+            (None, Query::Bans) => Ok(Answer::Bans(inside.bans.clone())),
             (None, Query::Registrations { extension }) => {
                 let wanted = |r: &&Registration| extension.as_ref().is_none_or(|wanted| *wanted == r.extension);
                 Ok(Answer::Registrations(inside.registrations.iter().filter(wanted).cloned().collect()))
             }
         }
+    }
+
+    fn watch(&self, filter: model::SeenFilter) -> tokio::sync::mpsc::Receiver<model::Seen> {
+        let (to, watcher) = tokio::sync::mpsc::channel(16);
+        for seen in &self.0.lock().unwrap().seen {
+            if filter.fits(seen.remote.ip(), seen.text.as_bytes()) {
+                to.try_send(seen.clone()).unwrap();
+            }
+        }
+        watcher
     }
 
     fn subscribe(&self) -> broadcast::Receiver<Event> {

@@ -1,6 +1,7 @@
 //! The workloads: each prepares its parties, runs them, and writes one line of result.
 
 mod calls;
+mod flood;
 mod floor;
 mod register;
 mod suite;
@@ -22,6 +23,7 @@ use crate::usage::{Host, Processes, favour, load_average, own_cpu_s};
 /// Does what the command line says.
 pub fn run(cli: Cli) -> Result<()> {
     match cli.command {
+        Command::Flood(args) => flood::run(&args),
         Command::Register(args) => register::run(&args).map(|_| ()),
         Command::Call(args) => calls::churn(&args),
         Command::Hold(args) => calls::hold(&args),

@@ -1,11 +1,13 @@
 //! Who may do what: trunks by address, extensions by digest.
 
 use crate::cell::Cell;
+use crate::screen::PROVEN_FOR;
 use crate::signalling::text;
 use call::{Party, PartyKind};
 use sip_stack::auth::{Ha1, Verdict};
 use sip_stack::endpoint::Flow;
 use sip_stack::message::{Message, Status};
+use sip_stack::placement::kind_hint;
 use std::time::Instant;
 use tracing::{debug, info};
 
@@ -17,7 +19,9 @@ pub(crate) enum Admission {
     Challenged { status: Status, headers: Vec<(String, Vec<u8>)> },
     /// Credentials were given and are wrong: 403.
     Denied { claimed: Party },
-    /// Say nothing at all: this source has been wrong too often.
+    /// It is who it says, and asks more often than it may: 503 with Retry-After.
+    TooOften,
+    /// Say nothing at all: this user has been wrong too often at this source.
     Ignored,
 }
 
@@ -35,12 +39,25 @@ impl Cell {
     /// Admits an extension by digest.
     pub(crate) fn authenticate(&mut self, request: &Message, flow: Flow, now: Instant) -> Admission {
         let directory = &self.directory;
+        let source = flow.remote.ip();
         let lookup = |user: &str| {
-            let ha1 = &directory.extension(user)?.ha1;
+            // An extension that may not come from there is to a stranger no other than one that does not exist.
+            let ha1 = &directory.extension(user).filter(|extension| extension.allows(source))?.ha1;
             Some(Ha1 { md5: ha1.md5, sha256: ha1.sha256, sha512_256: ha1.sha512_256 })
         };
-        match self.auth.check(request, &self.config.realm, &lookup, flow.remote.ip(), now) {
+        let verdict = self.auth.check(request, &self.config.realm, &lookup, source, now);
+        if let Some((source, reason)) = self.auth.suspect() {
+            self.ban(source, reason, now);
+        }
+        match verdict {
             Verdict::Ok { user } => {
+                let kind = kind_hint(request.as_bytes());
+                if !self.screen.user_may(&user, kind, now) {
+                    self.stats.too_often += 1;
+                    info!(?kind, "a user asks more often than it may");
+                    return Admission::TooOften;
+                }
+                self.vouch(flow.remote, now + PROVEN_FOR, now);
                 let mut party = claimed(request, PartyKind::Extension);
                 if let Some(extension) = self.directory.extension(&user).filter(|extension| !extension.name.is_empty())
                 {

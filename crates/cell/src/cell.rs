@@ -5,7 +5,9 @@ use crate::conversation::Conversation;
 use crate::directory::Directory;
 use crate::hot;
 use crate::io::{Body, Counts, Envelope, Input, Output, RecordingKey, Stats};
+use crate::screen::Screen;
 use crate::spending::Spending;
+use crate::tap::Ring;
 use crate::trace::Ladder;
 use bytes::Bytes;
 use media::engine::{Channel, Engine, Forward, Packet, Page, PortId, RecordingId};
@@ -47,6 +49,7 @@ pub(crate) struct Cell {
     pub(crate) entropy: Entropy,
     pub(crate) sip: Endpoint,
     pub(crate) auth: Authenticator,
+    pub(crate) screen: Screen,
     pub(crate) registrar: Registrar,
     pub(crate) media: Engine,
     pub(crate) conversations: BTreeMap<CallId, Conversation>,
@@ -63,6 +66,10 @@ pub(crate) struct Cell {
     pub(crate) facts: VecDeque<(CallId, call::Input)>,
     /// As home of those who pay for calls.
     pub(crate) spending: Spending,
+    /// The latest messages, whatever they are about.
+    pub(crate) ring: Ring,
+    /// Every message goes out as [`Output::Passed`] too.
+    pub(crate) watched: bool,
     pub(crate) draining: bool,
     pub(crate) stats: Stats,
     /// When the last process was last known to live.
@@ -79,7 +86,13 @@ impl Cell {
             tcp: config.locals.tcp(),
             ..Default::default()
         };
-        let auth = sip_stack::auth::Config { algorithms: config.digest.clone(), ..Default::default() };
+        let auth = sip_stack::auth::Config {
+            algorithms: config.digest.clone(),
+            algorithms_for: config.digest_for.clone(),
+            guard: config.security.guard,
+            ..Default::default()
+        };
+        let trunks = config.trunks.iter().flat_map(|trunk| trunk.addresses.iter().copied()).collect();
         let mut sound = media::engine::Config::new(config.wall);
         sound.media_timeout = config.policy.media_timeout;
         sound.country = config.sounds.country;
@@ -92,6 +105,7 @@ impl Cell {
             directory: Directory::new(&config),
             sip: Endpoint::new(sip, entropy.fork()),
             auth: Authenticator::with_config(auth, CellTag(config.cell), entropy.fork(), now),
+            screen: Screen::new(config.security.clone(), trunks),
             registrar: Registrar::new(registrar),
             media: Engine::new(sound, entropy.fork()),
             conversations: BTreeMap::new(),
@@ -104,6 +118,8 @@ impl Cell {
             occupied: BTreeMap::new(),
             facts: VecDeque::new(),
             spending: Spending::default(),
+            ring: Ring::new(config.policy.kept_messages),
+            watched: false,
             draining: false,
             stats: Stats::default(),
             died_at: 0,
@@ -114,6 +130,7 @@ impl Cell {
     }
 
     pub(crate) fn handle_datagram(&mut self, flow: Flow, data: Bytes, now: Instant) {
+        self.tap(false, flow, &data, now);
         self.sip.handle_input(sip_stack::endpoint::Input::Datagram { flow, data }, now);
         self.settle(now);
     }
@@ -136,6 +153,7 @@ impl Cell {
             Input::RecordingFailed { recording, note } => self.on_recording_failed(recording, note, now),
             // Nobody asks yet.
             Input::Resolved { .. } => {}
+            Input::Watch(on) => self.watched = on,
             Input::Drain => self.draining = true,
             Input::HangUpAll => {
                 let all = self.conversations.keys().map(|id| (*id, call::Input::HangUp));
@@ -221,7 +239,7 @@ impl Cell {
     }
 
     pub(crate) fn stats(&self) -> Stats {
-        Stats { sip: *self.sip.stats(), ..self.stats.clone() }
+        Stats { sip: *self.sip.stats(), screen: self.screen.stats, ..self.stats.clone() }
     }
 
     pub(crate) fn send(&mut self, to: u16, body: Body) {
@@ -278,6 +296,14 @@ impl Cell {
                 self.directory.remove(&number);
                 Ok(Reply::Done)
             }
+            Command::Ban { source } => {
+                self.ban(source, sip_stack::auth::BanReason::Operator, now);
+                Ok(Reply::Done)
+            }
+            Command::Unban { source } => {
+                self.unban(source, now);
+                Ok(Reply::Done)
+            }
         };
         self.out.push_back(Output::Reply { ticket, result });
     }
@@ -292,6 +318,8 @@ impl Cell {
             // Trunks are known by their home cells, which keep no state of them yet.
             Query::Trunks => Answer::Trunks(Vec::new()),
             Query::Registrations { extension } => Answer::Registrations(self.registrations(extension.as_deref(), now)),
+            Query::Bans => Answer::Bans(self.bans(now)),
+            Query::Seen(filter) => Answer::Seen(self.seen(filter)),
         };
         self.out.push_back(Output::Answer { ticket, answer });
     }

@@ -22,6 +22,10 @@ pub struct Config {
     pub server: String,
     /// Digest algorithms that challenges offer, a header each, in this order. Answers are accepted in any of them.
     pub digest: Vec<sip_stack::auth::Algorithm>,
+    /// What is offered instead to phones of these User-Agents, the first that fits.
+    pub digest_for: Vec<(sip_stack::auth::Pattern, Vec<sip_stack::auth::Algorithm>)>,
+    /// Who is kept out.
+    pub security: crate::screen::Security,
     /// Connections known by address.
     pub trunks: Vec<Trunk>,
     /// Our own addresses.
@@ -49,13 +53,16 @@ pub struct Config {
 impl Config {
     /// The settings of a lone worker.
     pub fn new(realm: &str, wall: Wall) -> Self {
+        let auth = sip_stack::auth::Config::default();
         Self {
             cell: 0,
             cells: 1,
             wall,
             realm: realm.to_owned(),
             server: "Patchbay".to_owned(),
-            digest: vec![sip_stack::auth::Algorithm::Md5],
+            digest: auth.algorithms,
+            digest_for: auth.algorithms_for,
+            security: crate::screen::Security::default(),
             trunks: Vec::new(),
             locals: crate::Locals::default(),
             trunk_flows: BTreeMap::new(),
@@ -94,6 +101,8 @@ pub struct Policy {
     pub max_registration: Duration,
     /// Messages per call kept for the ladder; later ones are counted only.
     pub max_trace: usize,
+    /// Bytes of the latest messages kept in this worker, whatever they are about.
+    pub kept_messages: usize,
 }
 
 impl Default for Policy {
@@ -109,6 +118,7 @@ impl Default for Policy {
             min_registration: Duration::from_secs(60),
             max_registration: Duration::from_secs(3600),
             max_trace: 64,
+            kept_messages: 4 << 20,
         }
     }
 }

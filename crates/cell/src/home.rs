@@ -31,6 +31,8 @@ impl Cell {
                     self.send(envelope.from, Body::Located { call, found });
                 }
             }
+            Body::Banned(ban) => self.screen.bans.put(ban, now),
+            Body::Vouched { remote, until } => self.screen.vouch(remote, until, now),
             Body::Located { call, found } => self.on_located(call, found, now),
             Body::MaySpend { call, whose, price } => {
                 let room = self.may_spend(&whose, price, now);
@@ -87,6 +89,7 @@ impl Cell {
             self.keep_binding(change.kind, &change.binding, now);
         }
         if registration.status.0 == 200 {
+            self.vouch(flow.remote, now + self.config.policy.max_registration, now);
             self.stats.registered += 1;
         }
         self.sip.respond(id, registration.status, registration.headers, None, now);
@@ -131,12 +134,19 @@ impl Cell {
     pub(crate) fn restore(&mut self, key: &[u8], value: &[u8], now: Instant) {
         let mine = |cell: u16| cell % self.config.cells.max(1) == self.config.cell;
         match hot::Key::parse(key) {
-            Some(hot::Key::Registration { number }) if self.home_of(&number) == self.config.cell => {
-                match Binding::restore(value, &self.config.wall) {
-                    Some(binding) if binding.expires_at > now && !binding.ends_with_its_stream() => {
-                        self.registrar.restore(binding);
+            Some(hot::Key::Registration { number }) => {
+                let mine = self.home_of(&number) == self.config.cell;
+                let alive = |binding: &Binding| binding.expires_at > now && !binding.ends_with_its_stream();
+                match Binding::restore(value, &self.config.wall).filter(alive) {
+                    Some(binding) => {
+                        // Any worker's socket may be the one that its phone's messages come to.
+                        self.screen.vouch(binding.flow.remote, now + self.config.policy.max_registration, now);
+                        if mine {
+                            self.registrar.restore(binding);
+                        }
                     }
-                    _ => self.out.push_back(Output::Forget { key: key.to_vec() }),
+                    None if !mine => {}
+                    None => self.out.push_back(Output::Forget { key: key.to_vec() }),
                 }
             }
             Some(hot::Key::Alive) => self.died_at = self.died_at.max(hot::alive_time(value).unwrap_or(0)),
@@ -156,6 +166,7 @@ impl Cell {
                 Some(record) => self.out.push_back(Output::Record { record: Box::new(record) }),
                 None => self.out.push_back(Output::Forget { key: key.to_vec() }),
             },
+            Some(hot::Key::Ban(source)) => self.restore_ban(source, value, now),
             Some(_) => {}
             None => tracing::warn!(key = %key.escape_ascii(), "unknown key in the hot store, left alone"),
         }

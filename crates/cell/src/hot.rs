@@ -6,10 +6,14 @@
 //! | `call/<uuid>` | the record that stands if the switch dies now (postcard: written at every turn of a call, so small and quick) |
 //! | `record/<uuid>` | the record of a finished call that SQL may not have yet (postcard) |
 //! | `spent/<extension>/<day>` | what its calls of a day that are over have spent (postcard); without an extension: those of the whole switch |
+//! | `ban/<address>` | a banned source: reason, since, until, how often |
 //! | `alive/<cell>` | Unix milliseconds, renewed each second while calls exist |
 
 use model::{CallId, CallRecord, Spent};
-use stdx::UnixMillis;
+use sip_stack::auth::{Ban, BanReason};
+use std::net::IpAddr;
+use std::time::Instant;
+use stdx::{UnixMillis, Wall};
 
 pub(crate) enum Key {
     Registration { number: String },
@@ -17,6 +21,7 @@ pub(crate) enum Key {
     Record(CallId),
     Spent { whose: String, day: String },
     Alive,
+    Ban(IpAddr),
 }
 
 impl Key {
@@ -31,6 +36,7 @@ impl Key {
                 let (whose, day) = rest.split_once('/')?;
                 Some(Self::Spent { whose: whose.to_owned(), day: day.to_owned() })
             }
+            "ban" => rest.parse().ok().map(Self::Ban),
             "alive" => rest.parse::<u16>().ok().map(|_| Self::Alive),
             _ => None,
         }
@@ -81,4 +87,21 @@ pub(crate) fn alive_value(at: UnixMillis) -> Vec<u8> {
 
 pub(crate) fn alive_time(value: &[u8]) -> Option<UnixMillis> {
     std::str::from_utf8(value).ok()?.parse().ok()
+}
+
+pub(crate) fn ban(source: IpAddr) -> Vec<u8> {
+    format!("ban/{source}").into_bytes()
+}
+
+pub(crate) fn ban_value(ban: &Ban, wall: &Wall) -> Vec<u8> {
+    format!("{} {} {} {}", ban.reason.name(), wall.at(ban.since), wall.at(ban.until), ban.times).into_bytes()
+}
+
+/// A ban of an earlier run; what was dropped then is not counted again.
+pub(crate) fn ban_of(source: IpAddr, value: &[u8], wall: &Wall) -> Option<Ban> {
+    let mut words = std::str::from_utf8(value).ok()?.split(' ');
+    let reason = BanReason::from_name(words.next()?)?;
+    let mut moment = || -> Option<Instant> { Some(wall.instant(words.next()?.parse().ok()?)) };
+    let (since, until) = (moment()?, moment()?);
+    Some(Ban { source, reason, since, until, times: words.next()?.parse().ok()?, dropped: 0 })
 }

@@ -63,6 +63,8 @@ pub enum Input {
         /// What there is; no records: the name exists without any of this kind.
         answers: Result<Vec<Record>, Failure>,
     },
+    /// Show every message as [`Output::Passed`] from now on, or no longer.
+    Watch(bool),
     /// Take no new calls from now on.
     Drain,
     /// End every call now.
@@ -149,6 +151,8 @@ pub enum Output {
     },
     /// Tell those who watch.
     Event(Event),
+    /// A SIP message passed: for those who watch messages ([`Input::Watch`]).
+    Passed(crate::tap::Passed),
     /// Begin a recording: stereo, 16 bit, 8000 Hz.
     RecordingOpened {
         /// Its key from now on.
@@ -232,6 +236,15 @@ pub enum Body {
         call: CallId,
         /// Where it is, best first, or why it cannot be called.
         found: Result<Vec<Contact>, Outcome>,
+    },
+    /// A source is banned, everywhere.
+    Banned(sip_stack::auth::Ban),
+    /// Somebody has proved by a flow from here who it is.
+    Vouched {
+        /// Its address.
+        remote: SocketAddr,
+        /// Until then.
+        until: std::time::Instant,
     },
     /// An extension of yours has placed this call.
     Occupy {
@@ -345,4 +358,14 @@ pub struct Stats {
     pub spending_alerts: u64,
     /// Datagrams that belonged to another worker.
     pub forwarded: u64,
+    /// Turned away at a glance.
+    pub screen: crate::screen::ScreenStats,
+    /// Requests of users who ask more often than they may.
+    pub too_often: u64,
+    /// Sources that were banned.
+    pub bans: u64,
+    /// Datagrams dropped because too many of their class waited, in the order of [`crate::Class::ALL`].
+    pub intake_dropped: [u64; 4],
+    /// Of a thousand new calls, so many are turned away now.
+    pub shedding: u16,
 }

@@ -17,7 +17,10 @@ const MAX_NUMBER: usize = 64;
 impl Cell {
     pub(crate) fn on_signalling(&mut self, output: Output, now: Instant) {
         match output {
-            Output::Transmit { flow, data } => self.out.push_back(crate::io::Output::Transmit { flow, data }),
+            Output::Transmit { flow, data } => {
+                self.tap(true, flow, &data, now);
+                self.out.push_back(crate::io::Output::Transmit { flow, data });
+            }
             Output::Trace(trace) => self.keep_trace(trace, now),
             Output::Event(event) => self.on_event(event, now),
         }
@@ -45,6 +48,7 @@ impl Cell {
                 self.begin(session, caller, request, flow, full.then_some(Outcome::Congestion), now);
             }
             Admission::Challenged { status, headers } => self.sip.reject(session, status, headers, now),
+            Admission::TooOften => self.sip.reject(session, Status(503), retry_after(), now),
             Admission::Denied { claimed } => self.begin(session, claimed, request, flow, Some(Outcome::Forbidden), now),
             Admission::Ignored => self.sip.discard(session),
         }
@@ -249,6 +253,7 @@ impl Cell {
                 let delay = self.auth.delay(flow.remote.ip());
                 self.sip.respond_after(id, Status(403), Vec::new(), delay, now);
             }
+            Admission::TooOften => self.sip.respond(id, Status(503), retry_after(), None, now),
             Admission::Ignored => self.sip.discard_request(id),
         }
     }
@@ -269,6 +274,11 @@ impl Cell {
             ladder.push(at, trace, limit);
         }
     }
+}
+
+/// For one who asks too often: a pause.
+fn retry_after() -> Vec<(String, Vec<u8>)> {
+    vec![("Retry-After".to_owned(), b"10".to_vec())]
 }
 
 /// The number a request wants to reach; `None` if it names none that could exist.

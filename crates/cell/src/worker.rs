@@ -2,8 +2,12 @@
 
 use crate::cell::Cell;
 use crate::config::Config;
+use crate::intake::Intake;
 use crate::io::{Body, Counts, Envelope, Input, Output, RecordingKey, Stats};
+use crate::overload::Load;
+use crate::screen::{Class, Look};
 use media::engine::{Channel, Forward, Packet, Page};
+use sip_stack::auth::BanReason;
 use sip_stack::endpoint::Flow;
 use sip_stack::placement::{Hint, owner_hint};
 use std::net::SocketAddr;
@@ -19,13 +23,22 @@ pub struct Worker {
     me: u16,
     cells: u16,
     forwarded: u64,
+    intake: Intake,
+    load: Load,
 }
 
 impl Worker {
     /// An empty shard. Give it [`Input::Ports`] and extensions before the first call.
     pub fn new(config: Config, entropy: Entropy, now: Instant) -> Self {
         let (me, cells) = (config.cell, config.cells.max(1));
-        Self { cell: Cell::new(config, entropy, now), me, cells, forwarded: 0 }
+        Self {
+            cell: Cell::new(config, entropy, now),
+            me,
+            cells,
+            forwarded: 0,
+            intake: Intake::default(),
+            load: Load::default(),
+        }
     }
 
     /// A pair found in the hot store at the start. Every worker is given every pair, in the order of the keys, before its
@@ -37,12 +50,49 @@ impl Worker {
     /// A fact from outside.
     pub fn handle_input(&mut self, input: Input, now: Instant) {
         match input {
-            Input::Datagram { flow, data } => self.place(flow, data, now),
+            Input::Datagram { flow, data } => {
+                self.offer(flow, data, now, now);
+                self.work(usize::MAX, now);
+            }
+            // A datagram was looked at by the worker that received it; what came by a stream is looked at here.
+            Input::Envelope(Envelope { body: Body::Datagram { flow, data }, .. }) if flow.transport.is_reliable() => {
+                self.offer(flow, data, now, now);
+                self.work(usize::MAX, now);
+            }
             Input::Envelope(Envelope { body: Body::Datagram { flow, data }, .. }) => {
                 self.cell.handle_datagram(flow, data, now);
             }
             other => self.cell.handle_input(other, now),
         }
+    }
+
+    /// Looks at a datagram that has just been received, and lets it wait for [`Worker::work`] unless nobody listens to its
+    /// sender. `since` is when it may have arrived at the earliest. Costs next to nothing, so that the shell can empty its sockets faster than any flood fills them.
+    pub fn offer(&mut self, flow: Flow, data: bytes::Bytes, since: Instant, now: Instant) {
+        match self.cell.screen.look(flow, &data, now) {
+            Look::Pass(class) => {
+                self.intake.push(class, flow, data, since);
+            }
+            Look::Drop => {}
+            Look::Scanner => self.cell.ban(flow.remote.ip(), BanReason::Scanner, now),
+        }
+    }
+
+    /// Reads up to `limit` of the datagrams that wait: what belongs to calls that exist first, strangers last.
+    pub fn work(&mut self, limit: usize, now: Instant) {
+        for _ in 0..limit {
+            let Some((class, flow, data, since)) = self.intake.pop() else { return };
+            if class != Class::Stranger {
+                self.load.waited(now.saturating_duration_since(since), now);
+            }
+            self.cell.shed(self.load.share(now), now);
+            self.place(flow, data, now);
+        }
+    }
+
+    /// How many datagrams wait.
+    pub fn waiting(&self) -> usize {
+        self.intake.len()
     }
 
     /// One packet of sound or its reports that arrived on RTP port `number` (its RTCP socket included). If it returns
@@ -90,7 +140,7 @@ impl Worker {
 
     /// What happened since the start.
     pub fn stats(&self) -> Stats {
-        Stats { forwarded: self.forwarded, ..self.cell.stats() }
+        Stats { forwarded: self.forwarded, intake_dropped: self.intake.dropped, ..self.cell.stats() }
     }
 
     /// The same message leads to the same worker on every path, so that a repetition, a CANCEL and an ACK meet their transaction.

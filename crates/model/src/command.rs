@@ -1,7 +1,8 @@
 //! What anyone may ask of the switch, and its answers.
 
-use crate::{CallId, Direction, Extension, LegNo, TrunkStatus};
+use crate::{CallId, Direction, Extension, LegNo, Seen, SeenFilter, TrunkStatus};
 use serde::{Deserialize, Serialize};
+use std::net::IpAddr;
 use stdx::UnixMillis;
 
 /// A wish. Each dialect decodes its own requests into these.
@@ -19,6 +20,16 @@ pub enum Command {
         /// Its number.
         number: String,
     },
+    /// Nothing that comes from this address is listened to for a while.
+    Ban {
+        /// The address.
+        source: IpAddr,
+    },
+    /// This address is listened to again, and that it was banned is forgotten.
+    Unban {
+        /// The address.
+        source: IpAddr,
+    },
 }
 
 /// A question. It changes nothing.
@@ -33,6 +44,10 @@ pub enum Query {
     },
     /// The trunks; answered by [`Answer::Trunks`].
     Trunks,
+    /// The sources that are banned now; answered by [`Answer::Bans`].
+    Bans,
+    /// The newest SIP messages that are kept and fit; answered by [`Answer::Seen`].
+    Seen(SeenFilter),
 }
 
 /// That a command was done.
@@ -51,6 +66,10 @@ pub enum Answer {
     Registrations(Vec<Registration>),
     /// The trunks, by name.
     Trunks(Vec<TrunkStatus>),
+    /// Banned sources.
+    Bans(Vec<Ban>),
+    /// SIP messages, oldest first.
+    Seen(Vec<Seen>),
 }
 
 /// Why a command was not done. Small and closed: each dialect puts it into its own words in one `match`.
@@ -145,4 +164,35 @@ pub struct Registration {
     pub user_agent: String,
     /// When the binding lapses.
     pub expires_at: UnixMillis,
+}
+
+/// Why a source is banned.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum BanReason {
+    /// Very many wrong credentials.
+    Failures,
+    /// Wrong credentials for many users.
+    ManyUsers,
+    /// It calls itself by the name of a scanner.
+    Scanner,
+    /// By hand.
+    Operator,
+}
+
+/// A source that nobody listens to for a while.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ban {
+    /// An IPv4 address, or the first address of an IPv6 /64.
+    pub source: IpAddr,
+    /// Why.
+    pub reason: BanReason,
+    /// Since when.
+    pub since: UnixMillis,
+    /// Until when.
+    pub until: UnixMillis,
+    /// How often it has been banned lately; each time is longer.
+    pub times: u32,
+    /// Messages dropped unread meanwhile.
+    pub dropped: u64,
 }

@@ -1,7 +1,8 @@
 //! What the switch says while it works.
 
-use crate::{CallId, CallRecord, Cause, Direction, LegNo, Outcome, Spent, TrunkRegistration, TrunkState};
+use crate::{BanReason, CallId, CallRecord, Cause, Direction, LegNo, Outcome, Spent, TrunkRegistration, TrunkState};
 use serde::{Deserialize, Serialize};
+use std::net::IpAddr;
 use stdx::UnixMillis;
 
 /// One thing that happened.
@@ -99,6 +100,17 @@ pub enum EventBody {
     CallEnded {
         /// All there is to know.
         record: Box<CallRecord>,
+    },
+    /// A source is not listened to for a while.
+    SourceBanned {
+        /// Its address.
+        source: IpAddr,
+        /// Why.
+        reason: BanReason,
+        /// Until when.
+        until: UnixMillis,
+        /// How often it has been banned lately.
+        times: u32,
     },
 }
 

@@ -9,21 +9,25 @@ mod cause;
 mod command;
 mod event;
 mod id;
+mod net;
 mod quality;
 mod record;
 mod routing;
+mod seen;
 mod settings;
 mod trunk;
 
 pub use cause::{Cause, Outcome, Side};
-pub use command::{Answer, Command, LegState, LiveCall, LiveLeg, Query, Refusal, Registration, Reply};
+pub use command::{Answer, Ban, BanReason, Command, LegState, LiveCall, LiveLeg, Query, Refusal, Registration, Reply};
 pub use event::{Event, EventBody, RegistrationChange};
 pub use id::{CallId, LegId, LegNo};
+pub use net::Net;
 pub use quality::Quality;
 pub use record::{CallRecord, Direction, LegRecord, RecordingFile};
 pub use routing::{
     BlackList, CallerChoice, CallerHeader, Charge, Country, Dialling, NumberFormat, Numbers, Price, Rewrite, Rights,
     RightsRules, Route, RouteTarget, SpendingCap, Spent, Ways, WeightedTrunk,
 };
+pub use seen::{Seen, SeenFilter};
 pub use settings::{Extension, Ha1, Role, User};
 pub use trunk::{InboundAccount, Trunk, TrunkAccount, TrunkRegistration, TrunkState, TrunkStatus, TrunkTransport};

@@ -1,8 +1,9 @@
 //! What an operator sets: extensions, users.
 
-use crate::Rights;
+use crate::{Net, Rights};
 use serde::{Deserialize, Serialize};
 use std::fmt;
+use std::net::IpAddr;
 
 /// Digest secrets of an extension: H(user:realm:password) per algorithm (RFC 7616 §3.4.2). As good as the password within its realm.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -42,6 +43,15 @@ pub struct Extension {
     pub rights: Option<Rights>,
     /// Its number beyond the trunks, which called parties see; empty: the trunk's.
     pub outside_number: String,
+    /// It may register and call only from these networks; empty: from everywhere.
+    pub allow: Vec<Net>,
+}
+
+impl Extension {
+    /// Whether it may register and call from this address.
+    pub fn allows(&self, source: IpAddr) -> bool {
+        self.allow.is_empty() || self.allow.iter().any(|net| net.contains(source))
+    }
 }
 
 /// What a person may do.

@@ -31,6 +31,8 @@ pub struct Watch {
     pub recorder: Recorder,
     /// SIP streams.
     pub streams: Streams,
+    /// The exporter of messages.
+    pub hep: Option<crate::hep::Exporter>,
     /// False before everything has started and after shutdown has begun.
     pub ready: Arc<AtomicBool>,
     /// When the program started.
@@ -77,6 +79,7 @@ async fn scrape(State(watch): State<Watch>) -> Response {
         streams: watch.streams.figures(),
         records: watch.records.figures(),
         ladders_dropped: watch.store.ladders().dropped(),
+        hep: watch.hep.as_ref().map_or((0, 0), crate::hep::Exporter::figures),
         process: Process::read(watch.since),
     };
     ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], metrics::render(&gathered)).into_response()

@@ -17,6 +17,8 @@ pub struct Gathered {
     pub streams: StreamCounts,
     /// The writer of call records.
     pub records: WriterFigures,
+    /// Messages sent to the capture server, and those dropped.
+    pub hep: (u64, u64),
     /// Ladders that the disk did not take.
     pub ladders_dropped: u64,
     /// The process.
@@ -147,6 +149,30 @@ fn counted(page: &mut Page, sum: &Sum<'_>, workers: &[&Figures]) {
         "Requests of sources that are ignored for a while.",
         sum(&|w| w.stats.ignored),
     );
+    page.one("bans_total", "counter", "Sources that were banned.", sum(&|w| w.stats.bans));
+    page.one("users_limited_total", "counter", "Requests of users who ask too often.", sum(&|w| w.stats.too_often));
+    let turned_away = [
+        ("banned", sum(&|w| w.stats.screen.banned)),
+        ("limited", sum(&|w| w.stats.screen.limited)),
+        ("scanner", sum(&|w| w.stats.screen.scanners)),
+    ];
+    page.by("sip_unheard_total", "counter", "Messages dropped unread, by cause.", "cause", &turned_away);
+    let waiting = |class: usize| sum(&|w| w.stats.intake_dropped[class]);
+    let full = [("established", waiting(0)), ("known", waiting(1)), ("call", waiting(2)), ("stranger", waiting(3))];
+    page.by("sip_queue_full_total", "counter", "Messages dropped because too many waited, by class.", "class", &full);
+    page.one("calls_shed_total", "counter", "New calls turned away under overload.", sum(&|w| w.stats.sip.shed));
+    page.one(
+        "calls_held_back_total",
+        "counter",
+        "Calls not sent because the far end asked for fewer (RFC 7339).",
+        sum(&|w| w.stats.sip.held_back),
+    );
+    page.one(
+        "shedding_permille",
+        "gauge",
+        "New calls turned away now, of a thousand, summed over workers.",
+        sum(&|w| w.stats.shedding.into()),
+    );
 }
 
 fn sip(page: &mut Page, sum: &Sum<'_>) {
@@ -248,6 +274,8 @@ fn kept(page: &mut Page, sum: &Sum<'_>, gathered: &Gathered) {
         "State that was not kept safe from a crash at once.",
         sum(&|w| w.shell.hot_errors),
     );
+    let hep = [("sent", gathered.hep.0), ("dropped", gathered.hep.1)];
+    page.by("hep_messages_total", "counter", "Messages for the capture server.", "result", &hep);
     let WriterFigures { stored, retries, waiting, lost, behind, .. } = gathered.records;
     page.one("records_stored_total", "counter", "Call records written to the database.", stored);
     page.one(

@@ -4,6 +4,7 @@ use crate::config::{Config, Country};
 use crate::dns::Resolver;
 use crate::edge::{self, Edge};
 use crate::first_run;
+use crate::hep::Exporter;
 use crate::http::{VERSION, Watch, watch_routes};
 use crate::net::sound::{Sockets, bind_address};
 use crate::net::{Listeners, Resolved, Stock, flow_to, resolve};
@@ -72,6 +73,9 @@ impl Server {
         let http_address = served.http.first().copied().unwrap_or(config.http.listen);
         let kept = StoreKeeper::kept(&hot)?;
         let (events, _) = tokio::sync::broadcast::channel(switch::EVENTS);
+        let (passed, _) = tokio::sync::broadcast::channel(switch::PASSED);
+        let hep = config.hep.settings().map(Exporter::start).transpose();
+        let hep = hep.map_err(|e| format!("reaching the capture server of [hep]: {e}"))?;
         let workers = config.worker_count();
         let inboxes: Arc<[Inbox]> = (0..workers).map(|_| Inbox::new()).collect::<Result<Vec<_>, _>>()?.into();
         let settings =
@@ -109,11 +113,13 @@ impl Server {
                 recorder: recorder.clone(),
                 events: events.clone(),
                 resolver: resolver.clone(),
+                passed: passed.clone(),
+                hep: hep.clone(),
             })?);
         }
         let workers = shells.into_iter().map(worker::spawn).collect::<Result<Vec<_>, _>>()?;
 
-        let switch = NodeSwitch::new(Arc::clone(&inboxes), events);
+        let switch = NodeSwitch::new(Arc::clone(&inboxes), events, passed);
         let ready = Arc::new(AtomicBool::new(true));
         let watch = Watch {
             switch: switch.clone(),
@@ -121,6 +127,7 @@ impl Server {
             records: records.clone(),
             recorder: recorder.clone(),
             streams: edge.streams.clone(),
+            hep: hep.clone(),
             ready: Arc::clone(&ready),
             since,
         };
@@ -226,6 +233,8 @@ fn cell_config(config: &Config, addresses: &Resolved, realm: &str, number: u16, 
     cell.cells = cells;
     cell.server = format!("Patchbay/{VERSION}");
     cell.digest.clone_from(&config.sip.digest);
+    cell.digest_for = crate::config::digest_for(&config.sip.digest_for);
+    cell.security = config.security.to_cell();
     cell.trunks = config.model_trunks();
     cell.routes = config.model_routes();
     let routing = config.routing().unwrap_or_else(|problem| {
@@ -263,6 +272,7 @@ fn cell_config(config: &Config, addresses: &Resolved, realm: &str, number: u16, 
     };
     cell.policy.media_timeout = config.media.timeout;
     cell.policy.max_calls = calls;
+    cell.policy.kept_messages = (config.trace.kept_mb as usize) << 20;
     cell.sounds.country = match config.call.country {
         Country::Cn => media::tones::Country::Cn,
         Country::Us => media::tones::Country::Us,

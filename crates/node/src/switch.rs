@@ -1,10 +1,11 @@
 //! The switch as APIs see it: wishes go to the worker that owns the matter, questions to all, with a limit on patience.
 
 use crate::worker::{Ask, Figures, Inbox};
-use model::{Answer, Command, Event, Query, Refusal, Reply};
+use cell::Passed;
+use model::{Answer, Command, Event, Query, Refusal, Reply, Seen, SeenFilter};
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::{broadcast, oneshot};
+use tokio::sync::{broadcast, mpsc, oneshot};
 use tokio::time::{Instant, sleep, timeout_at};
 
 /// How long a wish may take in all.
@@ -16,17 +17,24 @@ const TRY_AGAIN: Duration = Duration::from_millis(20);
 /// How many events one who reads slowly may be behind before it misses some.
 pub const EVENTS: usize = 4096;
 
+/// How many messages one who watches them may be behind before he misses some.
+pub const PASSED: usize = 1024;
+
+/// Messages that wait for one who watches them and reads slowly. Beyond it he misses some.
+const WATCHED: usize = 256;
+
 /// The workers' inboxes and their events. Clones are cheap.
 #[derive(Clone, Debug)]
 pub struct NodeSwitch {
     inboxes: Arc<[Inbox]>,
     events: broadcast::Sender<Event>,
+    passed: broadcast::Sender<Passed>,
 }
 
 impl NodeSwitch {
     /// Over these workers.
-    pub fn new(inboxes: Arc<[Inbox]>, events: broadcast::Sender<Event>) -> Self {
-        Self { inboxes, events }
+    pub fn new(inboxes: Arc<[Inbox]>, events: broadcast::Sender<Event>, passed: broadcast::Sender<Passed>) -> Self {
+        Self { inboxes, events, passed }
     }
 
     /// The figures of every worker; `None` for one that does not answer within `patience`.
@@ -76,7 +84,10 @@ impl api::Switch for NodeSwitch {
         let deadline = Instant::now() + PATIENCE;
         let owner = match &command {
             Command::Hangup { call } => Some(usize::from(call.cell())),
-            Command::PutExtension(_) | Command::RemoveExtension { .. } => None,
+            Command::PutExtension(_)
+            | Command::RemoveExtension { .. }
+            | Command::Ban { .. }
+            | Command::Unban { .. } => None,
         };
         if let Some(owner) = owner {
             return self.ask(owner, |answer| Ask::Command(command, answer), deadline).await?;
@@ -104,16 +115,47 @@ impl api::Switch for NodeSwitch {
     fn subscribe(&self) -> broadcast::Receiver<Event> {
         self.events.subscribe()
     }
+
+    fn watch(&self, filter: SeenFilter) -> mpsc::Receiver<Seen> {
+        let (to, watcher) = mpsc::channel(WATCHED);
+        let mut passed = self.passed.subscribe();
+        // A worker shows its messages from its next round on: wake it.
+        for inbox in self.inboxes.iter() {
+            drop(inbox.put_ask(Ask::Figures(oneshot::channel().0)));
+        }
+        tokio::spawn(async move {
+            loop {
+                let passed = tokio::select! {
+                    passed = passed.recv() => passed,
+                    () = to.closed() => return,
+                };
+                match passed {
+                    Ok(passed) if filter.fits(passed.flow.remote.ip(), &passed.data) => {
+                        // One that reads too slowly misses what comes now.
+                        if let Err(mpsc::error::TrySendError::Closed(_)) = to.try_send(passed.to_seen()) {
+                            return;
+                        }
+                    }
+                    Ok(_) | Err(broadcast::error::RecvError::Lagged(_)) => {}
+                    Err(broadcast::error::RecvError::Closed) => return,
+                }
+            }
+        });
+        watcher
+    }
 }
 
 /// One answer of many workers' answers.
 fn merge(query: &Query, answers: Vec<Answer>) -> Answer {
     let (mut calls, mut registrations, mut trunks) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut bans, mut seen) = (Vec::<model::Ban>::new(), Vec::new());
     for answer in answers {
         match answer {
             Answer::Calls(more) => calls.extend(more),
             Answer::Registrations(more) => registrations.extend(more),
             Answer::Trunks(more) => trunks.extend(more),
+            Answer::Bans(more) => bans.extend(more),
+            Answer::Seen(more) => seen.extend(more),
         }
     }
     match query {
@@ -129,6 +171,22 @@ fn merge(query: &Query, answers: Vec<Answer>) -> Answer {
             trunks.sort_by(|a, b| a.name.cmp(&b.name));
             Answer::Trunks(trunks)
         }
+        Query::Bans => {
+            // Each worker knows each ban, and counts what it dropped itself.
+            bans.sort_by_key(|ban| (ban.source, ban.since));
+            bans.dedup_by(|more, ban| {
+                let same = more.source == ban.source;
+                if same {
+                    ban.dropped += more.dropped;
+                }
+                same
+            });
+            Answer::Bans(bans)
+        }
+        Query::Seen(_) => {
+            seen.sort_by_key(|seen: &Seen| seen.at);
+            Answer::Seen(seen)
+        }
     }
 }
 
@@ -141,7 +199,7 @@ mod tests {
 
     fn switch(workers: usize) -> NodeSwitch {
         let inboxes = (0..workers).map(|_| Inbox::new().unwrap()).collect::<Vec<_>>().into();
-        NodeSwitch::new(inboxes, broadcast::channel(EVENTS).0)
+        NodeSwitch::new(inboxes, broadcast::channel(EVENTS).0, broadcast::channel(PASSED).0)
     }
 
     fn registration(extension: &str) -> Registration {

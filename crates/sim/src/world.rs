@@ -303,6 +303,12 @@ impl World {
 
     /// A registered phone behind this NAT box.
     pub fn phone_in(&self, nat: &NatBox, number: &str) -> Phone {
+        let phone = self.unregistered_in(nat, number);
+        self.come_online(phone)
+    }
+
+    /// A phone behind this NAT box that is not registered yet.
+    pub fn unregistered_in(&self, nat: &NatBox, number: &str) -> Phone {
         let count = self.inner.borrow().uas.len() as u8;
         let [a, b, c, _] = nat.lan.octets();
         let phone = self.add_phone(number, IpAddr::V4(Ipv4Addr::new(a, b, c, 10 + count)));
@@ -310,7 +316,7 @@ impl World {
         let now = inner.now;
         inner.uas[phone.index].keep_alive(now);
         drop(inner);
-        self.come_online(phone)
+        phone
     }
 
     /// The same, by a stream.

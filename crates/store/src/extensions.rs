@@ -82,6 +82,7 @@ impl NewExtension {
             max_calls: MAX_CALLS,
             rights: self.rights,
             outside_number: self.outside_number.clone().unwrap_or_default(),
+            allow: Vec::new(),
         }
     }
 }
@@ -168,9 +169,10 @@ impl Store {
         let plain = [md5.as_slice(), sha256, sha512_256].concat();
         let sealed = self.0.secrets.seal(&label(&extension.number), &plain)?;
         sqlx::query(
-            "INSERT INTO extensions (number, name, ha1, enabled, record, ring_seconds, max_calls, rights, outside_number) \
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9) ON CONFLICT (number) DO UPDATE SET \
-             name = ?2, ha1 = ?3, enabled = ?4, record = ?5, ring_seconds = ?6, max_calls = ?7, rights = ?8, outside_number = ?9",
+            "INSERT INTO extensions (number, name, ha1, enabled, record, ring_seconds, max_calls, rights, outside_number, allow) \
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10) ON CONFLICT (number) DO UPDATE SET \
+             name = ?2, ha1 = ?3, enabled = ?4, record = ?5, ring_seconds = ?6, max_calls = ?7, rights = ?8, \
+             outside_number = ?9, allow = ?10",
         )
         .bind(&extension.number)
         .bind(&extension.name)
@@ -181,6 +183,7 @@ impl Store {
         .bind(extension.max_calls)
         .bind(extension.rights.map(Rights::name))
         .bind(&extension.outside_number)
+        .bind(extension.allow.iter().map(ToString::to_string).collect::<Vec<_>>().join(" "))
         .execute(to)
         .await?;
         Ok(())
@@ -209,8 +212,15 @@ impl Store {
             max_calls: row.try_get("max_calls")?,
             rights,
             outside_number: row.try_get("outside_number")?,
+            allow: networks(row.try_get("allow")?)?,
         })
     }
+}
+
+/// What was written cannot be unreadable; if it is, nobody is let in by mistake.
+fn networks(text: &str) -> Result<Vec<model::Net>, StoreError> {
+    let net = |text: &str| text.parse().map_err(|_| StoreError::Damaged("networks of an extension"));
+    text.split_whitespace().map(net).collect()
 }
 
 fn label(number: &str) -> String {

@@ -3,32 +3,42 @@
 //! Nothing is remembered of a challenge: a nonce says itself who made it, when and for which address. What is remembered is
 //! which nonce and count carried a right digest, so that a replay is refused, and who fails often.
 
+mod bans;
 mod client;
 mod digest;
 mod guard;
+mod limits;
 mod nonce;
+mod pattern;
 
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
 use stdx::Entropy;
 
+pub use bans::{Ban, BanConfig, BanReason, Bans, source_key, source_of};
 pub use client::Credentials;
 pub(crate) use client::Login;
 pub use digest::{Algorithm, Ha1};
-pub use guard::{Guard, GuardConfig};
+pub use guard::{Failed, Guard, GuardConfig};
+pub use limits::{Buckets, Rate};
+pub use pattern::{Pattern, md5_only, scanners};
 
 use crate::endpoint::{CellTag, Headers};
-use crate::message::{self, Message, Status, Uri};
+use crate::message::{self, Message, Name, Status, Uri};
+use crate::placement::aor_hash;
 use digest::Qop;
 use nonce::{Mint, Replay, Use};
 
 /// How an authenticator behaves.
 #[derive(Clone, Debug)]
 pub struct Config {
-    /// What challenges offer, a header each, in this order: MD5 alone, because widespread phones give up at the sight of
-    /// anything else. Right answers are accepted in any algorithm, whatever was offered.
+    /// What challenges offer, a header each, in this order, the strongest first as RFC 8760 §2.2 wants it. Right answers are
+    /// accepted in any algorithm, whatever was offered.
     pub algorithms: Vec<Algorithm>,
+    /// What is offered instead to phones of these User-Agents, the first that fits: widespread ones give up at the sight of
+    /// anything but MD5. Nothing else of a request is looked at, so a challenge tells nobody which users there are.
+    pub algorithms_for: Vec<(Pattern, Vec<Algorithm>)>,
     /// How long a nonce is good: 300 s. Later it is stale and its user gets a new one.
     pub nonce_lifetime: Duration,
     /// How many used nonces are remembered: 100 000, some 5 MB. See [`Authenticator::check`] for what happens beyond.
@@ -40,7 +50,8 @@ pub struct Config {
 impl Default for Config {
     fn default() -> Self {
         Self {
-            algorithms: vec![Algorithm::Md5],
+            algorithms: vec![Algorithm::Sha256, Algorithm::Sha512_256, Algorithm::Md5],
+            algorithms_for: md5_only().into_iter().map(|agent| (agent, vec![Algorithm::Md5])).collect(),
             nonce_lifetime: Duration::from_secs(300),
             used_nonces: 100_000,
             guard: GuardConfig::default(),
@@ -56,6 +67,8 @@ pub struct Authenticator {
     guard: Guard,
     /// What the last failure of a source costs, until it is asked for.
     owed: Option<(IpAddr, Duration)>,
+    /// A source that deserves a ban, until it is asked for.
+    suspect: Option<(IpAddr, BanReason)>,
 }
 
 /// What is to be done with a request.
@@ -81,7 +94,7 @@ pub enum Verdict {
         /// The name that was claimed.
         user: String,
     },
-    /// The source failed too often: give no answer at all.
+    /// This user failed too often at this source: give no answer at all.
     Ignore,
 }
 
@@ -112,7 +125,7 @@ impl Authenticator {
     /// With a configuration of your own.
     pub fn with_config(config: Config, cell: CellTag, entropy: Entropy, now: Instant) -> Self {
         let (replay, guard) = (Replay::new(config.used_nonces), Guard::new(config.guard));
-        Self { mint: Mint::new(cell, entropy, now), replay, guard, owed: None, config }
+        Self { mint: Mint::new(cell, entropy, now), replay, guard, owed: None, suspect: None, config }
     }
 
     /// Judges a request by its Authorization. `lookup` gives the secret of a user, or none if there is no such user.
@@ -129,22 +142,27 @@ impl Authenticator {
         source: IpAddr,
         now: Instant,
     ) -> Verdict {
-        if self.guard.ignores(source, now) {
+        let claims = request.authorization().flatten().filter(|c| c.is_digest());
+        let claim = claims.filter_map(|credentials| Claim::read(&credentials, realm)).next();
+        let who = claim.as_ref().map_or_else(|| claimed_user(request), |claim| aor_hash(claim.user.as_bytes()));
+        if self.guard.ignores(source, who, now) {
             return Verdict::Ignore;
         }
-        let claims = request.authorization().flatten().filter(|c| c.is_digest());
-        let Some(claim) = claims.filter_map(|credentials| Claim::read(&credentials, realm)).next() else {
-            return self.challenge(realm, source, false, now);
+        let agent = request.header(Name::UserAgent);
+        let Some(claim) = claim else {
+            return self.challenge(realm, agent, source, false, now);
         };
         let known = self.mint.recognise(&claim.nonce, source, now);
         let Some((nonce, _)) = known.filter(|(_, age)| *age <= self.config.nonce_lifetime) else {
-            return self.challenge(realm, source, true, now);
+            return self.challenge(realm, agent, source, true, now);
         };
         let secret = lookup(&claim.user);
         let method = request.method().map(|method| method.as_bytes().to_vec()).unwrap_or_default();
         let right = claim.is_answered_by(&secret.unwrap_or(Ha1::NOBODY), &method);
         if !right || secret.is_none() || !same_target(&claim.uri, request.request_uri()) {
-            return match self.guard.failed(source, now) {
+            let failed = self.guard.failed(source, who, now);
+            self.suspect = failed.suspect.map(|reason| (source, reason)).or(self.suspect);
+            return match failed.answer_after {
                 Some(delay) => {
                     self.owed = Some((source, delay));
                     Verdict::Wrong { user: claim.user }
@@ -156,8 +174,13 @@ impl Authenticator {
         let count = claim.qop.as_ref().map_or(u32::MAX, |qop| qop.count);
         match self.replay.use_once(nonce, count) {
             Use::First => Verdict::Ok { user: claim.user },
-            Use::Again => self.challenge(realm, source, true, now),
+            Use::Again => self.challenge(realm, agent, source, true, now),
         }
+    }
+
+    /// A source that deserves a ban since the last time this was asked.
+    pub fn suspect(&mut self) -> Option<(IpAddr, BanReason)> {
+        self.suspect.take()
     }
 
     /// How long the 403 for the last [`Verdict::Wrong`] of this source has to wait
@@ -167,7 +190,7 @@ impl Authenticator {
         self.owed.take_if(|(owing, _)| *owing == source).map_or(Duration::ZERO, |(_, delay)| delay)
     }
 
-    fn challenge(&mut self, realm: &str, source: IpAddr, stale: bool, now: Instant) -> Verdict {
+    fn challenge(&mut self, realm: &str, agent: Option<&[u8]>, source: IpAddr, stale: bool, now: Instant) -> Verdict {
         let nonce = self.mint.nonce(source, now);
         let realm = realm.replace(['"', '\\'], "");
         let stale_param = if stale { ", stale=true" } else { "" };
@@ -178,7 +201,10 @@ impl Authenticator {
             );
             ("WWW-Authenticate".to_owned(), value.into_bytes())
         };
-        let headers = self.config.algorithms.iter().map(header).collect();
+        let special =
+            agent.and_then(|agent| self.config.algorithms_for.iter().find(|(pattern, _)| pattern.fits(agent)));
+        let algorithms = special.map_or(&self.config.algorithms, |(_, algorithms)| algorithms);
+        let headers = algorithms.iter().map(header).collect();
         Verdict::Challenge { status: Status::UNAUTHORIZED, headers, stale }
     }
 }
@@ -221,6 +247,12 @@ impl Claim {
         let expected = digest::response(self.algorithm, secret, method, &self.uri, &self.nonce, qop);
         digest::same(expected.as_bytes(), &self.response)
     }
+}
+
+/// Who a request without credentials says it is from, as [`Guard`] knows users.
+fn claimed_user(request: &Message) -> u64 {
+    let from = request.from().ok();
+    aor_hash(&from.and_then(|from| from.uri.dialled().map(|user| user.to_vec())).unwrap_or_default())
 }
 
 /// Whether a digest's URI means the Request-URI. Proxies and NAT helpers rewrite hosts, ports and parameters, so only whom it

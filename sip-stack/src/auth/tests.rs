@@ -92,13 +92,26 @@ fn wrong(user: &str) -> Verdict {
 }
 
 #[test]
-fn a_challenge_offers_md5_alone_unless_told_otherwise() {
+fn a_challenge_offers_sha_first_and_md5_alone_to_phones_that_know_nothing_else() {
     let mut server = Server::new();
-    let Verdict::Challenge { status, headers, stale: false } = server.check("") else { panic!() };
-    let value = String::from_utf8(headers[0].1.clone()).unwrap();
-    assert_eq!((status, headers.len(), &headers[0].0[..]), (Status(401), 1, "WWW-Authenticate"));
-    assert!(value.starts_with("Digest realm=\"pbx.example\", nonce=\""), "{value}");
-    assert!(value.ends_with("\", algorithm=MD5, qop=\"auth\""), "{value}");
+    let mut offered = |agent: &str| {
+        let Verdict::Challenge { status, headers, stale: false } = server.check(agent) else { panic!() };
+        let value = String::from_utf8(headers[0].1.clone()).unwrap();
+        assert_eq!((status, &headers[0].0[..]), (Status(401), "WWW-Authenticate"));
+        assert!(
+            value.starts_with("Digest realm=\"pbx.example\", nonce=\"") && value.ends_with(", qop=\"auth\""),
+            "{value}"
+        );
+        let algorithm = |value: &[u8]| {
+            let text = String::from_utf8_lossy(value).into_owned();
+            text.split("algorithm=").nth(1).unwrap().split(',').next().unwrap().to_owned()
+        };
+        headers.iter().map(|(_, value)| algorithm(value)).collect::<Vec<_>>().join(" ")
+    };
+    assert_eq!(offered(""), "SHA-256 SHA-512-256 MD5");
+    assert_eq!(offered("User-Agent: Snom/10\r\n"), "SHA-256 SHA-512-256 MD5");
+    assert_eq!(offered("User-Agent: baresip v1.0.0 (x86_64/linux)\r\n"), "MD5");
+    assert_eq!(offered("User-Agent: SIPp\r\n"), "MD5");
     let algorithms = vec![Algorithm::Sha512_256, Algorithm::Sha256, Algorithm::Md5];
     let mut server = Server::with(Config { algorithms, ..Config::default() });
     let Verdict::Challenge { headers, .. } = server.check("") else { panic!() };
@@ -249,8 +262,56 @@ fn who_keeps_guessing_is_slowed_and_then_ignored() {
 #[test]
 fn a_realm_cannot_break_its_quotes() {
     let mut server = Server::new();
-    let Verdict::Challenge { headers, .. } = server.auth.challenge("a\"b\\", SOURCE, false, server.now) else {
+    let Verdict::Challenge { headers, .. } = server.auth.challenge("a\"b\\", None, SOURCE, false, server.now) else {
         panic!()
     };
     assert!(headers[0].1.starts_with(b"Digest realm=\"ab\", "));
+}
+
+#[test]
+fn one_wrong_phone_behind_an_address_does_not_slow_the_others_but_a_guesser_of_users_is_suspect() {
+    let mut server = Server::new();
+    let nonce = server.nonce();
+    for _ in 0..40 {
+        server.check(&Phone { user: "101", ..Phone::new("guess") }.authorization(&nonce));
+    }
+    assert_eq!(server.check(&Phone { user: "101", ..Phone::new("guess") }.authorization(&nonce)), Verdict::Ignore);
+    assert_eq!(server.check(&Phone::new("secret").authorization(&nonce)), ok());
+    assert_eq!(server.auth.suspect(), None);
+    for user in ["1", "2", "3", "4", "5", "6", "7", "8", "9", "10", "11"] {
+        server.check(&Phone { user, ..Phone::new("guess") }.authorization(&nonce));
+    }
+    assert_eq!(server.auth.suspect(), Some((SOURCE, BanReason::ManyUsers)));
+    assert_eq!(server.auth.suspect(), None, "told once");
+}
+
+/// The hash of an unknown user is computed with what stands in for a secret: counted by the work, not by the clock.
+#[test]
+fn an_unknown_user_and_a_wrong_password_take_the_same_time() {
+    let median = |user: &'static str| {
+        let mut server = Server::with(Config {
+            guard: GuardConfig { ignore_after: u32::MAX, failures: u32::MAX, ..GuardConfig::default() },
+            ..Config::default()
+        });
+        let nonce = server.nonce();
+        let guess = Phone { user, algorithm: Algorithm::Sha256, ..Phone::new("guess") }.authorization(&nonce);
+        let text = format!(
+            "REGISTER sip:pbx.example SIP/2.0\r\nVia: SIP/2.0/UDP h;branch=z9hG4bK1\r\nFrom: <sip:100@pbx>;tag=a\r\n\
+             To: <sip:100@pbx>\r\nCall-ID: c\r\nCSeq: 1 REGISTER\r\n{guess}\r\n"
+        );
+        let request = Message::parse_datagram(text.into()).unwrap();
+        let secret = Ha1::new("100", REALM, "secret");
+        let lookup = |user: &str| (user == "100").then_some(secret);
+        let mut times: Vec<_> = (0..2000)
+            .map(|_| {
+                let before = stdx::testing::start();
+                server.auth.check(&request, REALM, &lookup, SOURCE, server.now);
+                stdx::testing::start() - before
+            })
+            .collect();
+        times.sort();
+        times[times.len() / 2].as_nanos() as f64
+    };
+    let ratio = median("100") / median("999");
+    assert!((0.7..1.4).contains(&ratio), "{ratio}");
 }

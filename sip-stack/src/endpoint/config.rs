@@ -117,6 +117,10 @@ pub struct Stats {
     pub refused: u64,
     /// Requests refused with 503 because a limit was reached.
     pub overloaded: u64,
+    /// Of those, new calls turned away because the owner asked for it ([`super::Endpoint::shed`]).
+    pub shed: u64,
+    /// INVITEs of ours that were not sent because their receiver asked for fewer (RFC 7339).
+    pub held_back: u64,
     /// Transactions of ours that nobody answered (timers B and F).
     pub timeouts: u64,
     /// Responses of ours that nobody acknowledged (timer H and its 2xx sibling).

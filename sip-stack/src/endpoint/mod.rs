@@ -17,6 +17,7 @@ mod flow;
 mod keepalive;
 mod muffler;
 mod offer;
+mod overload;
 mod receive;
 mod refresh;
 mod reliable;
@@ -82,6 +83,7 @@ pub struct Endpoint {
     /// Whether we say 100rel and timer in Supported, and so do them.
     prack: bool,
     timer: bool,
+    control: overload::Control,
 }
 
 impl Endpoint {
@@ -118,6 +120,7 @@ impl Endpoint {
             no_tcp: NoTcp::default(),
             prack,
             timer,
+            control: overload::Control::default(),
         }
     }
 
@@ -159,6 +162,12 @@ impl Endpoint {
     /// When [`handle_timeout`](Self::handle_timeout) wants to be called.
     pub fn poll_timeout(&self) -> Option<Instant> {
         self.timers.next()
+    }
+
+    /// Of a thousand new calls so many are turned away from now on, with 503 and Retry-After and without any memory of them.
+    /// Neighbours that support RFC 7339 are told.
+    pub fn shed(&mut self, share: u16, at: stdx::UnixMillis) {
+        self.control.set_share(share, at);
     }
 
     /// What is alive right now.

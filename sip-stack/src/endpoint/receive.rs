@@ -108,6 +108,13 @@ impl Endpoint {
     /// A request that begins a transaction: RFC 3261 §8.2, in its order.
     fn receive_new(&mut self, received: Received, method: &Method, now: Instant) {
         let request = &received.request;
+        if *method == Method::Invite && received.to_tag.is_none() {
+            let call_id = request.call_id().unwrap_or_default();
+            if self.control.turns_away(self.hasher.hash(&[b"shed", call_id])) {
+                self.stats.shed += 1;
+                return self.refuse_overloaded(&received, now);
+            }
+        }
         if let Err(refused) = self.abilities.check(request) {
             let header = refused.header.map(|(name, value)| (name.as_str().to_owned(), value));
             let also = (refused.status == Status::UNSUPPORTED_MEDIA_TYPE)
@@ -196,6 +203,9 @@ impl Endpoint {
         };
         let class = Class::of(status.code());
         let Some(tx) = self.txs.get(id) else { return };
+        if let Ok(via) = response.via() {
+            self.control.heed(tx.flow.remote, &via, now);
+        }
         let (session, timing) = (tx.session, self.timing(tx.flow));
         self.trace(session, flow, response.as_bytes(), false, false);
         let Some(tx) = self.txs.get_mut(id) else { return };
@@ -273,6 +283,7 @@ impl Endpoint {
     ) {
         let tag = self.reply_tag(received.key);
         let builder = ResponseBuilder::new(&received.request, status).source(received.flow.remote).to_tag(&tag);
+        let builder = builder.overload(self.control.word());
         let builder = builder.header(Name::Server, self.config.server.as_bytes());
         let builder = headers.iter().fold(builder, |builder, (name, value)| builder.named(name, value));
         let data = builder.finish();

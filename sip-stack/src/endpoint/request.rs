@@ -278,6 +278,7 @@ impl Endpoint {
             return None;
         }
         let builder = ResponseBuilder::new(&open.request, status).source(tx.flow.remote).to_tag(&open.tag);
+        let builder = builder.overload(self.control.word());
         let builder = builder.header(Name::Server, self.config.server.as_bytes());
         let builder = headers.iter().fold(builder, |builder, (name, value)| builder.named(name, value));
         let data = match body {

@@ -73,6 +73,10 @@ impl Endpoint {
             self.stats.overloaded += 1;
             return Err(Overloaded);
         }
+        if self.control.holds_back(invite.flow.remote, &mut self.entropy, now) {
+            self.stats.held_back += 1;
+            return Err(Overloaded);
+        }
         let flow = invite.flow;
         let branch = self.branch();
         let credentials = invite.credentials.take();
@@ -119,7 +123,7 @@ impl Endpoint {
         let call_id = invite.call_id.unwrap_or_else(|| self.entropy.token(26));
         let seq = 1 + self.entropy.below(1 << 16) as u32;
         let mut out = MessageBuilder::request(&Method::Invite, &invite.request_uri);
-        out.header(Name::Via, via(&invite.flow, branch));
+        out.header(Name::Via, via(&invite.flow, branch) + super::overload::ANNOUNCED);
         if !invite.headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("Max-Forwards")) {
             out.header(Name::MaxForwards, "70");
         }

@@ -131,13 +131,14 @@ pub struct ResponseBuilder<'a> {
     phrase: Option<&'a str>,
     source: Option<SocketAddr>,
     to_tag: Option<&'a str>,
+    overload: Option<&'a str>,
     headers: Vec<(&'a str, &'a [u8])>,
 }
 
 impl<'a> ResponseBuilder<'a> {
     /// A response to this request.
     pub fn new(request: &'a Message, status: Status) -> Self {
-        Self { request, status, phrase: None, source: None, to_tag: None, headers: Vec::new() }
+        Self { request, status, phrase: None, source: None, to_tag: None, overload: None, headers: Vec::new() }
     }
 
     /// Another phrase than the usual one.
@@ -158,6 +159,13 @@ impl<'a> ResponseBuilder<'a> {
     #[must_use]
     pub fn to_tag(mut self, tag: &'a str) -> Self {
         self.to_tag = Some(tag);
+        self
+    }
+
+    /// What a sender that supports overload control is told in the topmost Via (RFC 7339 §4), beside [`source`](Self::source).
+    #[must_use]
+    pub fn overload(mut self, word: Option<&'a str>) -> Self {
+        self.overload = word;
         self
     }
 
@@ -209,7 +217,7 @@ impl<'a> ResponseBuilder<'a> {
     fn write_vias(&self, out: &mut MessageBuilder) {
         let mut lines = self.request.headers(Name::Via);
         if let (Some(source), Some(line)) = (self.source, lines.next()) {
-            out.header(Name::Via, with_source(line, source));
+            out.header(Name::Via, with_source(line, source, self.overload));
         } else {
             lines = self.request.headers(Name::Via);
         }
@@ -236,15 +244,23 @@ impl<'a> ResponseBuilder<'a> {
 }
 
 /// A Via line whose first value says where its request really came from.
-fn with_source(line: &[u8], source: SocketAddr) -> Vec<u8> {
+fn with_source(line: &[u8], source: SocketAddr, overload: Option<&str>) -> Vec<u8> {
     let first_len = super::scan::find_outside(line, b',');
     let (first, rest) = line.split_at(first_len);
     let mut out = Vec::with_capacity(line.len() + 48);
-    let mut asks_rport = false;
+    let (mut asks_rport, mut knows_overload) = (false, false);
     for (at, part) in super::scan::Split::new(first, b';').enumerate() {
         let name = super::scan::trim(part.split(|&b| b == b'=').next().unwrap_or_default());
         asks_rport |= at > 0 && name.eq_ignore_ascii_case(b"rport");
         if at > 0 && (name.eq_ignore_ascii_case(b"rport") || name.eq_ignore_ascii_case(b"received")) {
+            continue;
+        }
+        if let Some(word) = overload.filter(|_| at > 0 && is_overload(name)) {
+            if !knows_overload {
+                out.push(b';');
+                out.extend_from_slice(word.as_bytes());
+            }
+            knows_overload = true;
             continue;
         }
         if at > 0 {
@@ -262,6 +278,11 @@ fn with_source(line: &[u8], source: SocketAddr) -> Vec<u8> {
     }
     out.extend_from_slice(rest);
     out
+}
+
+/// A parameter of overload control (RFC 7339 §4); `oc` comes first.
+fn is_overload(name: &[u8]) -> bool {
+    name.eq_ignore_ascii_case(b"oc") || name.get(..3).is_some_and(|start| start.eq_ignore_ascii_case(b"oc-"))
 }
 
 /// A number in decimal, without the allocation of a `String`.

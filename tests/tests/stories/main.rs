@@ -6,6 +6,7 @@ mod digits;
 mod draining;
 mod dying;
 mod failing;
+mod guarding;
 mod holding;
 mod leaving;
 mod nat;

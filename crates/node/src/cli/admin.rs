@@ -76,6 +76,9 @@ pub(super) struct ExtensionSettings {
     /// Its number beyond the trunks, which called parties see; "" for none
     #[arg(long)]
     outside_number: Option<String>,
+    /// Networks that it may register and call from, such as 192.0.2.0/24; "" for everywhere
+    #[arg(long, value_delimiter = ',')]
+    allow: Option<Vec<String>>,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -214,6 +217,7 @@ fn extension_body(settings: &ExtensionSettings) -> Map<String, Value> {
         ("max_calls", settings.max_calls.map(Value::from)),
         ("rights", settings.rights.map(|rights| rights.name().into())),
         ("outside_number", settings.outside_number.clone().map(Value::from)),
+        ("allow", settings.allow.clone().map(|list| list.into_iter().filter(|net| !net.is_empty()).collect())),
     ];
     all.into_iter().filter_map(|(key, value)| Some((key.to_owned(), value?))).collect()
 }

@@ -61,6 +61,20 @@ impl Client {
         limited.map_err(|e| self.unreachable(&e))
     }
 
+    /// A GET whose answer is lines, perhaps without an end.
+    pub(crate) fn each_line(&self, path: &str, mut each: impl FnMut(&str)) -> Result<(), Trouble> {
+        use std::io::BufRead as _;
+        let patient = self.agent.get(self.at(path)).config().timeout_global(None).build();
+        let response = patient.header("authorization", self.bearer()).call().map_err(|e| self.unreachable(&e))?;
+        if !response.status().is_success() {
+            return Err(problem(response));
+        }
+        for line in std::io::BufReader::new(response.into_body().into_reader()).lines() {
+            each(&line.map_err(|e| Trouble(format!("the server at {} ended: {e}", self.base)))?);
+        }
+        Ok(())
+    }
+
     pub(crate) fn post(&self, path: &str, body: &Value) -> Result<Value, Trouble> {
         self.read(self.agent.post(self.at(path)).header("authorization", self.bearer()).send_json(body))
     }

@@ -1,7 +1,6 @@
 //! Calls that exist and calls that were: lists, records, ladders.
 
 use super::json::{escape, items, show, text};
-use super::ladder::{TraceLine, ladder};
 use super::table::{moment, table};
 use super::{Client, Shape, Trouble, say};
 use clap::Subcommand;
@@ -191,23 +190,8 @@ pub(crate) fn quality(record: &Value) -> String {
     )
 }
 
-pub(super) fn trace(client: &Client, call: &str, full: bool, json: bool) -> Result<(), Trouble> {
-    let id = find_record(client, call)?;
-    let lines = client.get(&format!("/records/{id}/trace"))?;
-    if json {
-        say(&lines.to_string());
-        return Ok(());
-    }
-    say(&ladder(&trace_lines(lines)?, full));
-    Ok(())
-}
-
-pub(crate) fn trace_lines(lines: Value) -> Result<Vec<TraceLine>, Trouble> {
-    serde_json::from_value(lines).map_err(|e| Trouble(format!("the trace cannot be read: {e}")))
-}
-
 /// The whole id of a record: given whole, by its beginning among the newest 500, or as `last`.
-fn find_record(client: &Client, call: &str) -> Result<String, Trouble> {
+pub(super) fn find_record(client: &Client, call: &str) -> Result<String, Trouble> {
     if call.parse::<model::CallId>().is_ok() {
         return Ok(call.to_owned());
     }

@@ -1,6 +1,7 @@
 //! The command line.
 
 mod admin;
+mod ban;
 mod client;
 mod csv;
 mod history;
@@ -9,11 +10,13 @@ mod ladder;
 mod route;
 mod run;
 mod table;
+mod trace;
 
 pub use ladder::{TraceLine, ladder};
 
-pub(crate) use history::{describe, trace_lines};
+pub(crate) use history::describe;
 pub(crate) use json::escape;
+pub(crate) use trace::trace_lines;
 
 use crate::config::{self, Config};
 use clap::{Args, Parser, Subcommand};
@@ -45,17 +48,8 @@ enum Command {
     },
     /// Let two built-in phones talk for five seconds, and show how it went
     Demo(crate::demo::Options),
-    /// Show the SIP messages of a call as a ladder
-    Trace {
-        /// The call's id, or the beginning of it; "last" is the newest
-        call: String,
-        /// Show whole messages
-        #[arg(long)]
-        full: bool,
-        /// JSON instead of a drawing
-        #[arg(long)]
-        json: bool,
-    },
+    /// Show the SIP messages of a call as a ladder, or those of a number or an address
+    Trace(trace::Trace),
     /// Extensions: numbers with SIP passwords
     Extension {
         #[command(subcommand)]
@@ -75,6 +69,11 @@ enum Command {
     Call {
         #[command(subcommand)]
         action: history::Call,
+    },
+    /// Sources that nobody listens to for a while
+    Ban {
+        #[command(subcommand)]
+        action: ban::Ban,
     },
     /// Records of finished calls
     Cdr {
@@ -109,13 +108,12 @@ fn act(cli: Cli) -> Result<(), Trouble> {
         Command::Run => run::run(load(file.as_deref())?),
         Command::Check { file: named } => check(named.or(file).as_deref()),
         Command::Demo(options) => crate::demo::run(&options, || load(file.as_deref())),
-        Command::Trace { call, full, json } => {
-            history::trace(&Client::connect(&load(file.as_deref())?)?, &call, full, json)
-        }
+        Command::Trace(what) => trace::trace(&Client::connect(&load(file.as_deref())?)?, what),
         Command::Extension { action } => admin::extension(&load(file.as_deref())?, action),
         Command::User { action } => admin::user(&Client::connect(&load(file.as_deref())?)?, action),
         Command::Route { action } => route::route(&load(file.as_deref())?, action),
         Command::Call { action } => history::call(&Client::connect(&load(file.as_deref())?)?, action),
+        Command::Ban { action } => ban::ban(&Client::connect(&load(file.as_deref())?)?, action),
         Command::Cdr { action } => history::cdr(&Client::connect(&load(file.as_deref())?)?, action),
     }
 }
@@ -196,6 +194,8 @@ mod tests {
             "check a.toml",
             "demo --throwaway",
             "trace last --full",
+            "trace --number 1001 --follow",
+            "trace --address 192.0.2.7 --json",
             "extension list --json",
             "extension add 1001 --name Ana --password secret-word --record",
             "extension set 1001 --record false --max-calls 3",
@@ -207,6 +207,10 @@ mod tests {
             "user add ana --role supervisor --password secret-word --extension 1001",
             "user set ana --enabled false",
             "user list",
+            "ban list --json",
+            "ban add 192.0.2.1",
+            "ban remove 2001:db8::1",
+            "extension set 1001 --allow 192.0.2.0/24,10.0.0.1",
             "call list",
             "call hangup 0123",
             "cdr list --limit 5 --caller 1001",

@@ -2,10 +2,15 @@
 //!
 //! Every key has a default, so that no file is needed. `deploy/patchbay.toml` documents each one; a test keeps the two together.
 
+mod capture;
 mod load;
 mod routing;
+mod security;
 mod validate;
 mod words;
+
+pub use capture::{Hep, Trace};
+pub use security::{DigestFor, RateLimits, Security, digest_for};
 
 pub use load::{ConfigError, ENV_PREFIX, Problem, load, parse};
 pub use routing::{Blocked, Dialling, Numbers, RightsRules, Route, Rule, Way};
@@ -53,6 +58,12 @@ pub struct Config {
     pub rights: RightsRules,
     /// With whom nobody speaks.
     pub blocked: Blocked,
+    /// Who is kept out.
+    pub security: Security,
+    /// SIP messages that are kept.
+    pub trace: Trace,
+    /// SIP messages that are shown to a capture server.
+    pub hep: Hep,
     /// Connections to the PSTN or other switches.
     #[serde(rename = "trunk")]
     pub trunks: Vec<Trunk>,
@@ -80,6 +91,9 @@ impl Default for Config {
             numbers: Numbers::default(),
             rights: RightsRules::default(),
             blocked: Blocked::default(),
+            security: Security::default(),
+            trace: Trace::default(),
+            hep: Hep::default(),
             trunks: Vec::new(),
             routes: Vec::new(),
         }
@@ -184,6 +198,8 @@ pub struct Sip {
     /// Digest algorithms that challenges offer, in this order.
     #[serde(deserialize_with = "words::algorithms")]
     pub digest: Vec<Algorithm>,
+    /// What is offered instead to phones of some User-Agents, before what is known of such phones.
+    pub digest_for: Vec<DigestFor>,
 }
 
 impl Default for Sip {
@@ -197,7 +213,8 @@ impl Default for Sip {
             origins: Vec::new(),
             idle: Duration::from_secs(3900),
             advertised: None,
-            digest: vec![Algorithm::Md5],
+            digest: sip_stack::auth::Config::default().algorithms,
+            digest_for: Vec::new(),
         }
     }
 }

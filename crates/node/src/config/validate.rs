@@ -28,6 +28,18 @@ pub(super) fn findings(config: &Config) -> Vec<Finding> {
     }
     listeners(config, &mut say);
     tls(config, &mut say);
+    for (i, entry) in config.sip.digest_for.iter().enumerate() {
+        if entry.digest.is_empty() {
+            let text = "the list is empty, so that no such phone could prove who it is; name \"MD5\" at least";
+            say(&format!("sip.digest_for.{i}.digest"), text.to_owned());
+        }
+    }
+    if config.security.ban_users == 0 || config.security.ban_failures == 0 {
+        say("security", "0 would ban everybody at the first wrong password; write at least 1".to_owned());
+    }
+    if config.security.ban_max < config.security.ban {
+        say("security.ban_max_seconds", "is shorter than ban_seconds; the longest ban cannot be".to_owned());
+    }
     if config.sip.advertised.is_some_and(|ip| ip.is_unspecified()) {
         say("sip.advertised", "must be the address that others reach this host by, not a wildcard".to_owned());
     }

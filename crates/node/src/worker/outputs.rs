@@ -130,6 +130,13 @@ impl<C: Core, K: Keeper> Shell<C, K> {
                         self.told.push(Told::Event(event));
                     }
                 }
+                Output::Passed(passed) => {
+                    if let Some(hep) = &self.parts.hep {
+                        hep.export(passed.clone());
+                    }
+                    // Who watched may have gone.
+                    drop(self.parts.passed.send(passed));
+                }
                 Output::RecordingOpened { recording, path } => {
                     if !self.parts.recorder.open(recording, path) {
                         self.overran(recording);

@@ -5,12 +5,13 @@ use super::inbox::{Ask, Inbox, Order};
 use super::outputs::{Told, Waiting};
 use super::seams::{Core, Keeper};
 use crate::dns::Resolver;
+use crate::hep::Exporter;
 use crate::net::sound::{Bound, Sockets};
 use crate::net::streams::Streams;
 use crate::net::{Action, Listeners, Stock};
 use crate::recorder::Recorder;
 use bytes::Bytes;
-use cell::{Input, RecordingKey};
+use cell::{Input, Passed, RecordingKey};
 use media::engine::{Channel, Packet};
 use model::{Event, Refusal};
 use rustix::buffer::spare_capacity;
@@ -38,8 +39,15 @@ const EVENTS: usize = 512;
 /// Datagrams taken from one signalling socket, messages and wishes from the inbox, before sound gets its turn again.
 const BATCH: usize = 32;
 
+/// Datagrams taken from one signalling socket and looked at in one round. More than are read, so that the system's buffer, where
+/// everybody's stand in one line, is empty while a flood is on.
+const LOOKS: usize = 512;
+
 /// How many packets share one reading of the clock.
 const PACKETS_PER_TIME: usize = 8;
+
+/// A wait shorter than this was none: the round before left something to do.
+const AWAKE: Duration = Duration::from_millis(1);
 
 /// While messages wait for room in another inbox, the next try comes after this.
 const TRY_AGAIN: Duration = Duration::from_millis(1);
@@ -78,6 +86,10 @@ pub struct Parts<C, K> {
     pub events: broadcast::Sender<Event>,
     /// Who asks the domain name system.
     pub resolver: Resolver,
+    /// Who watches messages.
+    pub passed: broadcast::Sender<Passed>,
+    /// The capture server, if there is one.
+    pub hep: Option<Exporter>,
 }
 
 /// What a signalling socket has for us.
@@ -105,6 +117,10 @@ pub struct Shell<C, K> {
     pub(super) closing: BTreeSet<RecordingKey>,
     pub(super) overrun: BTreeSet<RecordingKey>,
     told_ports: Option<Instant>,
+    /// When the last round began to read.
+    looked: Instant,
+    /// The core shows its messages.
+    watching: bool,
 }
 
 impl<C: Core, K: Keeper> Shell<C, K> {
@@ -132,8 +148,11 @@ impl<C: Core, K: Keeper> Shell<C, K> {
             closing: BTreeSet::new(),
             overrun: BTreeSet::new(),
             told_ports: None,
+            looked: Instant::now(),
+            watching: false,
         };
         let now = Instant::now();
+        shell.watch(now);
         // What the core said while it was restored.
         shell.outputs(now);
         shell.ports(now);
@@ -147,9 +166,12 @@ impl<C: Core, K: Keeper> Shell<C, K> {
 
     /// Waits for something to happen, and does it. False: it was ordered to stop.
     pub fn round(&mut self, events: &mut Events) -> io::Result<bool> {
-        self.wait(events)?;
+        let before = self.wait(events)?;
         self.figures.rounds += 1;
         let mut now = Instant::now();
+        // Who found us awake may have waited since the last round looked.
+        let since = if now.saturating_duration_since(before) < AWAKE { self.looked } else { now };
+        self.looked = now;
         let mut called = false;
         let mut signalling = !self.failed_sends.is_empty() || !self.local.is_empty() || !self.undelivered.is_empty();
         for (i, event) in events.0.iter().enumerate() {
@@ -166,8 +188,9 @@ impl<C: Core, K: Keeper> Shell<C, K> {
                 signalling = true;
             }
         }
+        signalling |= self.parts.core.waiting() > 0;
         if signalling {
-            self.signalling(now);
+            self.signalling(since, now);
         }
         let own = self.own_inbox();
         if called {
@@ -183,6 +206,7 @@ impl<C: Core, K: Keeper> Shell<C, K> {
             self.guarded(|core| core.handle_timeout(now));
             signalling = true;
         }
+        self.watch(now);
         self.outputs(now);
         // Ports are taken and given back by signalling and time only.
         if signalling || self.parts.stock.poll_timeout().is_some_and(|at| at <= now) {
@@ -191,13 +215,23 @@ impl<C: Core, K: Keeper> Shell<C, K> {
         Ok(true)
     }
 
+    /// Lets the core show its messages as long as somebody wants to see them.
+    fn watch(&mut self, now: Instant) {
+        let wanted = self.parts.hep.is_some() || self.parts.passed.receiver_count() > 0;
+        if wanted != self.watching {
+            self.watching = wanted;
+            self.input(Input::Watch(wanted), now);
+        }
+    }
+
     /// Sleeps until there is something to do. Gathering sound for half a millisecond, so that one waking serves more packets, was
     /// measured: the timer costs what the wakings save, and every packet is later.
-    fn wait(&self, Events(events): &mut Events) -> io::Result<()> {
-        let timeout = self.until(Instant::now()).map(timespec);
+    fn wait(&self, Events(events): &mut Events) -> io::Result<Instant> {
+        let before = Instant::now();
+        let timeout = self.until(before).map(timespec);
         events.clear();
         match epoll::wait(&self.poll, spare_capacity(events), timeout.as_ref()) {
-            Ok(_) | Err(Errno::INTR) => Ok(()),
+            Ok(_) | Err(Errno::INTR) => Ok(before),
             Err(e) => Err(e.into()),
         }
     }
@@ -209,7 +243,10 @@ impl<C: Core, K: Keeper> Shell<C, K> {
     /// How long nothing needs to happen; `None`: until something arrives.
     fn until(&self, now: Instant) -> Option<Duration> {
         let own = self.own_inbox();
-        let busy = self.parts.inboxes[own].has_more() || !self.failed_sends.is_empty() || !self.local.is_empty();
+        let busy = self.parts.inboxes[own].has_more()
+            || self.parts.core.waiting() > 0
+            || !self.failed_sends.is_empty()
+            || !self.local.is_empty();
         let stuck = (!self.undelivered.is_empty() || !self.closing.is_empty()).then(|| now + TRY_AGAIN);
         let deadlines = [busy.then_some(now), stuck, self.parts.core.poll_timeout(), self.parts.stock.poll_timeout()];
         let wait = deadlines.into_iter().flatten().min()?.saturating_duration_since(now);
@@ -239,7 +276,7 @@ impl<C: Core, K: Keeper> Shell<C, K> {
     }
 
     /// Datagrams and ICMP errors of the sockets that are ready, and what was left from the last round.
-    fn signalling(&mut self, now: Instant) {
+    fn signalling(&mut self, since: Instant, now: Instant) {
         for _ in 0..self.failed_sends.len().min(BATCH) {
             if let Some(flow) = self.failed_sends.pop_front() {
                 self.input(Input::SendFailed { flow }, now);
@@ -250,11 +287,11 @@ impl<C: Core, K: Keeper> Shell<C, K> {
             if !ready.data {
                 continue;
             }
-            for _ in 0..BATCH {
+            for _ in 0..LOOKS {
                 match self.parts.listeners.receive(index) {
                     Ok(Some((flow, data))) => {
                         self.figures.datagrams_in += 1;
-                        self.input(Input::Datagram { flow, data }, now);
+                        self.guarded(|core| core.offer(flow, data, since, now));
                     }
                     Ok(None) => break,
                     Err(e) => {
@@ -269,6 +306,9 @@ impl<C: Core, K: Keeper> Shell<C, K> {
                 self.figures.unsent += 1;
                 self.input(Input::SendFailed { flow }, now);
             }
+        }
+        for _ in 0..self.parts.core.waiting().min(2 * BATCH) {
+            self.guarded(|core| core.work(1, now));
         }
     }
 

@@ -1,8 +1,10 @@
 //! What the loop needs from below: the core it drives, and where things go that must survive. Traits, so that tests can watch the loop.
 
+use bytes::Bytes;
 use cell::{Counts, Input, Output, RecordingKey, Stats};
 use media::engine::{Channel, Forward, Packet, Page};
 use model::{CallId, CallRecord};
+use sip_stack::endpoint::Flow;
 use std::net::SocketAddr;
 use std::time::Instant;
 
@@ -10,6 +12,9 @@ use std::time::Instant;
 #[expect(missing_docs, reason = "the same names as cell::Worker's, documented there")]
 pub trait Core {
     fn handle_input(&mut self, input: Input, now: Instant);
+    fn offer(&mut self, flow: Flow, data: Bytes, since: Instant, now: Instant);
+    fn work(&mut self, limit: usize, now: Instant);
+    fn waiting(&self) -> usize;
     fn handle_packet(
         &mut self,
         number: u16,
@@ -30,6 +35,20 @@ pub trait Core {
 impl Core for cell::Worker {
     fn handle_input(&mut self, input: Input, now: Instant) {
         self.handle_input(input, now);
+    }
+
+    #[inline]
+    fn offer(&mut self, flow: Flow, data: Bytes, since: Instant, now: Instant) {
+        self.offer(flow, data, since, now);
+    }
+
+    fn work(&mut self, limit: usize, now: Instant) {
+        self.work(limit, now);
+    }
+
+    #[inline]
+    fn waiting(&self) -> usize {
+        self.waiting()
     }
 
     #[inline]

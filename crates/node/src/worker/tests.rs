@@ -26,6 +26,7 @@ struct Fake {
     deadline: Option<Instant>,
     timeouts: usize,
     ports: Vec<u16>,
+    offered: VecDeque<(Flow, bytes::Bytes)>,
 }
 
 impl Core for Fake {
@@ -42,6 +43,20 @@ impl Core for Fake {
             _ => {}
         }
         self.inputs.push(input);
+    }
+
+    fn offer(&mut self, flow: Flow, data: bytes::Bytes, _: Instant, _: Instant) {
+        self.offered.push_back((flow, data));
+    }
+
+    fn work(&mut self, limit: usize, now: Instant) {
+        for (flow, data) in self.offered.drain(..limit.min(self.offered.len())).collect::<Vec<_>>() {
+            self.handle_input(Input::Datagram { flow, data }, now);
+        }
+    }
+
+    fn waiting(&self) -> usize {
+        self.offered.len()
     }
 
     fn handle_packet(&mut self, _: u16, _: Channel, _: SocketAddr, packet: &mut Packet, _: Instant) -> Option<Forward> {
@@ -145,6 +160,8 @@ impl Bench {
             recorder,
             events: broadcast::channel(16).0,
             resolver,
+            passed: broadcast::channel(16).0,
+            hep: None,
         };
         let shell = Shell::new(parts).unwrap();
         Self { shell, inboxes, address: resolved.0[0], events: Events::default(), _dir: dir, _runtime: runtime }

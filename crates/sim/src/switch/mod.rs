@@ -53,6 +53,7 @@ pub(crate) struct Switch {
     pub(crate) disk_full: bool,
     extensions: BTreeMap<String, Extension>,
     events: Vec<Event>,
+    passed: Vec<model::Seen>,
     replies: BTreeMap<u64, Vec<Result<Reply, Refusal>>>,
     answers: BTreeMap<u64, Vec<model::Answer>>,
     tickets: u64,
@@ -104,6 +105,7 @@ impl Switch {
             disk_full: false,
             extensions: BTreeMap::new(),
             events: Vec::new(),
+            passed: Vec::new(),
             replies: BTreeMap::new(),
             answers: BTreeMap::new(),
             tickets: 0,
@@ -330,6 +332,7 @@ impl Switch {
                     self.resolving.insert((now + RESOLVING, self.carried), (index, ticket, answers));
                 }
                 Output::TlsPeer { .. } => {}
+                Output::Passed(passed) => self.passed.push(passed.to_seen()),
                 Output::RecordingOpened { recording, path } => {
                     self.paths.insert(recording, path.clone());
                     self.tapes.insert(path, Tape::new(now));

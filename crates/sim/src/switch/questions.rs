@@ -42,6 +42,7 @@ impl World {
             max_calls: setup.max_calls,
             rights: None,
             outside_number: String::new(),
+            allow: Vec::new(),
         });
     }
 
@@ -170,6 +171,51 @@ impl World {
                 _ => Vec::new(),
             })
             .collect()
+    }
+
+    /// The banned sources, as the first worker knows them.
+    pub fn bans(&self) -> Vec<model::Ban> {
+        self.query(&Query::Bans)
+            .into_iter()
+            .map(|answer| match answer {
+                Answer::Bans(bans) => bans,
+                _ => Vec::new(),
+            })
+            .next()
+            .unwrap_or_default()
+    }
+
+    /// The kept SIP messages that fit, of all workers, in order.
+    pub fn seen(&self, filter: &model::SeenFilter) -> Vec<model::Seen> {
+        let answers = self.query(&Query::Seen(filter.clone())).into_iter();
+        let mut seen: Vec<_> = answers
+            .flat_map(|answer| match answer {
+                Answer::Seen(seen) => seen,
+                _ => Vec::new(),
+            })
+            .collect();
+        seen.sort_by_key(|seen: &model::Seen| seen.at);
+        seen
+    }
+
+    /// Every message that passed while somebody watched.
+    pub fn passed(&self) -> Vec<model::Seen> {
+        self.switch(|switch, _| switch.passed.clone())
+    }
+
+    /// Somebody watches messages, or no longer.
+    pub fn watch_messages(&self, on: bool) {
+        self.tell_all(&Input::Watch(on));
+    }
+
+    /// Bans an address, as an API client would.
+    pub fn ban(&self, source: std::net::IpAddr) {
+        self.switch(|switch, now| switch.command_all(&Command::Ban { source }, now));
+    }
+
+    /// Lifts a ban, as an API client would.
+    pub fn unban(&self, source: std::net::IpAddr) {
+        self.switch(|switch, now| switch.command_all(&Command::Unban { source }, now));
     }
 
     fn query(&self, query: &Query) -> Vec<Answer> {

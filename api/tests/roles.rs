@@ -102,7 +102,18 @@ async fn an_agent_sees_and_ends_only_what_its_own_extension_has_a_part_in() {
     assert_eq!(code("GET", format!("{V1}/calls/{others}"), &ana).await, "no_such_call");
     assert_eq!(code("DELETE", format!("{V1}/calls/{others}"), &ana).await, "no_such_call");
     assert_eq!(code("DELETE", format!("{V1}/calls/{own}"), &loner).await, "no_such_call");
+    // Nobody commands a phone that is not its own.
+    for (call, leg, user) in [(others, 0, &ana), (own, 1, &ana), (own, 0, &loner)] {
+        let path = format!("{V1}/calls/{call}/transfer");
+        let got = world.call("POST", &path, user, json!({ "leg": leg, "to": "199" })).await;
+        assert_eq!(got.status, 404);
+    }
     assert!(world.switch.0.lock().unwrap().commands.is_empty());
+    let path = format!("{V1}/calls/{own}/transfer");
+    let got = world.call("POST", &path, &ana, json!({ "leg": 0, "to": "199" })).await;
+    assert_eq!(got.status, 204);
+    let commands = std::mem::take(&mut world.switch.0.lock().unwrap().commands);
+    assert_eq!(commands, [Command::Transfer { call: own, leg: 0, to: "199".into() }]);
     assert_eq!(code("DELETE", format!("{V1}/calls/{own}"), &ana).await, "204 No Content");
     assert_eq!(code("DELETE", format!("{V1}/calls/{others}"), &boss).await, "204 No Content");
     assert_eq!(code("DELETE", format!("{V1}/calls/{others}"), &boss).await, "no_such_call");

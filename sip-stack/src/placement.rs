@@ -107,7 +107,7 @@ pub(crate) fn branch(cell: CellTag, entropy: &mut Entropy) -> String {
 }
 
 /// The cell that made this tag, if it looks like ours.
-fn cell_of_tag(tag: &[u8]) -> Option<CellTag> {
+pub fn cell_of_tag(tag: &[u8]) -> Option<CellTag> {
     let digits = tag.strip_prefix(TAG)?.get(..4)?;
     if tag.len() < 16 || !digits.iter().all(|d| matches!(d, b'0'..=b'9' | b'a'..=b'f')) {
         return None;

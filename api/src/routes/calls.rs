@@ -1,7 +1,7 @@
 //! What is going on now: live calls and registrations.
 
 use crate::caller::{Caller, Scope};
-use crate::extract::{Call, Query};
+use crate::extract::{Body, Call, Query};
 use crate::problem::{Kind, Problem, ProblemBody};
 use crate::state::App;
 use crate::wire::{CallOut, RegistrationOut};
@@ -10,7 +10,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use model::{CallId, Command, LiveCall};
 use serde::Deserialize;
-use utoipa::IntoParams;
+use utoipa::{IntoParams, ToSchema};
 
 /// Which registrations.
 #[derive(Deserialize, IntoParams)]
@@ -89,6 +89,137 @@ pub(super) async fn hang_up(caller: Caller, State(app): State<App>, Call(id): Ca
     }
     app.switch.command(Command::Hangup { call: id }).await?;
     tracing::info!(call = %id, by = caller.0.id, "call hung up by command");
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// A party of a call.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct LegIn {
+    /// Its number within the call, as `legs[].no` of the call; 0 is the caller.
+    leg: u16,
+}
+
+/// A transfer.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct TransferIn {
+    /// The party on whose behalf, by its number within the call; it leaves the call when the new party answers.
+    leg: u16,
+    /// The number to which the other party goes.
+    to: String,
+}
+
+/// Answer
+///
+/// Makes the phone of a leg answer its call. For desk phones that say `Allow-Events: talk`; 409 for others. An agent can do it
+/// for its own phone.
+#[utoipa::path(post, path = "/calls/{id}/answer", tag = "live", request_body = LegIn,
+    params(("id" = String, Path, description = "The call's UUID")),
+    responses(
+        (status = 204, description = "The phone has been told"),
+        (status = 400, body = ProblemBody, content_type = "application/problem+json"),
+        (status = 401, body = ProblemBody, content_type = "application/problem+json"),
+        (status = 404, body = ProblemBody, content_type = "application/problem+json"),
+        (status = 409, body = ProblemBody, content_type = "application/problem+json"),
+        (status = 503, body = ProblemBody, content_type = "application/problem+json"),
+    ))]
+pub(super) async fn answer(
+    caller: Caller,
+    State(app): State<App>,
+    Call(id): Call,
+    Body(LegIn { leg }): Body<LegIn>,
+) -> Result<StatusCode, Problem> {
+    command_leg(&app, &caller, id, leg, Command::Answer { call: id, leg }).await
+}
+
+/// Hold
+///
+/// Makes the phone of a leg put its call on hold. For desk phones that say `Allow-Events: hold`; 409 for others. An agent can do
+/// it for its own phone.
+#[utoipa::path(post, path = "/calls/{id}/hold", tag = "live", request_body = LegIn,
+    params(("id" = String, Path, description = "The call's UUID")),
+    responses(
+        (status = 204, description = "The phone has been told"),
+        (status = 400, body = ProblemBody, content_type = "application/problem+json"),
+        (status = 401, body = ProblemBody, content_type = "application/problem+json"),
+        (status = 404, body = ProblemBody, content_type = "application/problem+json"),
+        (status = 409, body = ProblemBody, content_type = "application/problem+json"),
+        (status = 503, body = ProblemBody, content_type = "application/problem+json"),
+    ))]
+pub(super) async fn hold(
+    caller: Caller,
+    State(app): State<App>,
+    Call(id): Call,
+    Body(LegIn { leg }): Body<LegIn>,
+) -> Result<StatusCode, Problem> {
+    command_leg(&app, &caller, id, leg, Command::Hold { call: id, leg }).await
+}
+
+/// Retrieve
+///
+/// Makes the phone of a leg take its call back from hold. For desk phones that say `Allow-Events: talk`; 409 for others. An agent
+/// can do it for its own phone.
+#[utoipa::path(post, path = "/calls/{id}/retrieve", tag = "live", request_body = LegIn,
+    params(("id" = String, Path, description = "The call's UUID")),
+    responses(
+        (status = 204, description = "The phone has been told"),
+        (status = 400, body = ProblemBody, content_type = "application/problem+json"),
+        (status = 401, body = ProblemBody, content_type = "application/problem+json"),
+        (status = 404, body = ProblemBody, content_type = "application/problem+json"),
+        (status = 409, body = ProblemBody, content_type = "application/problem+json"),
+        (status = 503, body = ProblemBody, content_type = "application/problem+json"),
+    ))]
+pub(super) async fn retrieve(
+    caller: Caller,
+    State(app): State<App>,
+    Call(id): Call,
+    Body(LegIn { leg }): Body<LegIn>,
+) -> Result<StatusCode, Problem> {
+    command_leg(&app, &caller, id, leg, Command::Answer { call: id, leg }).await
+}
+
+/// Transfer
+///
+/// Sends the party that a leg speaks with to another number, with that leg's rights. The leg leaves when the new party answers; if
+/// nobody does, the two speak on. An agent can do it on behalf of its own phone.
+#[utoipa::path(post, path = "/calls/{id}/transfer", tag = "live", request_body = TransferIn,
+    params(("id" = String, Path, description = "The call's UUID")),
+    responses(
+        (status = 204, description = "The new party is being called"),
+        (status = 400, body = ProblemBody, content_type = "application/problem+json"),
+        (status = 401, body = ProblemBody, content_type = "application/problem+json"),
+        (status = 404, body = ProblemBody, content_type = "application/problem+json"),
+        (status = 409, body = ProblemBody, content_type = "application/problem+json"),
+        (status = 503, body = ProblemBody, content_type = "application/problem+json"),
+    ))]
+pub(super) async fn transfer(
+    caller: Caller,
+    State(app): State<App>,
+    Call(id): Call,
+    Body(TransferIn { leg, to }): Body<TransferIn>,
+) -> Result<StatusCode, Problem> {
+    command_leg(&app, &caller, id, leg, Command::Transfer { call: id, leg, to }).await
+}
+
+/// An agent commands its own phone; others command any.
+async fn command_leg(
+    app: &App,
+    caller: &Caller,
+    id: CallId,
+    leg: u16,
+    command: Command,
+) -> Result<StatusCode, Problem> {
+    let scope = caller.scope();
+    if !matches!(scope, Scope::All) {
+        let call = find(app, caller, id).await?;
+        let own = call.legs.iter().filter(|live| live.no == leg).map(|live| live.number.as_str());
+        if !scope.includes(own) {
+            return Err(Kind::NoSuchCall.into());
+        }
+    }
+    app.switch.command(command).await?;
+    tracing::info!(call = %id, leg, by = caller.0.id, "a leg was commanded");
     Ok(StatusCode::NO_CONTENT)
 }
 

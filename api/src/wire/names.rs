@@ -63,7 +63,14 @@ pub(super) fn sides() -> Object {
 }
 
 pub(super) fn leg_states() -> Object {
-    let all = [LegState::Dialing, LegState::Ringing, LegState::Talking, LegState::Announcement, LegState::Ending];
+    let all = [
+        LegState::Dialing,
+        LegState::Ringing,
+        LegState::Talking,
+        LegState::Held,
+        LegState::Announcement,
+        LegState::Ending,
+    ];
     one_of("What the leg is doing", &all)
 }
 

@@ -1,7 +1,7 @@
 //! What is over: call records.
 
 use super::names;
-use model::{CallRecord, Cause, Direction, LegRecord, Outcome, Quality, RecordingFile, Side};
+use model::{CallRecord, Cause, Direction, LegOrigin, LegRecord, Outcome, Quality, RecordingFile, Side};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -91,6 +91,14 @@ pub(crate) struct LegRecordOut {
     codec: String,
     /// How its sound was; `null` if it never had any.
     quality: Option<QualityOut>,
+    /// How it came into the call: `caller`, `dialled`, or an object with one key: `diverted` (by a phone, 302), `transferred`,
+    /// `picked_up`, `replaced`, `from_call` (from another call, in place of who transferred it), whose value names the other leg.
+    #[schema(value_type = Object)]
+    origin: LegOrigin,
+    /// When it began to speak with somebody in this call; `null` if it never did.
+    answered_at: Option<u64>,
+    /// When it was over.
+    ended_at: u64,
 }
 
 /// The sound of one party, as it reached the switch.
@@ -159,9 +167,23 @@ impl From<CallRecord> for RecordOut {
 
 impl From<LegRecord> for LegRecordOut {
     fn from(leg: LegRecord) -> Self {
-        let LegRecord { no, number, remote, user_agent, sip_call_id, outcome, cause, codec, quality } = leg;
+        let LegRecord { no, number, remote, user_agent, sip_call_id, outcome, cause, codec, quality, .. } = leg;
+        let LegRecord { origin, answered_at, ended_at, .. } = leg;
         let (cause, quality) = (cause.into(), quality.map(QualityOut::from));
-        Self { no, number, remote, user_agent, sip_call_id, outcome, cause, codec, quality }
+        Self {
+            no,
+            number,
+            remote,
+            user_agent,
+            sip_call_id,
+            outcome,
+            cause,
+            codec,
+            quality,
+            origin,
+            answered_at,
+            ended_at,
+        }
     }
 }
 

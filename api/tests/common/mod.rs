@@ -282,5 +282,8 @@ fn leg(no: u16, number: &str) -> LegRecord {
         cause: Cause { sip: 200, q850: 16 },
         codec: "PCMA".into(),
         quality: Some(Quality { received: 200, mos: Some(4.4), rtt_ms: None, ..Quality::default() }),
+        origin: model::LegOrigin::Dialled,
+        answered_at: Some(1_000),
+        ended_at: 2_000,
     }
 }

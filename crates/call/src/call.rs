@@ -2,16 +2,18 @@
 
 mod dialling;
 mod ending;
+mod transfer;
 
 use crate::effect::{Effect, Input, Party, PartyKind, Target};
-use dialling::Dialling;
-use ending::weight;
+use dialling::{Dialling, Wait};
 use model::{
-    CallId, CallRecord, Cause, Direction, EventBody, LegId, LegNo, LegState, LiveCall, LiveLeg, Outcome, Side,
+    CallId, CallRecord, Cause, Direction, EventBody, LegId, LegNo, LegOrigin, LegState, LiveCall, LiveLeg, Outcome,
+    Side,
 };
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::time::{Duration, Instant};
 use stdx::{UnixMillis, Wall};
+pub use transfer::Replacing;
 
 /// How calls behave; set by the operator.
 #[derive(Clone, Copy, Debug)]
@@ -26,6 +28,10 @@ pub struct Policy {
     pub ring_limit: Duration,
     /// A call longer than this is ended.
     pub max_duration: Duration,
+    /// Of several phones that send sound before they answer, the caller hears the last that began; else the first.
+    pub latest_early_media: bool,
+    /// A transferred party whose new party does not answer is put through to who transferred it.
+    pub recall: bool,
 }
 
 impl Default for Policy {
@@ -36,6 +42,8 @@ impl Default for Policy {
             locate_limit: Duration::from_secs(2),
             ring_limit: Duration::from_secs(185),
             max_duration: Duration::from_secs(12 * 3600),
+            latest_early_media: false,
+            recall: true,
         }
     }
 }
@@ -55,7 +63,7 @@ pub struct Setup {
     pub policy: Policy,
 }
 
-/// One conversation: the caller, everybody who is tried, and the one who answers.
+/// One conversation: the caller, everybody who is tried, the one who answers, and whoever takes the place of one of them.
 #[derive(Debug)]
 pub struct Call {
     setup: Setup,
@@ -67,7 +75,13 @@ pub struct Call {
     started_at: UnixMillis,
     ringing_at: Option<UnixMillis>,
     answered_at: Option<UnixMillis>,
+    /// When the longest allowed duration is reached.
+    ends_at: Option<Instant>,
     recording: bool,
+    /// Numbers that were located for this call: none is tried twice on a phone's word.
+    visited: BTreeSet<String>,
+    /// How often parties were transferred or replaced.
+    moves: u8,
     deadline: Option<Instant>,
     out: VecDeque<Effect>,
 }
@@ -75,13 +89,13 @@ pub struct Call {
 #[derive(Debug)]
 enum State {
     /// Nothing is known yet about the called party.
-    Locating,
+    Locating(Wait),
     /// Phones are being called.
-    Dialling(Dialling),
-    /// The caller hears why there is no conversation.
-    Announcing { outcome: Outcome, cause: Cause },
-    /// Two parties speak.
-    Talking { with: LegNo },
+    Dialling(Wait, Dialling),
+    /// A party hears why there is no conversation.
+    Announcing { to: LegNo, outcome: Outcome, cause: Cause },
+    /// Two parties speak: `a` on the caller's side, `b` on the called side.
+    Talking { a: LegNo, b: LegNo },
     /// Over; late facts are met with a hang-up where they need one.
     Ended,
 }
@@ -90,9 +104,31 @@ enum State {
 #[derive(Debug)]
 struct Leg {
     number: String,
+    kind: PartyKind,
+    origin: LegOrigin,
+    side: Side,
     /// Its place among the targets; none if nobody called it.
     target: Option<usize>,
+    answered_at: Option<UnixMillis>,
+    ended_at: Option<UnixMillis>,
+    held: bool,
     outcome: Option<(Outcome, Cause)>,
+}
+
+impl Leg {
+    fn new(party: &Party, origin: LegOrigin, side: Side) -> Self {
+        Self {
+            number: party.number.clone(),
+            kind: party.kind.clone(),
+            origin,
+            side,
+            target: None,
+            answered_at: None,
+            ended_at: None,
+            held: false,
+            outcome: None,
+        }
+    }
 }
 
 impl Call {
@@ -103,9 +139,9 @@ impl Call {
             PartyKind::Extension => (Direction::Unknown, None),
             PartyKind::Trunk(name) => (Direction::Inbound, Some(name.clone())),
         };
-        let caller = Leg { number: setup.caller.number.clone(), target: None, outcome: None };
+        let caller = Leg::new(&setup.caller, LegOrigin::Caller, Side::Caller);
         let mut call = Self {
-            state: State::Locating,
+            state: State::Locating(Wait::of(LegId::CALLER)),
             targets: Vec::new(),
             legs: vec![caller],
             direction,
@@ -113,7 +149,10 @@ impl Call {
             started_at,
             ringing_at: None,
             answered_at: None,
+            ends_at: None,
             recording: false,
+            visited: BTreeSet::from([setup.dialled.clone()]),
+            moves: 0,
             deadline: Some(now + setup.policy.locate_limit),
             out: VecDeque::new(),
             setup,
@@ -131,9 +170,11 @@ impl Call {
             Input::Nowhere(outcome) => self.on_nowhere(outcome, now),
             Input::Ringing { leg, early_media } => self.on_ringing(leg, early_media, now),
             Input::Answered { leg } => self.on_answered(leg, now),
+            Input::Redirected { leg, number, cause } => self.on_redirected(leg, number, cause, now),
             Input::Failed { leg, outcome, cause } => self.on_failed(leg, outcome, cause, now),
             Input::HungUp { leg, cause } => self.on_hung_up(leg, cause, now),
             Input::Unconfirmed { leg } => self.on_unconfirmed(leg, now),
+            Input::Held { leg, held } => self.on_held(leg, held),
             Input::Silent { leg } => self.on_silent(leg, now),
             Input::Announced => self.on_announced(now),
             Input::Incompatible => {
@@ -155,8 +196,8 @@ impl Call {
         }
         self.deadline = None;
         match &self.state {
-            State::Locating => self.fail(Outcome::Congestion, Outcome::Congestion.cause(), now),
-            State::Dialling(_) => self.give_up(now),
+            State::Locating(_) => self.fail(Outcome::Congestion, Outcome::Congestion.cause(), now),
+            State::Dialling(..) => self.give_up(now),
             State::Announcing { .. } => self.on_announced(now),
             State::Talking { .. } => {
                 let cause = Cause { sip: 480, q850: 31 };
@@ -186,16 +227,64 @@ impl Call {
         &self.setup.caller
     }
 
-    /// The number of a leg.
-    pub fn number_of(&self, leg: LegNo) -> Option<&str> {
-        self.legs.get(usize::from(leg)).map(|leg| leg.number.as_str())
+    /// What was dialled.
+    pub fn dialled(&self) -> &str {
+        &self.setup.dialled
     }
 
     /// The trunk the call came from; `None` if an extension calls.
     pub fn from_trunk(&self) -> Option<&str> {
-        match &self.setup.caller.kind {
+        self.trunk_of(LegId::CALLER)
+    }
+
+    /// The trunk a leg came or went by; `None` if it is an extension's.
+    pub fn trunk_of(&self, leg: LegNo) -> Option<&str> {
+        match &self.legs.get(usize::from(leg))?.kind {
             PartyKind::Trunk(name) => Some(name),
             PartyKind::Extension => None,
+        }
+    }
+
+    /// A leg's number.
+    pub fn number_of(&self, leg: LegNo) -> Option<&str> {
+        self.legs.get(usize::from(leg)).map(|leg| &leg.number[..])
+    }
+
+    /// Who a leg is.
+    pub fn party_of(&self, leg: LegNo) -> Option<Party> {
+        if leg == LegId::CALLER {
+            return Some(self.setup.caller.clone());
+        }
+        let leg = self.legs.get(usize::from(leg))?;
+        Some(Party { number: leg.number.clone(), name: String::new(), kind: leg.kind.clone() })
+    }
+
+    /// True if a leg has been in conversation.
+    pub fn has_spoken(&self, leg: LegNo) -> bool {
+        self.legs.get(usize::from(leg)).is_some_and(|leg| leg.answered_at.is_some())
+    }
+
+    /// How a leg came into the call.
+    pub fn origin_of(&self, leg: LegNo) -> Option<LegOrigin> {
+        self.legs.get(usize::from(leg)).map(|leg| leg.origin)
+    }
+
+    /// Whom a leg speaks with.
+    pub fn partner_of(&self, leg: LegNo) -> Option<LegNo> {
+        match self.state {
+            State::Talking { a, b } if leg == a => Some(b),
+            State::Talking { a, b } if leg == b => Some(a),
+            _ => None,
+        }
+    }
+
+    /// Who waits while others are called: whose name and number those are shown.
+    pub fn waiting(&self) -> LegNo {
+        match &self.state {
+            State::Locating(wait) | State::Dialling(wait, _) => wait.leg,
+            State::Announcing { to, .. } => *to,
+            State::Talking { a, .. } => *a,
+            State::Ended => LegId::CALLER,
         }
     }
 
@@ -206,13 +295,6 @@ impl Call {
 
     /// The call as those see it who watch.
     pub fn live(&self) -> LiveCall {
-        let state_of = |no: LegNo| match &self.state {
-            State::Locating => LegState::Dialing,
-            State::Dialling(dialling) => Self::dialling_state(dialling, no),
-            State::Announcing { .. } if no == LegId::CALLER => LegState::Announcement,
-            State::Talking { with } if no == LegId::CALLER || no == *with => LegState::Talking,
-            State::Announcing { .. } | State::Talking { .. } | State::Ended => LegState::Ending,
-        };
         LiveCall {
             id: self.setup.id,
             caller: self.setup.caller.number.clone(),
@@ -223,8 +305,21 @@ impl Call {
             recording: self.recording,
             legs: (0..)
                 .zip(&self.legs)
-                .map(|(no, leg)| LiveLeg { no, number: leg.number.clone(), state: state_of(no) })
+                .map(|(no, leg)| LiveLeg { no, number: leg.number.clone(), state: self.leg_state(no) })
                 .collect(),
+        }
+    }
+
+    fn leg_state(&self, no: LegNo) -> LegState {
+        let held = self.legs.get(usize::from(no)).is_some_and(|leg| leg.held);
+        match &self.state {
+            State::Locating(wait) if wait.leg == no => LegState::Dialing,
+            State::Dialling(wait, dialling) => dialling.state_of(no, wait),
+            State::Locating(wait) if wait.is_by(no) => LegState::Talking,
+            State::Announcing { to, .. } if no == *to => LegState::Announcement,
+            State::Talking { a, b } if (no == *a || no == *b) && held => LegState::Held,
+            State::Talking { a, b } if no == *a || no == *b => LegState::Talking,
+            State::Locating(_) | State::Announcing { .. } | State::Talking { .. } | State::Ended => LegState::Ending,
         }
     }
 
@@ -237,63 +332,108 @@ impl Call {
     fn on_hung_up(&mut self, leg: LegNo, cause: Option<Cause>, now: Instant) {
         let normal = cause.unwrap_or(Cause { sip: 200, q850: 16 });
         match &self.state {
-            State::Talking { with } => {
-                let with = *with;
-                if leg != LegId::CALLER && leg != with {
-                    return;
-                }
-                let (side, other) =
-                    if leg == LegId::CALLER { (Side::Caller, with) } else { (Side::Callee, LegId::CALLER) };
-                self.end_leg(leg, Outcome::Answered, normal);
-                self.drop_leg(other, Outcome::Answered, normal);
+            State::Talking { a, b } => {
+                let other = match (leg == *a, leg == *b) {
+                    (true, _) => *b,
+                    (_, true) => *a,
+                    _ => return,
+                };
+                let side = self.side_of(leg);
+                self.end_leg(leg, Outcome::Answered, normal, now);
+                self.drop_leg(other, Outcome::Answered, normal, now);
                 self.finish((Outcome::Answered, normal), side, "", now);
             }
-            State::Announcing { outcome, cause } => {
+            State::Announcing { to, outcome, cause } => {
                 let verdict = (*outcome, *cause);
-                if leg == LegId::CALLER {
-                    self.end_leg(leg, verdict.0, verdict.1);
-                    self.finish(verdict, Side::Caller, "", now);
+                if leg == *to {
+                    self.end_leg(leg, verdict.0, verdict.1, now);
+                    self.finish(verdict, self.side_of(leg), "", now);
                 }
             }
-            State::Locating | State::Dialling(_) if leg == LegId::CALLER => {
-                self.end_leg(leg, Outcome::Cancelled, Outcome::Cancelled.cause());
-                self.drop_pending(Outcome::Cancelled, Outcome::Cancelled.cause());
-                self.finish((Outcome::Cancelled, Outcome::Cancelled.cause()), Side::Caller, "", now);
+            State::Locating(wait) | State::Dialling(wait, _) if leg == wait.leg => {
+                self.on_waiting_left(leg, normal, now);
+            }
+            State::Locating(wait) | State::Dialling(wait, _) if wait.is_by(leg) => {
+                self.on_transferor_left(leg, normal, now);
             }
             // A called phone that says good-bye before it answered refuses the call.
-            State::Dialling(_) => {
+            State::Dialling(..) => {
                 self.on_failed(leg, Outcome::Rejected, cause.unwrap_or(Outcome::Rejected.cause()), now);
             }
-            State::Locating | State::Ended => {}
+            State::Locating(_) | State::Ended => {}
         }
     }
 
+    /// Who waited for somebody to answer has left.
+    fn on_waiting_left(&mut self, leg: LegNo, normal: Cause, now: Instant) {
+        let side = self.side_of(leg);
+        let cancelled = Outcome::Cancelled.cause();
+        let by = self.transferor();
+        let verdict = if self.has_spoken(leg) { (Outcome::Answered, normal) } else { (Outcome::Cancelled, cancelled) };
+        self.end_leg(leg, verdict.0, verdict.1, now);
+        self.drop_pending(Outcome::Cancelled, cancelled, now);
+        if let Some(by) = by {
+            self.out.push_back(Effect::Progress { leg: by, how: crate::Progress::Failed(cancelled) });
+            self.drop_leg(by, Outcome::Answered, normal, now);
+        }
+        self.finish(verdict, side, "", now);
+    }
+
     fn on_unconfirmed(&mut self, leg: LegNo, now: Instant) {
-        if let State::Talking { with } = self.state {
-            let gone = Outcome::SwitchFailure;
-            let cause = Cause { sip: 408, q850: 102 };
-            let other = if leg == LegId::CALLER { with } else { LegId::CALLER };
-            self.end_leg(leg, gone, cause);
-            self.drop_leg(other, Outcome::Answered, cause);
-            self.finish((Outcome::Answered, cause), Side::System, "the phone never confirmed the answer (no ACK)", now);
+        let State::Talking { a, b } = self.state else {
+            // The transferred or the transferring party, a moment after its own answer.
+            return self.on_hung_up(leg, Some(Cause { sip: 408, q850: 102 }), now);
+        };
+        let other = match (leg == a, leg == b) {
+            (true, _) => b,
+            (_, true) => a,
+            _ => return,
+        };
+        let cause = Cause { sip: 408, q850: 102 };
+        self.end_leg(leg, Outcome::SwitchFailure, cause, now);
+        self.drop_leg(other, Outcome::Answered, cause, now);
+        self.finish((Outcome::Answered, cause), Side::System, "the phone never confirmed the answer (no ACK)", now);
+    }
+
+    fn on_held(&mut self, leg: LegNo, held: bool) {
+        let Some(known) = self.legs.get_mut(usize::from(leg)).filter(|leg| leg.outcome.is_none()) else { return };
+        if std::mem::replace(&mut known.held, held) != held {
+            self.tell(EventBody::LegHeld { call: self.setup.id, leg, held });
         }
     }
 
     fn on_silent(&mut self, leg: LegNo, now: Instant) {
-        if let State::Talking { with } = self.state
-            && (leg == LegId::CALLER || leg == with)
+        if let State::Talking { a, b } = self.state
+            && (leg == a || leg == b)
         {
-            let note = if leg == LegId::CALLER { "no sound from the caller" } else { "no sound from the called party" };
+            let note = match self.side_of(leg) {
+                Side::Caller => "no sound from the caller",
+                Side::Callee | Side::System => "no sound from the called party",
+            };
             self.end_all(Outcome::MediaTimeout, Side::System, Outcome::MediaTimeout.cause(), note, now);
         }
     }
 
     fn on_announced(&mut self, now: Instant) {
-        if let State::Announcing { outcome, cause } = self.state {
-            self.end_leg(LegId::CALLER, outcome, cause);
-            self.out.push_back(Effect::Reject(cause));
-            self.finish((outcome, cause), ending::side_of(outcome), "", now);
+        let State::Announcing { to, outcome, cause } = self.state else { return };
+        let side = ending::side_of(outcome);
+        if self.has_spoken(to) {
+            // Who was transferred has had its conversation, whatever became of the next.
+            self.drop_leg(to, Outcome::Answered, cause, now);
+            self.finish(
+                (Outcome::Answered, cause),
+                Side::System,
+                "the party it was transferred to did not answer",
+                now,
+            );
+        } else {
+            self.drop_leg(to, outcome, cause, now);
+            self.finish((outcome, cause), side, "", now);
         }
+    }
+
+    fn side_of(&self, leg: LegNo) -> Side {
+        self.legs.get(usize::from(leg)).map_or(Side::System, |leg| leg.side)
     }
 
     fn tell_started(&mut self) {

@@ -84,6 +84,15 @@ pub enum Input {
         /// Which leg.
         leg: LegNo,
     },
+    /// A called phone says that it is to be called elsewhere (3xx), and the operator lets that happen.
+    Redirected {
+        /// Which leg.
+        leg: LegNo,
+        /// The number to call instead.
+        number: String,
+        /// As the far end said it.
+        cause: Cause,
+    },
     /// A called phone will not answer.
     Failed {
         /// Which leg.
@@ -105,12 +114,19 @@ pub enum Input {
         /// Which leg.
         leg: LegNo,
     },
+    /// A party put the call on hold, or took it back.
+    Held {
+        /// Which leg.
+        leg: LegNo,
+        /// On hold.
+        held: bool,
+    },
     /// No sound and no sign of life came from a party for too long.
     Silent {
         /// Which leg.
         leg: LegNo,
     },
-    /// The announcement to the caller came to its end, or could not be given.
+    /// The announcement came to its end, or could not be given.
     Announced,
     /// The caller and the one who answered cannot understand each other's sound.
     Incompatible,
@@ -137,26 +153,49 @@ pub enum Effect {
         /// Its place among all targets that `Located` gave to this call, through all stages; the first is 0.
         target: usize,
     },
-    /// Let the caller hear that it rings: the far end's own sound if it has some, else a ringback tone. Said again when
-    /// that changes.
+    /// Let the party who waits hear that it rings: the far end's own sound if it has some, else a ringback tone. Said
+    /// again when that changes.
     Ring {
-        /// The leg whose early sound the caller hears.
+        /// Who waits; the caller, unless somebody was transferred.
+        to: LegNo,
+        /// The leg whose early sound it hears.
         early_media: Option<LegNo>,
     },
-    /// Let the caller hear why nobody will answer; `Announced` follows.
-    Announce(Outcome),
-    /// Answer the caller, who from now on speaks with this leg.
-    Answer {
-        /// The called leg.
-        with: LegNo,
+    /// Let the party who waits hear why nobody will answer; `Announced` follows.
+    Announce {
+        /// Who waits.
+        to: LegNo,
+        /// Why.
+        outcome: Outcome,
     },
-    /// Record the caller (left) and this leg (right).
+    /// These two hear each other from now on; whoever of them was not answered yet, is answered.
+    Join {
+        /// On the caller's side.
+        a: LegNo,
+        /// On the called side.
+        b: LegNo,
+    },
+    /// These two no longer hear each other; neither has left.
+    Part {
+        /// One.
+        a: LegNo,
+        /// The other.
+        b: LegNo,
+    },
+    /// Tell a leg that asked for a transfer how it goes.
+    Progress {
+        /// Who asked.
+        leg: LegNo,
+        /// What became of it.
+        how: Progress,
+    },
+    /// Record these two.
     Record {
-        /// The called leg.
-        with: LegNo,
+        /// On the left channel: the caller's side.
+        left: LegNo,
+        /// On the right.
+        right: LegNo,
     },
-    /// Refuse the caller, who was not answered yet.
-    Reject(Cause),
     /// End a leg: cancel it, refuse it or hang it up, as its state demands.
     HangUp {
         /// Which leg.
@@ -170,4 +209,15 @@ pub enum Effect {
     Keep,
     /// It is over. The record lacks only what signalling and sound know.
     Finished(Box<CallRecord>),
+}
+
+/// How a transfer goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Progress {
+    /// The new party rings.
+    Ringing,
+    /// It is done; the leg that asked for it is hung up next.
+    Done,
+    /// It failed for this reason.
+    Failed(Cause),
 }

@@ -4,11 +4,11 @@
 //! them out. Times are arguments, so a test reads like the story of a call:
 //!
 //! ```text
-//! Incoming → Locate → Located → Dial → Ringing → Ring → Answered → Answer, Join, Record → HungUp → HangUp, Finished
+//! Incoming → Locate → Located → Dial → Ringing → Ring → Answered → Join, Record → HungUp → HangUp, Finished
 //! ```
 
 mod call;
 mod effect;
 
-pub use call::{Call, Policy, Setup};
-pub use effect::{Effect, GoOn, Input, Party, PartyKind, Stage, Target};
+pub use call::{Call, Policy, Replacing, Setup};
+pub use effect::{Effect, GoOn, Input, Party, PartyKind, Progress, Stage, Target};

@@ -5,6 +5,7 @@ use crate::conversation::Conversation;
 use crate::directory::Directory;
 use crate::hot;
 use crate::io::{Body, Counts, Envelope, Input, Output, RecordingKey, Stats};
+use crate::remote::Wish;
 use crate::screen::Screen;
 use crate::spending::Spending;
 use crate::tap::Ring;
@@ -14,6 +15,7 @@ use media::engine::{Channel, Engine, Forward, Packet, Page, PortId, RecordingId}
 use model::{Answer, CallId, Command, EventBody, LegNo, Query, Refusal, Registration, Reply};
 use sip_stack::auth::Authenticator;
 use sip_stack::endpoint::{CellTag, Endpoint, Flow, SessionId};
+use sip_stack::message::Method;
 use sip_stack::registrar::Registrar;
 use slotmap::SecondaryMap;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -62,6 +64,8 @@ pub(crate) struct Cell {
     pub(crate) timers: Timers<Timer>,
     /// As home of extensions: in which calls they are.
     pub(crate) occupied: BTreeMap<String, BTreeSet<CallId>>,
+    /// Calls that are being joined with a call of another cell: on whose wish, and by which port.
+    pub(crate) linking: BTreeMap<CallId, (LegNo, PortId, Flow)>,
     /// Facts for calls, in order; a wish of a call may lead to the next fact at once.
     pub(crate) facts: VecDeque<(CallId, call::Input)>,
     /// As home of those who pay for calls.
@@ -84,6 +88,8 @@ impl Cell {
             server: config.server.clone(),
             max_sessions: config.policy.max_sessions,
             tcp: config.locals.tcp(),
+            methods: vec![Method::Options, Method::Register, Method::Refer, Method::Notify, Method::Info],
+            supported: vec!["100rel", "timer", "replaces", "norefersub"],
             ..Default::default()
         };
         let auth = sip_stack::auth::Config {
@@ -116,6 +122,7 @@ impl Cell {
             traced: BTreeMap::new(),
             timers: Timers::default(),
             occupied: BTreeMap::new(),
+            linking: BTreeMap::new(),
             facts: VecDeque::new(),
             spending: Spending::default(),
             ring: Ring::new(config.policy.kept_messages),
@@ -284,6 +291,9 @@ impl Cell {
                 Ok(Reply::Done)
             }
             Command::Hangup { .. } => Err(Refusal::NoSuchCall),
+            Command::Answer { call, leg } => self.tell_phone(call, leg, Wish::Talk, now),
+            Command::Hold { call, leg } => self.tell_phone(call, leg, Wish::Hold, now),
+            Command::Transfer { call, leg, to } => self.transfer_by_command(call, leg, &to, now),
             Command::PutExtension(extension) => {
                 if !extension.enabled {
                     self.unregister(&extension.number, now);

@@ -44,6 +44,8 @@ pub struct Config {
     pub extension_cap: SpendingCap,
     /// What all calls together may spend in a day.
     pub total_cap: SpendingCap,
+    /// What is told of callers, and believed.
+    pub identity: Identity,
     /// How calls behave.
     pub policy: Policy,
     /// What callers hear.
@@ -72,6 +74,7 @@ impl Config {
             black_list: BlackList::default(),
             extension_cap: SpendingCap::default(),
             total_cap: SpendingCap::default(),
+            identity: Identity::default(),
             policy: Policy::default(),
             sounds: Sounds::default(),
         }
@@ -85,6 +88,14 @@ pub struct Policy {
     pub announce: bool,
     /// In which order the phones of an extension are called.
     pub forking: Forking,
+    /// Where called phones may send calls on to (3xx).
+    pub redirect: Redirect,
+    /// Extensions may take a call that rings at another extension, by INVITE with Replaces.
+    pub pick_up: bool,
+    /// Of several phones that send sound before they answer, the caller hears the last that began; else the first.
+    pub latest_early_media: bool,
+    /// A transferred party whose new party does not answer is put through to who transferred it.
+    pub recall: bool,
     /// Calls are recorded whatever extension or route says.
     pub record_all: bool,
     /// A leg from which neither RTP nor RTCP came for this long is given up.
@@ -110,6 +121,10 @@ impl Default for Policy {
         Self {
             announce: true,
             forking: Forking::All,
+            redirect: Redirect::Routes,
+            pick_up: true,
+            latest_early_media: false,
+            recall: true,
             record_all: false,
             media_timeout: Duration::from_secs(60),
             max_duration: Duration::from_secs(12 * 3600),
@@ -131,6 +146,47 @@ pub enum Forking {
     All,
     /// The most preferred first (RFC 3261 §16.6); those of equal preference at once.
     ByPreference,
+}
+
+/// Where called phones may send calls on to (3xx, RFC 3261 §8.1.3.4). Whatever address they name, only its number counts,
+/// and it is called as if they had dialled it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Redirect {
+    /// Nowhere: a redirection is a refusal.
+    Off,
+    /// To our own extensions.
+    Extensions,
+    /// To our own extensions and by the routes that the phone may use itself.
+    #[default]
+    Routes,
+}
+
+/// What is told of callers, and believed.
+#[derive(Clone, Debug)]
+pub struct Identity {
+    /// P-Asserted-Identity or Remote-Party-ID of a trunk names the caller.
+    pub trust_trunks: bool,
+    /// Trunks are told P-Asserted-Identity, also of callers who want to stay private (with `Privacy: id`, RFC 3325 §7).
+    pub tell_trunks: bool,
+    /// Phones are told P-Asserted-Identity, unless the caller wants to stay private.
+    pub tell_phones: bool,
+    /// Diversion of a call that was sent on before it reached us is told on; its numbers only, never its hosts.
+    pub pass_diversion: bool,
+    /// Names of headers that pass from a caller's INVITE to the called phones, `X-*` for all that begin so. Headers that SIP
+    /// itself gives a meaning never pass.
+    pub pass_headers: Vec<String>,
+}
+
+impl Default for Identity {
+    fn default() -> Self {
+        Self {
+            trust_trunks: true,
+            tell_trunks: false,
+            tell_phones: false,
+            pass_diversion: true,
+            pass_headers: Vec::new(),
+        }
+    }
 }
 
 /// What callers hear from the switch itself.

@@ -1,12 +1,14 @@
 //! A call with everything the cell holds for it: sessions, ports, contacts, recording, ladder.
 
+use crate::identity::Caller;
 use crate::io::Contact;
 use crate::outward::{OutLeg, Terms, Waiting};
 use crate::trace::Ladder;
 use call::Call;
 use media::engine::{PortId, RecordingId};
-use model::{CallRecord, Charge, LegNo, Outcome, Quality, RecordingFile};
+use model::{CallId, CallRecord, Charge, LegNo, Outcome, Quality, RecordingFile};
 use sip_stack::endpoint::{Flow, SessionId};
+use sip_stack::message::{Message, Name};
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 use stdx::UnixMillis;
@@ -23,10 +25,6 @@ pub(crate) struct Conversation {
     pub(crate) ladder: Ladder,
     /// Every session the call ever had, for its ladder.
     pub(crate) sessions: Vec<SessionId>,
-    /// The caller has our 200.
-    pub(crate) accepted: bool,
-    /// The caller was given a session description before the answer.
-    pub(crate) early_answer: bool,
     /// Why the caller's offer cannot be used, for the Warning header.
     pub(crate) warning: Option<String>,
     /// What exactly went wrong, for the record only.
@@ -37,6 +35,8 @@ pub(crate) struct Conversation {
     pub(crate) waiting: Option<Waiting>,
     /// It is refused for this before anybody is looked for.
     pub(crate) refuse: Option<Outcome>,
+    /// What the caller's INVITE says of it beyond its number.
+    pub(crate) caller: Caller,
     /// How far the call may still travel (RFC 3261 §16.6 step 3): what the caller allowed, less this hop.
     pub(crate) max_forwards: u8,
     /// Who keeps failing to prove itself waits longer for each refusal.
@@ -88,10 +88,93 @@ pub(crate) struct LegEnd {
     pub(crate) quality: Option<Quality>,
     /// The callee already agreed on sound before its answer (early media); the answer repeats it (RFC 3261 §13.2.1).
     pub(crate) agreed: bool,
+    /// How it was called, if it called us and was not answered yet.
+    pub(crate) asking: Option<Asking>,
+    /// It goes on in another call, by this leg's port.
+    pub(crate) link: Option<Link>,
+    /// It asked for a transfer and is told how that goes.
+    pub(crate) refer: Option<Refer>,
+    /// How often it asked.
+    pub(crate) refers: u32,
+    /// What it said it can do.
+    pub(crate) talents: Talents,
+}
+
+/// A party that called us and waits for its answer.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Asking {
+    /// It was given a session description before the answer.
+    pub(crate) early_answer: bool,
+    /// It called without a session description, so the first offer is ours.
+    pub(crate) late: bool,
+}
+
+/// The other end of a leg that joins two calls of different cells.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Link {
+    /// The call there, which names its cell.
+    pub(crate) call: CallId,
+}
+
+/// A transfer that was asked for by REFER (RFC 3515).
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Refer {
+    /// The `id` of its event; none for the first of a dialog.
+    pub(crate) event: Option<u32>,
+    /// It does not want to be told (RFC 4488).
+    pub(crate) silent: bool,
+}
+
+/// What a phone said it can do.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Talents {
+    /// INFO.
+    pub(crate) info: bool,
+    /// NOTIFY with `Event: talk`.
+    pub(crate) talk: bool,
+    /// NOTIFY with `Event: hold`.
+    pub(crate) hold: bool,
+}
+
+impl Talents {
+    /// Notes what a message of the phone says of them; a message without such headers says nothing.
+    pub(crate) fn note(&mut self, message: &Message) {
+        if message.header(Name::Allow).is_some() {
+            self.info = message.lists(Name::Allow, "INFO");
+        }
+        if let Some(events) = message.header_named("Allow-Events") {
+            let has =
+                |name: &str| events.split(|b| *b == b',').any(|e| e.trim_ascii().eq_ignore_ascii_case(name.as_bytes()));
+            self.talk = has("talk");
+            self.hold = has("hold");
+        }
+    }
+}
+
+impl LegEnd {
+    pub(crate) fn new(flow: Flow) -> Self {
+        Self {
+            session: None,
+            port: None,
+            flow,
+            user_agent: String::new(),
+            sip_call_id: String::new(),
+            codec: String::new(),
+            quality: None,
+            agreed: false,
+            asking: None,
+            link: None,
+            refer: None,
+            refers: 0,
+            talents: Talents::default(),
+        }
+    }
 }
 
 #[derive(Debug)]
 pub(crate) struct Recording {
+    /// Who is on the left channel, and who on the right.
+    pub(crate) of: [LegNo; 2],
     pub(crate) id: RecordingId,
     pub(crate) path: String,
     pub(crate) note: String,
@@ -109,12 +192,11 @@ impl Conversation {
             recording: None,
             ladder: Ladder::default(),
             sessions: Vec::new(),
-            accepted: false,
-            early_answer: false,
             warning: None,
             note: None,
             out: BTreeMap::new(),
             waiting: None,
+            caller: Caller::default(),
             max_forwards: 70,
             refuse: None,
             reject_after: Duration::ZERO,

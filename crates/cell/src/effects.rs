@@ -1,18 +1,18 @@
 //! How the wishes of a call are carried out.
 
 use crate::cell::{Cell, Timer};
-use crate::config::Forking;
-use crate::conversation::{CallerId, LegEnd, Recording, Way};
+use crate::config::{Forking, Redirect};
+use crate::conversation::{CallerId, Conversation, LegEnd, Link, Recording, Way};
 use crate::hot;
 use crate::io::{Body, Contact, Output, RecordingKey};
-use crate::outward::{OutLeg, identity};
+use crate::outward::OutLeg;
 use crate::signalling::reason_value;
 use call::{Effect, GoOn, Input, Party, PartyKind, Stage, Target};
-use media::engine::{Answer, Sound};
+use media::engine::{Answer, PortId, Sound};
 use media::tones::Tone;
 use model::{CallId, CallRecord, Cause, EventBody, LegId, LegNo, Outcome};
 use route::Decision;
-use sip_stack::endpoint::{Flow, Invite};
+use sip_stack::endpoint::{Flow, Headers, Invite};
 use sip_stack::message::{NameAddr, Status, Uri};
 use std::time::{Duration, Instant};
 use stdx::never;
@@ -28,15 +28,18 @@ impl Cell {
             match effect {
                 Effect::Locate { number, by } => self.find(id, &number, by, now),
                 Effect::Dial { leg, target } => self.dial(id, leg, target, now),
-                Effect::Ring { early_media } => self.ring(id, early_media, now),
-                Effect::Announce(outcome) => self.announce(id, outcome, now),
-                Effect::Answer { with } => self.answer(id, with, now),
-                Effect::Record { with } => self.record(id, with, now),
-                Effect::Reject(cause) => self.reject(id, cause, now),
+                Effect::Ring { to, early_media } => self.ring(id, to, early_media, now),
+                Effect::Announce { to, outcome } => self.announce(id, to, outcome, now),
+                Effect::Join { a, b } => self.join(id, a, b, now),
+                Effect::Part { a, b } => self.part(id, a, b, now),
+                Effect::Progress { leg, how } => self.notify_progress(id, leg, how, now),
+                Effect::Record { left, right } => self.record(id, left, right, now),
                 Effect::HangUp { leg, cause } => self.hang_up_leg(id, leg, cause, now),
                 Effect::Tell(event) => {
                     match event {
-                        EventBody::CallAnswered { call, leg } => self.charge_from(LegId { call, no: leg }, now),
+                        EventBody::CallAnswered { call, leg } | EventBody::TransferDone { call, leg, .. } => {
+                            self.charge_from(LegId { call, no: leg }, now)
+                        }
                         EventBody::LegEnded { call, leg, .. } => self.charge_until(LegId { call, no: leg }, now),
                         _ => {}
                     }
@@ -53,12 +56,16 @@ impl Cell {
     }
 
     fn find(&mut self, id: CallId, number: &str, by: LegNo, now: Instant) {
+        let may_divert = by == LegId::CALLER || self.may_divert(id, by);
         let Some(conversation) = self.conversations.get_mut(&id) else { return };
         if let Some(outcome) = conversation.refuse {
             return self.facts.push_back((id, Input::Nowhere(outcome)));
         }
         match self.decide(id, number, by, now) {
             Some(Decision::Extension { number, record }) => self.locate_extension(id, number, record, now),
+            Some(Decision::Trunks { .. }) if !may_divert => {
+                self.facts.push_back((id, Input::Nowhere(Outcome::Forbidden)));
+            }
             Some(decision @ Decision::Trunks { .. }) => self.go_out(id, by, decision, now),
             Some(Decision::Refused { outcome, note }) => {
                 if let Some(conversation) = self.conversations.get_mut(&id).filter(|_| !note.is_empty()) {
@@ -109,44 +116,32 @@ impl Cell {
     }
 
     fn try_dial(&mut self, id: CallId, leg: LegNo, target: usize, now: Instant) -> Result<(), Outcome> {
-        let route = self.route_of(id, target)?;
-        let flow = route.flow;
+        let Route { request_uri, flow, caller, user_agent, out } = self.route_of(id, target)?;
+        let (from, headers) = self.headers_for(id, leg, &caller, out.as_ref(), flow).ok_or(Outcome::SwitchFailure)?;
         let conversation = self.conversations.get_mut(&id).ok_or(Outcome::SwitchFailure)?;
         let port = self.media.open(flow.local.ip(), now).map_err(|_| {
             warn!("no media port is free: raise [media] ports, or take fewer calls");
             Outcome::Congestion
         })?;
         self.media.hint_source(port, flow.remote.ip());
-        let Route { request_uri, caller, out, .. } = route;
         self.media.allow(port, out.as_ref().map_or(&[], |out| out.terms.codecs.as_slice()));
-        let body = self.media.make_offer(port, conversation.port(LegId::CALLER), now);
+        let waiting = conversation.call.waiting();
+        let body = self.media.make_offer(port, conversation.port(waiting), now);
         if body.is_empty() {
             // The trunk may be offered nothing of what the caller speaks.
             self.media.close(port, now);
             return Err(Outcome::Incompatible);
         }
-        let from_user = out.as_ref().and_then(|out| self.directory.account(out)).unwrap_or(&caller.number);
-        let from = address(from_user, flow.local).ok_or(Outcome::SwitchFailure)?.with_display(caller.name.as_bytes());
-        let mut headers = vec![("Max-Forwards".to_owned(), conversation.max_forwards.to_string().into_bytes())];
-        if let Some(out) = out {
-            headers.extend(identity(&caller, &out.terms.headers, &host(flow.local), flow.local.port()));
-            conversation.out.insert(leg, out);
-        }
+        conversation.out.extend(out.map(|out| (leg, out)));
         let to = NameAddr::new(request_uri.without_headers());
         let mut invite = Invite::new(flow, request_uri, from, to);
-        invite.contact_user = caller.number;
+        invite.contact_user = if conversation.caller.private { String::new() } else { caller.number };
         invite.headers = headers;
+        invite.headers.push(("Max-Forwards".to_owned(), conversation.max_forwards.to_string().into_bytes()));
         invite.body = body;
-        let end = LegEnd {
-            session: None,
-            port: Some(port),
-            flow,
-            user_agent: route.user_agent,
-            sip_call_id: String::new(),
-            codec: String::new(),
-            quality: None,
-            agreed: false,
-        };
+        let mut end = LegEnd::new(flow);
+        end.port = Some(port);
+        end.user_agent = user_agent;
         self.ports.insert(port, (id, leg));
         conversation.legs.insert(leg, end);
         let session = self.sip.invite(invite, now).map_err(|_| Outcome::Congestion)?;
@@ -162,15 +157,37 @@ impl Cell {
         Ok(())
     }
 
+    /// From, and the headers that travel with the call, for the INVITE to a leg.
+    fn headers_for(
+        &self,
+        id: CallId,
+        leg: LegNo,
+        caller: &CallerId,
+        out: Option<&OutLeg>,
+        flow: Flow,
+    ) -> Option<(NameAddr, Headers)> {
+        let conversation = self.conversations.get(&id)?;
+        let (from, mut headers) = self.identity_headers(conversation, caller, out, flow)?;
+        headers.extend(self.travelling_headers(conversation, leg, flow));
+        Some((from, headers))
+    }
+
+    /// May a number beyond a trunk be called on this leg's wish? A phone that is called sends calls on only if the operator
+    /// lets it; a party in conversation transfers by its own rights.
+    fn may_divert(&self, id: CallId, by: LegNo) -> bool {
+        let transfers = self.conversations.get(&id).is_some_and(|c| c.call.has_spoken(by));
+        transfers || self.config.policy.redirect == Redirect::Routes
+    }
+
     /// Where an INVITE to a target goes, and whom it names.
     fn route_of(&self, id: CallId, target: usize) -> Result<Route, Outcome> {
         let conversation = self.conversations.get(&id).ok_or(Outcome::SwitchFailure)?;
         match conversation.contacts.get(target).ok_or(Outcome::SwitchFailure)? {
             Way::Contact(contact) => {
                 let request_uri = Uri::from_slice(&contact.uri).map_err(|_| Outcome::Unreachable)?;
-                let caller = conversation.call.caller();
-                let caller = CallerId { number: caller.number.clone(), name: caller.name.clone() };
-                Ok(Route { request_uri, flow: contact.flow, caller, user_agent: contact.user_agent.clone(), out: None })
+                let caller = shown(conversation);
+                let (flow, user_agent) = (contact.flow, contact.user_agent.clone());
+                Ok(Route { request_uri, flow, caller, user_agent, out: None })
             }
             Way::Trunk { trunk, number, caller, terms } => {
                 let flow = self.directory.trunk_flow(trunk).ok_or(Outcome::Unreachable)?;
@@ -182,19 +199,33 @@ impl Cell {
         }
     }
 
-    fn ring(&mut self, id: CallId, early_media: Option<LegNo>, now: Instant) {
+    fn ring(&mut self, id: CallId, to: LegNo, early_media: Option<LegNo>, now: Instant) {
         let Some(conversation) = self.conversations.get_mut(&id) else { return };
-        let (Some(session), Some(port)) = (conversation.session(LegId::CALLER), conversation.port(LegId::CALLER))
-        else {
+        let Some(port) = conversation.port(to) else { return };
+        let early = early_media.and_then(|leg| conversation.port(leg));
+        let Some(end) = conversation.legs.get_mut(&to) else { return };
+        let Some(asking) = &mut end.asking else {
+            // Who was transferred is in conversation already: only what it hears changes.
+            match early {
+                Some(other) => {
+                    self.media.stop(port);
+                    self.media.bridge(port, other, now);
+                }
+                None => {
+                    self.media.unbridge(port, now);
+                    self.media.play(port, Sound::Tone(Tone::Ringback), true, now);
+                }
+            }
             return;
         };
-        let (status, body) = match early_media.and_then(|leg| conversation.port(leg)) {
+        let (status, body) = match early {
             Some(other) => {
                 self.media.stop(port);
                 self.media.bridge(port, other, now);
                 (Status(183), self.media.make_answer(port, Answer::Joined(other), now))
             }
             None => {
+                self.media.unbridge(port, now);
                 let body = self.media.make_answer(port, Answer::Early, now);
                 if body.is_some() {
                     self.media.play(port, Sound::Tone(Tone::Ringback), true, now);
@@ -202,26 +233,32 @@ impl Cell {
                 (Status(180), body)
             }
         };
-        conversation.early_answer |= body.is_some();
-        self.sip.provisional(session, status, body, now);
+        asking.early_answer |= body.is_some();
+        if let Some(session) = end.session {
+            self.sip.provisional(session, status, body, now);
+        }
     }
 
-    /// Lets the caller hear why nobody will answer: a voice where there is one for it, else a tone.
-    fn announce(&mut self, id: CallId, outcome: Outcome, now: Instant) {
-        if !self.try_announce(id, outcome, now) {
+    /// Lets a party hear why nobody will answer: a voice where there is one for it, else a tone.
+    fn announce(&mut self, id: CallId, to: LegNo, outcome: Outcome, now: Instant) {
+        if !self.try_announce(id, to, outcome, now) {
             self.facts.push_back((id, Input::Announced));
         }
     }
 
-    fn try_announce(&mut self, id: CallId, outcome: Outcome, now: Instant) -> bool {
+    fn try_announce(&mut self, id: CallId, to: LegNo, outcome: Outcome, now: Instant) -> bool {
         let Some(conversation) = self.conversations.get_mut(&id).filter(|c| c.refuse.is_none()) else { return false };
-        let (Some(session), Some(port)) = (conversation.session(LegId::CALLER), conversation.port(LegId::CALLER))
-        else {
-            return false;
-        };
+        let Some(end) = conversation.legs.get_mut(&to) else { return false };
+        let Some(port) = end.port else { return false };
         self.media.unbridge(port, now);
         self.media.stop(port);
-        let Some(body) = self.media.make_answer(port, Answer::Early, now) else { return false };
+        let body = match end.asking {
+            Some(_) => match self.media.make_answer(port, Answer::Early, now) {
+                Some(body) => Some(body),
+                None => return false,
+            },
+            None => None,
+        };
         let prompt = self.config.sounds.prompts.get(&outcome);
         let (sound, repeat) = match (outcome, prompt) {
             // Everybody knows the busy tone; a voice would only hold the caller up.
@@ -235,37 +272,91 @@ impl Cell {
         if repeat {
             self.timers.set(Timer::Announced(id), now + REASON_TONE);
         }
-        if !std::mem::replace(&mut conversation.early_answer, true) {
-            self.sip.provisional(session, Status(183), Some(body), now);
+        if let (Some(asking), Some(session)) = (&mut end.asking, end.session)
+            && !std::mem::replace(&mut asking.early_answer, true)
+        {
+            self.sip.provisional(session, Status(183), body, now);
         }
         true
     }
 
-    fn answer(&mut self, id: CallId, with: LegNo, now: Instant) {
+    /// Two parties hear each other; whoever of them waits for an answer gets it.
+    fn join(&mut self, id: CallId, a: LegNo, b: LegNo, now: Instant) {
         let Some(conversation) = self.conversations.get_mut(&id) else { return };
         conversation.joined_at = Some(now);
-        let ends = (conversation.session(LegId::CALLER), conversation.port(LegId::CALLER), conversation.port(with));
-        let (Some(session), Some(caller), Some(callee)) = ends else { return };
-        self.media.stop(caller);
-        self.media.bridge(caller, callee, now);
-        if let Some(body) = self.media.make_answer(caller, Answer::Joined(callee), now) {
-            conversation.accepted = true;
+        let (Some(one), Some(other)) = (conversation.port(a), conversation.port(b)) else { return };
+        self.media.stop(one);
+        self.media.stop(other);
+        self.media.bridge(one, other, now);
+        // Who picks up a call of somebody that was told nothing yet, speaks what the switch can play.
+        for (leg, port, with) in [(b, other, one), (a, one, other)] {
+            if !self.answer_leg(id, leg, port, with, leg == b, now) {
+                info!(call = %id, "the parties share no codec");
+                return self.facts.push_back((id, Input::Incompatible));
+            }
+        }
+        self.follow_with_recording(id, [a, b], now);
+    }
+
+    /// Gives a leg its answer, if it waits for one; false if it cannot be given.
+    fn answer_leg(&mut self, id: CallId, leg: LegNo, port: PortId, with: PortId, alone: bool, now: Instant) -> bool {
+        let end = self.conversations.get_mut(&id).and_then(|c| c.legs.get_mut(&leg));
+        let Some(end) = end.filter(|end| end.asking.is_some()) else { return true };
+        let late = end.asking.is_some_and(|asking| asking.late);
+        let body = match late {
+            // Who called without an offer gets ours, and answers it with its ACK (RFC 3261 §13.2.1).
+            true => Some(self.media.make_offer(port, Some(with), now)),
+            false => self.media.make_answer(port, Answer::Joined(with), now),
+        };
+        let body = body.or_else(|| if alone { self.media.make_answer(port, Answer::Early, now) } else { None });
+        let Some(body) = body else { return false };
+        end.asking = None;
+        if let Some(session) = end.session {
             self.sip.accept(session, body, now);
-            info!(call = %id, "call answered");
-        } else {
-            info!(call = %id, "the parties share no codec");
-            conversation.warning = Some("the parties share no codec".to_owned());
-            self.facts.push_back((id, Input::Incompatible));
+            info!(call = %id, leg, "call answered");
+        }
+        true
+    }
+
+    /// Two parties no longer hear each other.
+    fn part(&mut self, id: CallId, a: LegNo, b: LegNo, now: Instant) {
+        let Some(conversation) = self.conversations.get(&id) else { return };
+        for port in [conversation.port(a), conversation.port(b)].into_iter().flatten() {
+            self.media.unbridge(port, now);
         }
     }
 
-    fn record(&mut self, id: CallId, with: LegNo, now: Instant) {
+    /// A recording goes on with whoever took the place of a party.
+    fn follow_with_recording(&mut self, id: CallId, legs: [LegNo; 2], now: Instant) {
         let Some(conversation) = self.conversations.get_mut(&id) else { return };
-        let (Some(caller), Some(callee)) = (conversation.port(LegId::CALLER), conversation.port(with)) else { return };
+        let Some(recording) = conversation.recording.as_mut().filter(|recording| recording.running) else { return };
+        let old = std::mem::replace(&mut recording.of, legs);
+        let mut gone = Vec::new();
+        for (old, new) in old.into_iter().zip(legs).filter(|(old, new)| old != new) {
+            let (Some(from), Some(to)) = (conversation.port(old), conversation.port(new)) else { continue };
+            self.media.pass_recording(from, to, now);
+            if conversation.session(old).is_none() {
+                gone.push(old);
+            }
+        }
+        for leg in gone {
+            self.close_port(id, leg, now);
+        }
+    }
+
+    fn record(&mut self, id: CallId, left: LegNo, right: LegNo, now: Instant) {
+        let Some(conversation) = self.conversations.get_mut(&id) else { return };
+        let (Some(caller), Some(callee)) = (conversation.port(left), conversation.port(right)) else { return };
         let recording = self.media.record(caller, callee, now);
         let path = recording_path(id, self.config.wall.at(now));
-        conversation.recording =
-            Some(Recording { id: recording, path: path.clone(), note: String::new(), running: true, frames: 0 });
+        conversation.recording = Some(Recording {
+            id: recording,
+            of: [left, right],
+            path: path.clone(),
+            note: String::new(),
+            running: true,
+            frames: 0,
+        });
         self.recordings.insert(recording, id);
         self.out.push_back(Output::RecordingOpened { recording: self.recording_key(recording), path });
         self.keep(id, now);
@@ -275,7 +366,7 @@ impl Cell {
         RecordingKey { cell: self.config.cell, id }
     }
 
-    fn reject(&mut self, id: CallId, cause: Cause, now: Instant) {
+    fn reject(&mut self, id: CallId, leg: LegNo, cause: Cause, now: Instant) {
         let Some(conversation) = self.conversations.get_mut(&id) else { return };
         let delay = conversation.reject_after;
         let mut headers = vec![("Reason".to_owned(), reason_value(cause))];
@@ -285,27 +376,31 @@ impl Cell {
         if cause.sip == 503 {
             headers.push(("Retry-After".to_owned(), b"5".to_vec()));
         }
-        let Some(session) = conversation.legs.get_mut(&LegId::CALLER).and_then(|end| end.session.take()) else {
-            return;
-        };
+        let Some(session) = conversation.legs.get_mut(&leg).and_then(|end| end.session.take()) else { return };
         self.sessions.remove(session);
-        self.sip.reject_after(session, Status(cause.sip.clamp(400, 699)), headers, delay, now);
+        // Who is let go unanswered because the call goes on elsewhere.
+        let status = if cause.sip < 300 { 487 } else { cause.sip.clamp(400, 699) };
+        self.sip.reject_after(session, Status(status), headers, delay, now);
     }
 
     /// Ends a leg's signalling. Its port stays until the call is over if it may be in a recording.
     pub(crate) fn hang_up_leg(&mut self, id: CallId, leg: LegNo, cause: Cause, now: Instant) {
         let Some(conversation) = self.conversations.get_mut(&id) else { return };
-        if leg == LegId::CALLER && !conversation.accepted {
-            return self.reject(id, cause, now);
-        }
-        let recorded = conversation.recording.is_some();
+        let recorded = conversation.recording.as_ref().is_some_and(|r| r.running && r.of.contains(&leg));
         let Some(end) = conversation.legs.get_mut(&leg) else { return };
+        if end.asking.is_some() {
+            return self.reject(id, leg, cause, now);
+        }
         if let Some(session) = end.session.take() {
             self.sessions.remove(session);
             self.sip.hangup(session, Some(reason_of(cause)), now);
         }
+        let link = end.link.take();
         if !recorded {
             self.close_port(id, leg, now);
+        }
+        if let Some(Link { call }) = link {
+            self.send_to_call(call, Body::LinkEnded { call, from: id, cause }, now);
         }
     }
 
@@ -384,12 +479,23 @@ fn stages(contacts: &[Contact], target: &Target, ring: Duration, forking: Forkin
 }
 
 /// `<sip:number@our-address>` for a From header.
-fn address(number: &str, local: std::net::SocketAddr) -> Option<NameAddr> {
+pub(crate) fn address(number: &str, local: std::net::SocketAddr) -> Option<NameAddr> {
     let user = if number.is_empty() { "anonymous" } else { number };
     Uri::sip(Some(user), &host(local), Some(local.port())).ok().map(NameAddr::new)
 }
 
-fn host(address: std::net::SocketAddr) -> String {
+/// Who calls, as those are shown it who are called: who waits for them.
+fn shown(conversation: &Conversation) -> CallerId {
+    let caller = conversation.call.caller();
+    match conversation.call.waiting() {
+        LegId::CALLER => CallerId { number: caller.number.clone(), name: caller.name.clone() },
+        leg => {
+            CallerId { number: conversation.call.number_of(leg).unwrap_or_default().to_owned(), name: String::new() }
+        }
+    }
+}
+
+pub(crate) fn host(address: std::net::SocketAddr) -> String {
     match address.ip() {
         std::net::IpAddr::V4(ip) => ip.to_string(),
         std::net::IpAddr::V6(ip) => format!("[{ip}]"),

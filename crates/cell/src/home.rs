@@ -33,6 +33,9 @@ impl Cell {
             }
             Body::Banned(ban) => self.screen.bans.put(ban, now),
             Body::Vouched { remote, until } => self.screen.vouch(remote, until, now),
+            Body::JoinCall(request) => self.on_join_call(envelope.from, &request, now),
+            Body::CallJoined { call, result } => self.on_call_joined(call, result.map(|joined| *joined), now),
+            Body::LinkEnded { call, from, cause } => self.on_link_ended(call, from, cause),
             Body::Located { call, found } => self.on_located(call, found, now),
             Body::MaySpend { call, whose, price } => {
                 let room = self.may_spend(&whose, price, now);
@@ -75,7 +78,7 @@ impl Cell {
             return Err(Outcome::Unreachable);
         }
         let calls = self.occupied.entry(number.to_owned()).or_default();
-        if calls.len() >= usize::from(extension.max_calls) {
+        if !calls.contains(&call) && calls.len() >= usize::from(extension.max_calls) {
             return Err(Outcome::Busy);
         }
         calls.insert(call);

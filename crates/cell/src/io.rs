@@ -1,8 +1,10 @@
 //! What goes into a worker and what comes out of it.
 
+use crate::refer::DialogName;
 use bytes::Bytes;
+use call::Party;
 use media::engine::{Channel, Datagram, Page, RecordingId};
-use model::{Answer, CallId, CallRecord, Command, Event, LegId, Outcome, Price, Query, Refusal, Reply};
+use model::{Answer, CallId, CallRecord, Cause, Command, Event, LegId, Outcome, Price, Query, Refusal, Reply};
 use sip_stack::endpoint::Flow;
 use sip_stack::locate::{Failure, Question, Record};
 use std::net::SocketAddr;
@@ -294,6 +296,24 @@ pub enum Body {
         /// The leg that costs.
         leg: LegId,
     },
+    /// You own this dialog: its phone sends the party of my call into yours, in its place.
+    JoinCall(Box<JoinRequest>),
+    /// The answer to `JoinCall`: your call, whom it brings, and a session description; `None` if there is no such dialog.
+    CallJoined {
+        /// Of `JoinCall`.
+        call: CallId,
+        /// What came of it.
+        result: Option<Box<(CallId, Party, Bytes)>>,
+    },
+    /// A call that was joined with yours has parted from it.
+    LinkEnded {
+        /// Your call.
+        call: CallId,
+        /// Mine.
+        from: CallId,
+        /// Why.
+        cause: Cause,
+    },
     /// This call no longer counts against the extension's limit.
     Vacate {
         /// The call.
@@ -301,6 +321,21 @@ pub enum Body {
         /// The extension.
         number: String,
     },
+}
+
+/// A call whose party shall go on in a call of another cell.
+#[derive(Clone, Debug)]
+pub struct JoinRequest {
+    /// The call.
+    pub call: CallId,
+    /// The dialog in whose place it comes.
+    pub dialog: DialogName,
+    /// Whose dialog that has to be.
+    pub by: Party,
+    /// Who comes.
+    pub party: Party,
+    /// A session description for the sound between the two cells.
+    pub offer: Bytes,
 }
 
 /// Where a phone can be reached.

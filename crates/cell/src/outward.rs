@@ -83,9 +83,9 @@ impl Cell {
                 }
             });
         }
-        Some(match conversation.out.get(&by) {
-            Some(out) => Asker::Trunk {
-                name: out.trunk.clone(),
+        Some(match conversation.call.trunk_of(by) {
+            Some(trunk) => Asker::Trunk {
+                name: trunk.to_owned(),
                 address: conversation.legs.get(&by)?.flow.remote.ip(),
                 caller: conversation.call.caller().number.clone(),
             },

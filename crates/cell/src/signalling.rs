@@ -2,7 +2,8 @@
 
 use crate::authorize::{Admission, number_of};
 use crate::cell::Cell;
-use crate::conversation::{Conversation, LegEnd};
+use crate::conversation::{Asking, Conversation, LegEnd};
+use crate::identity::Caller;
 use crate::outward::EMERGENCY_ROOM;
 use call::{Call, Input, Party, PartyKind, Setup};
 use model::{CallId, Cause, LegId, LegNo, Outcome};
@@ -12,7 +13,7 @@ use std::time::Instant;
 use tracing::info;
 
 /// The longest number that can be dialled; longer is 484 in spirit, unallocated in the record.
-const MAX_NUMBER: usize = 64;
+pub(crate) const MAX_NUMBER: usize = 64;
 
 impl Cell {
     pub(crate) fn on_signalling(&mut self, output: Output, now: Instant) {
@@ -35,8 +36,9 @@ impl Cell {
             Event::Reoffered { session, request } => self.on_reoffered(session, &request, now),
             Event::Ended { session, how, reason } => self.on_ended(session, how, reason),
             Event::Request { id, request, flow, session } => self.on_request(id, &request, flow, session, now),
-            // Our answers carry no offers, and we send no requests that wait for more than their end.
-            Event::Confirmed { .. } | Event::Reanswered { .. } | Event::Responded { .. } => {}
+            Event::Confirmed { session, message } => self.on_confirmed(session, &message, now),
+            // We send no requests that wait for more than their end.
+            Event::Reanswered { .. } | Event::Responded { .. } => {}
         }
     }
 
@@ -44,7 +46,11 @@ impl Cell {
     fn on_incoming(&mut self, session: SessionId, request: &Message, flow: Flow, now: Instant) {
         let full = self.draining || self.conversations.len() >= self.config.policy.max_calls;
         match self.admit(request, flow, now) {
-            Admission::Granted(caller) => {
+            Admission::Granted(caller) if request.header_named("Replaces").is_some() => {
+                self.on_replacing(session, &caller, request, flow, now);
+            }
+            Admission::Granted(mut caller) => {
+                self.identify(&mut caller, request);
                 self.begin(session, caller, request, flow, full.then_some(Outcome::Congestion), now);
             }
             Admission::Challenged { status, headers } => self.sip.reject(session, status, headers, now),
@@ -67,6 +73,8 @@ impl Cell {
         let policy = call::Policy {
             announce: self.config.policy.announce,
             max_duration: self.config.policy.max_duration,
+            latest_early_media: self.config.policy.latest_early_media,
+            recall: self.config.policy.recall,
             ..Default::default()
         };
         let dialled = dialled(request);
@@ -84,6 +92,7 @@ impl Cell {
         let mut conversation = Conversation::new(Call::start(setup, now));
         let mut leg = leg_end(request, flow);
         leg.session = Some(session);
+        leg.asking = Some(Asking { late: request.body().is_empty(), ..Asking::default() });
         if refuse.is_none() {
             match self.receive_offer(request, flow, now) {
                 Ok(port) => {
@@ -101,6 +110,7 @@ impl Cell {
         }
         let hops = request.max_forwards().ok().flatten().unwrap_or(70);
         conversation.max_forwards = hops.saturating_sub(1);
+        conversation.caller = Caller::of(request, &self.config.identity);
         conversation.refuse = refuse;
         conversation.sessions.push(session);
         conversation.legs.insert(LegId::CALLER, leg);
@@ -115,22 +125,21 @@ impl Cell {
         self.carry_out(id, now);
     }
 
-    /// Opens a port for a caller's offer, or says what the caller is refused with.
-    fn receive_offer(
+    /// Opens a port for a caller's offer, if it makes one, or says what the caller is refused with.
+    pub(crate) fn receive_offer(
         &mut self,
         request: &Message,
         flow: Flow,
         now: Instant,
     ) -> Result<media::engine::PortId, (Outcome, String)> {
         let host = flow.local.ip().to_string();
-        if request.body().is_empty() {
-            let warning = format!("399 {host} \"an INVITE without a session description is not supported\"");
-            return Err((Outcome::Incompatible, warning));
-        }
         let Ok(port) = self.media.open(flow.local.ip(), now) else {
             return Err((Outcome::Congestion, format!("399 {host} \"no media port is free\"")));
         };
         self.media.hint_source(port, flow.remote.ip());
+        if request.body().is_empty() {
+            return Ok(port);
+        }
         match self.media.set_remote_offer(port, request.body(), now) {
             Ok(()) => Ok(port),
             Err(refusal) => {
@@ -143,6 +152,9 @@ impl Cell {
     fn on_provisional(&mut self, session: SessionId, status: Status, message: &Message, now: Instant) {
         let Some((id, leg)) = self.sessions.get(session).copied() else { return };
         let early_media = !message.body().is_empty() && self.receive_answer(id, leg, message.body(), now);
+        if let Some(end) = self.conversations.get_mut(&id).and_then(|c| c.legs.get_mut(&leg)) {
+            end.talents.note(message);
+        }
         if status.0 == 180 || early_media {
             self.facts.push_back((id, Input::Ringing { leg, early_media }));
         }
@@ -195,20 +207,62 @@ impl Cell {
             if let Some(end) = conversation.legs.get_mut(&leg) {
                 end.session = None;
             }
-            self.facts.push_back((id, Input::Failed { leg, outcome, cause }));
+            let redirected =
+                message.filter(|_| (300..303).contains(&status.0)).and_then(|message| self.redirection(message));
+            self.facts.push_back(match redirected {
+                Some(number) => (id, Input::Redirected { leg, number, cause }),
+                None => (id, Input::Failed { leg, outcome, cause }),
+            });
         }
     }
 
     fn on_reoffered(&mut self, session: SessionId, request: &Message, now: Instant) {
-        let port = self.sessions.get(session).and_then(|(id, leg)| self.conversations.get(id)?.port(*leg));
+        let found = self.sessions.get(session).copied();
+        let port = found.and_then(|(id, leg)| self.conversations.get(&id)?.port(leg));
         let answer = match port {
             Some(port) if !request.body().is_empty() => {
                 self.media.reanswer(port, request.body(), now).map_err(|_| Status(488))
             }
-            // A re-INVITE without an offer asks us for one, which we cannot make yet.
-            _ => Err(Status(488)),
+            // What we can speak, and with whom; the answer comes with the ACK.
+            Some(port) => {
+                let partner = found.and_then(|(id, leg)| {
+                    let conversation = self.conversations.get(&id)?;
+                    conversation.port(conversation.call.partner_of(leg)?)
+                });
+                Ok(self.media.make_offer(port, partner, now))
+            }
+            None => Err(Status(488)),
         };
         self.sip.answer_reinvite(session, answer, now);
+        self.note_hold(session);
+    }
+
+    /// An ACK or PRACK; where we offered, it brings the answer.
+    fn on_confirmed(&mut self, session: SessionId, message: &Message, now: Instant) {
+        let Some((id, leg)) = self.sessions.get(session).copied() else { return };
+        if !message.body().is_empty() {
+            let _ = self.receive_answer(id, leg, message.body(), now);
+            self.note_hold(session);
+        }
+    }
+
+    /// A party may have put the call on hold by its last description, or taken it back.
+    fn note_hold(&mut self, session: SessionId) {
+        let Some((id, leg)) = self.sessions.get(session).copied() else { return };
+        if let Some(port) = self.conversations.get(&id).and_then(|c| c.port(leg)) {
+            self.facts.push_back((id, Input::Held { leg, held: self.media.is_held(port) }));
+        }
+    }
+
+    /// The number that a redirection names, if the operator lets phones send calls on.
+    fn redirection(&self, message: &Message) -> Option<String> {
+        if self.config.policy.redirect == crate::config::Redirect::Off {
+            return None;
+        }
+        let mut contacts: Vec<_> = message.contacts().flatten().collect();
+        contacts.sort_by_key(|contact| std::cmp::Reverse(contact.q().unwrap_or(1000)));
+        let mut numbers = contacts.iter().map(|contact| number_of(&contact.uri));
+        numbers.find(|number| !number.is_empty() && number.len() <= MAX_NUMBER)
     }
 
     fn on_ended(&mut self, session: SessionId, how: Ended, reason: Option<ReasonHeader>) {
@@ -218,9 +272,10 @@ impl Cell {
         }
         let fact = match how {
             Ended::RemoteBye | Ended::Cancelled | Ended::Gone | Ended::Expired => {
-                let given = |reason: ReasonHeader| {
-                    let sip = reason.sip.unwrap_or(200);
-                    Cause { sip, q850: reason.q850.unwrap_or(Cause::of_status(sip).q850) }
+                let given = |reason: ReasonHeader| match (reason.sip, reason.q850) {
+                    (Some(sip), q850) => Cause { sip, q850: q850.unwrap_or(Cause::of_status(sip).q850) },
+                    (None, Some(q850)) => Cause { sip: 200, q850 },
+                    (None, None) => Cause { sip: 200, q850: 16 },
                 };
                 Input::HungUp { leg, cause: reason.map(given) }
             }
@@ -232,6 +287,10 @@ impl Cell {
     fn on_request(&mut self, id: RequestId, request: &Message, flow: Flow, session: Option<SessionId>, now: Instant) {
         match request.method() {
             Some(Method::Options) => self.sip.answer_options(id, now),
+            Some(Method::Refer) => self.on_refer(id, request, session, now),
+            Some(Method::Info) => self.on_info(id, request, session, now),
+            // What a phone tells of a subscription that a transfer made; nothing depends on it.
+            Some(Method::Notify) if session.is_some() => self.sip.respond(id, Status(200), Vec::new(), None, now),
             Some(Method::Register) if session.is_none() => self.on_register(id, request, flow, now),
             _ => self.sip.respond(id, Status(405), Vec::new(), None, now),
         }
@@ -260,6 +319,7 @@ impl Cell {
 
     fn note_user_agent(&mut self, id: CallId, leg: LegNo, message: &Message) {
         let Some(end) = self.conversations.get_mut(&id).and_then(|c| c.legs.get_mut(&leg)) else { return };
+        end.talents.note(message);
         if let Some(agent) = message.header(Name::UserAgent).or_else(|| message.header(Name::Server)) {
             end.user_agent = text(agent);
         }
@@ -288,17 +348,12 @@ fn dialled(request: &Message) -> Option<String> {
     (!number.is_empty() && number.len() <= MAX_NUMBER).then_some(number)
 }
 
-fn leg_end(request: &Message, flow: Flow) -> LegEnd {
-    LegEnd {
-        session: None,
-        port: None,
-        flow,
-        user_agent: request.header(Name::UserAgent).map(text).unwrap_or_default(),
-        sip_call_id: request.call_id().map(text).unwrap_or_default(),
-        codec: String::new(),
-        quality: None,
-        agreed: false,
-    }
+pub(crate) fn leg_end(request: &Message, flow: Flow) -> LegEnd {
+    let mut end = LegEnd::new(flow);
+    end.user_agent = request.header(Name::UserAgent).map(text).unwrap_or_default();
+    end.sip_call_id = request.call_id().map(text).unwrap_or_default();
+    end.talents.note(request);
+    end
 }
 
 /// What a refusal of a called phone means; a Reason header tells more than the status (RFC 3326, RFC 6432).
@@ -308,24 +363,16 @@ fn refusal(status: Status, message: &Message) -> (Outcome, Cause) {
     if status.0 == 503 {
         cause.sip = 500;
     }
-    if let Some(q850) = message.values(Name::Reason).find_map(q850_of) {
+    let reason = ReasonHeader::of(message).unwrap_or_default();
+    if let Some(q850) = reason.q850 {
         cause.q850 = q850;
     }
     let outcome = match status.0 {
-        // Redirections are not followed.
+        // Of a redirection that is not followed.
         300..=399 => Outcome::Unreachable,
-        code => Outcome::of_status(code),
+        code => Outcome::of_refusal(code, reason.q850),
     };
     (outcome, cause)
-}
-
-fn q850_of(reason: &[u8]) -> Option<u8> {
-    let text = std::str::from_utf8(reason).ok()?;
-    let mut parts = text.split(';').map(str::trim);
-    if !parts.next()?.eq_ignore_ascii_case("Q.850") {
-        return None;
-    }
-    parts.find_map(|part| part.strip_prefix("cause=")?.trim().parse().ok())
 }
 
 pub(crate) fn text(bytes: &[u8]) -> String {

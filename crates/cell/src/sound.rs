@@ -51,7 +51,12 @@ impl Cell {
         match event {
             Event::Silent { port, silence } => {
                 let Some((id, leg)) = self.ports.get(port).copied() else { return };
-                let joined = self.conversations.get(&id).and_then(|c| c.joined_at);
+                let Some(conversation) = self.conversations.get(&id) else { return };
+                // Whether a party of another cell is still there is that cell's business.
+                if conversation.legs.get(&leg).is_some_and(|end| end.link.is_some()) {
+                    return;
+                }
+                let joined = conversation.joined_at;
                 // Silence while it rang says nothing about the conversation.
                 if joined.is_some_and(|at| now.saturating_duration_since(at) >= silence) {
                     self.facts.push_back((id, Input::Silent { leg }));
@@ -62,7 +67,12 @@ impl Cell {
                     self.facts.push_back((*id, Input::Announced));
                 }
             }
-            Event::Started { .. } | Event::Dtmf { .. } => {}
+            Event::Dtmf { port, digit, duration } => {
+                if let Some((id, leg)) = self.ports.get(port).copied() {
+                    self.on_key(id, leg, digit, duration, now);
+                }
+            }
+            Event::Started { .. } => {}
         }
     }
 

@@ -70,6 +70,28 @@ impl Outcome {
         Cause { sip, q850 }
     }
 
+    /// What a refused call means where the refusal gave a Q.850 cause besides its status, as gateways do (RFC 6432): the
+    /// cause says more than the status, which is the same for a number that does not exist and for a phone that is off.
+    pub fn of_refusal(status: u16, q850: Option<u8>) -> Self {
+        match q850 {
+            // Unallocated number, number changed, address incomplete.
+            Some(1 | 22 | 28) => Self::Unallocated,
+            // No route; subscriber absent; destination out of order.
+            Some(2 | 3 | 20 | 25 | 27) => Self::Unreachable,
+            Some(17) => Self::Busy,
+            Some(18 | 19) => Self::NoAnswer,
+            Some(21) if status == 403 => Self::Forbidden,
+            Some(21) => Self::Rejected,
+            // No circuit, network out of order, temporary failure, equipment congestion, resource unavailable.
+            Some(34 | 38 | 41..=44 | 46 | 47 | 49) => Self::Congestion,
+            // Not subscribed, barred, not authorized, no member of the group.
+            Some(29 | 50 | 52..=55 | 57 | 87) => Self::Forbidden,
+            Some(58 | 63 | 65 | 66 | 69 | 70 | 79 | 88) => Self::Incompatible,
+            // Normal, interworking and whatever else say no more than the status.
+            _ => Self::of_status(status),
+        }
+    }
+
     /// What a final SIP failure of a called party means (RFC 3261 §21, RFC 3398 §7.2.6).
     pub fn of_status(status: u16) -> Self {
         match status {
@@ -102,18 +124,46 @@ impl Cause {
             200..=299 | 487 => 16,
             401 | 402 | 403 | 407 | 603 => 21,
             404 | 485 | 604 => 1,
-            405 | 501 => 63,
-            406 | 415 | 488 | 606 => 88,
+            405 => 63,
+            406 | 415 | 501 => 79,
+            488 | 606 => 88,
             408 | 504 => 102,
             410 => 22,
             413 | 414 | 416 | 420 | 421 | 423 | 505 | 513 => 127,
             480 => 18,
-            481 | 500 | 503 => 41,
+            400 | 481 | 500 | 503 => 41,
             482 | 483 => 25,
             484 => 28,
             486 | 600 => 17,
             502 => 38,
             _ => 31,
+        };
+        Self { sip, q850 }
+    }
+
+    /// The cause of a Q.850 value that came without a SIP status (RFC 3398 §7.2.4.1).
+    pub fn of_q850(q850: u8) -> Self {
+        let sip = match q850 {
+            16 => 200,
+            1..=3 | 26 => 404,
+            17 => 486,
+            18 => 408,
+            19 | 20 | 31 => 480,
+            21 | 55 | 57 | 87 => 403,
+            22 | 23 => 410,
+            27 => 502,
+            28 => 484,
+            29 | 79 => 501,
+            65 | 70 => 488,
+            102 => 504,
+            34 | 38 | 41 | 42 | 47 | 58 | 88 => 503,
+            111 | 127 => 500,
+            // By class (§7.2.4.1, the last paragraph): 0 and 1 normal, 2 no resource, 3 no service, 4 not implemented.
+            0..=31 => 480,
+            32..=47 => 503,
+            48..=63 => 403,
+            64..=79 => 501,
+            _ => 500,
         };
         Self { sip, q850 }
     }
@@ -138,6 +188,48 @@ impl Side {
             Self::Caller => "caller",
             Self::Callee => "callee",
             Self::System => "system",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_tables_of_rfc_3398_hold() {
+        let sip = [(404, 1), (486, 17), (480, 18), (408, 102), (484, 28), (502, 38), (501, 79), (415, 79), (603, 21)];
+        for (status, q850) in sip {
+            assert_eq!(Cause::of_status(status), Cause { sip: status, q850 });
+        }
+        let q850 = [(1, 404), (2, 404), (17, 486), (18, 408), (19, 480), (20, 480), (21, 403), (22, 410), (27, 502)];
+        let more =
+            [(28, 484), (31, 480), (34, 503), (41, 503), (65, 488), (102, 504), (127, 500), (16, 200), (99, 500)];
+        for (q850, sip) in q850.into_iter().chain(more) {
+            assert_eq!(Cause::of_q850(q850), Cause { sip, q850 });
+        }
+        assert!((0..=u8::MAX).all(|q850| (200..700).contains(&Cause::of_q850(q850).sip)));
+    }
+
+    #[test]
+    fn empty_number_switched_off_busy_and_no_answer_are_told_apart() {
+        use Outcome::{Busy, Congestion, Forbidden, NoAnswer, Rejected, Unallocated, Unreachable};
+        // The same 480 or 404 of a gateway; its cause says what it is.
+        for (status, q850, outcome) in [
+            (404, Some(1), Unallocated),
+            (404, Some(3), Unreachable),
+            (480, Some(20), Unreachable),
+            (480, Some(19), NoAnswer),
+            (502, Some(27), Unreachable),
+            (480, Some(17), Busy),
+            (603, Some(21), Rejected),
+            (403, Some(21), Forbidden),
+            (503, Some(34), Congestion),
+            (486, Some(16), Busy),
+            (486, None, Busy),
+            (404, None, Unallocated),
+        ] {
+            assert_eq!(Outcome::of_refusal(status, q850), outcome, "{status} {q850:?}");
         }
     }
 }

@@ -13,6 +13,29 @@ pub enum Command {
         /// Which.
         call: CallId,
     },
+    /// The phone of a leg shall answer its call, or take it back from hold: `Event: talk`, for phones that take it.
+    Answer {
+        /// Which call.
+        call: CallId,
+        /// Which leg.
+        leg: LegNo,
+    },
+    /// The phone of a leg shall put its call on hold: `Event: hold`, for phones that take it.
+    Hold {
+        /// Which call.
+        call: CallId,
+        /// Which leg.
+        leg: LegNo,
+    },
+    /// The party that a leg speaks with shall go to another number, as if the leg's phone had transferred it.
+    Transfer {
+        /// Which call.
+        call: CallId,
+        /// The leg on whose behalf.
+        leg: LegNo,
+        /// Where to.
+        to: String,
+    },
     /// An extension was added or changed: every cell takes the new facts. A disabled extension loses its registrations.
     PutExtension(Box<Extension>),
     /// An extension is gone, and its registrations with it.
@@ -88,6 +111,19 @@ pub enum Refusal {
     ShuttingDown,
 }
 
+impl Command {
+    /// The call it is about.
+    pub fn call(&self) -> Option<CallId> {
+        match self {
+            Self::Hangup { call }
+            | Self::Answer { call, .. }
+            | Self::Hold { call, .. }
+            | Self::Transfer { call, .. } => Some(*call),
+            _ => None,
+        }
+    }
+}
+
 impl Refusal {
     /// The refusal's stable name, as in JSON.
     pub fn name(self) -> &'static str {
@@ -111,6 +147,8 @@ pub enum LegState {
     Ringing,
     /// In conversation.
     Talking,
+    /// In conversation, which it has put on hold.
+    Held,
     /// Hearing why there will be no conversation.
     Announcement,
     /// On its way out.

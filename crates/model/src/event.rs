@@ -96,6 +96,75 @@ pub enum EventBody {
         /// What was spent today.
         spent: Spent,
     },
+    /// A called phone sent the call on.
+    LegDiverted {
+        /// In which call.
+        call: CallId,
+        /// Its leg.
+        leg: LegNo,
+        /// Where to.
+        number: String,
+    },
+    /// A party put the call on hold, or took it back.
+    LegHeld {
+        /// In which call.
+        call: CallId,
+        /// Its leg.
+        leg: LegNo,
+        /// On hold.
+        held: bool,
+    },
+    /// A party sends the other to somebody else, who is now looked for.
+    CallTransferred {
+        /// In which call.
+        call: CallId,
+        /// The leg of who does.
+        by: LegNo,
+        /// The leg that is sent.
+        leg: LegNo,
+        /// Where to.
+        to: String,
+    },
+    /// The new party has answered.
+    TransferDone {
+        /// In which call.
+        call: CallId,
+        /// The leg of who wanted it.
+        by: LegNo,
+        /// The new leg.
+        leg: LegNo,
+    },
+    /// The new party will not answer; who was sent goes back, if there is a way.
+    TransferFailed {
+        /// In which call.
+        call: CallId,
+        /// The leg of who wanted it.
+        by: LegNo,
+        /// Why.
+        cause: Cause,
+    },
+    /// A party took the place of another: a pick-up, or the end of a transfer with consultation.
+    LegReplaced {
+        /// In which call.
+        call: CallId,
+        /// The leg that is gone.
+        leg: LegNo,
+        /// The new leg.
+        by: LegNo,
+        /// Its number.
+        number: String,
+    },
+    /// A key was pressed.
+    Dtmf {
+        /// In which call.
+        call: CallId,
+        /// By whom.
+        leg: LegNo,
+        /// `0`–`9`, `*`, `#`, `A`–`D`, `!` for a hook flash.
+        digit: char,
+        /// For how long, milliseconds.
+        duration_ms: u32,
+    },
     /// A call is over, with its record.
     CallEnded {
         /// All there is to know.

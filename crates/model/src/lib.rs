@@ -23,7 +23,7 @@ pub use event::{Event, EventBody, RegistrationChange};
 pub use id::{CallId, LegId, LegNo};
 pub use net::Net;
 pub use quality::Quality;
-pub use record::{CallRecord, Direction, LegRecord, RecordingFile};
+pub use record::{CallRecord, Direction, LegOrigin, LegRecord, RecordingFile};
 pub use routing::{
     BlackList, CallerChoice, CallerHeader, Charge, Country, Dialling, NumberFormat, Numbers, Price, Rewrite, Rights,
     RightsRules, Route, RouteTarget, SpendingCap, Spent, Ways, WeightedTrunk,

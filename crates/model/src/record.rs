@@ -103,6 +103,53 @@ pub struct LegRecord {
     pub codec: String,
     /// How its sound was; `None` if it never had any.
     pub quality: Option<Quality>,
+    /// How it came into the call.
+    #[serde(default)]
+    pub origin: LegOrigin,
+    /// When it began to speak with somebody in this call.
+    #[serde(default)]
+    pub answered_at: Option<UnixMillis>,
+    /// When it was over.
+    #[serde(default)]
+    pub ended_at: UnixMillis,
+}
+
+/// How a leg came into its call.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LegOrigin {
+    /// It placed the call.
+    Caller,
+    /// It was called for the number that was dialled.
+    #[default]
+    Dialled,
+    /// It was called because another phone sent the call on to it (3xx).
+    Diverted {
+        /// That phone's leg.
+        from: LegNo,
+    },
+    /// It was called because a party sent the other to it.
+    Transferred {
+        /// The leg of who did.
+        by: LegNo,
+    },
+    /// It took the call that rang at another phone.
+    PickedUp {
+        /// That phone's leg.
+        of: LegNo,
+    },
+    /// It took the place of a party.
+    Replaced {
+        /// That party's leg.
+        of: LegNo,
+    },
+    /// It came from another call, in place of who transferred it.
+    FromCall {
+        /// That call.
+        call: CallId,
+        /// The leg of who transferred it, in this call.
+        of: LegNo,
+    },
 }
 
 /// A recording that belongs to a call.

@@ -270,6 +270,21 @@ fn cell_config(config: &Config, addresses: &Resolved, realm: &str, number: u16, 
         crate::config::Forking::All => cell::Forking::All,
         crate::config::Forking::Q => cell::Forking::ByPreference,
     };
+    cell.identity = cell::Identity {
+        trust_trunks: config.sip.trust_trunk_identity,
+        tell_trunks: config.sip.identity_to_trunks,
+        tell_phones: config.sip.identity_to_phones,
+        pass_diversion: config.sip.pass_diversion,
+        pass_headers: config.sip.pass_headers.clone(),
+    };
+    cell.policy.redirect = match config.call.redirect {
+        crate::config::Redirect::Off => cell::Redirect::Off,
+        crate::config::Redirect::Extensions => cell::Redirect::Extensions,
+        crate::config::Redirect::Routes => cell::Redirect::Routes,
+    };
+    cell.policy.latest_early_media = config.call.early_media == crate::config::EarlyMedia::Latest;
+    cell.policy.pick_up = config.call.pick_up;
+    cell.policy.recall = config.call.recall;
     cell.policy.media_timeout = config.media.timeout;
     cell.policy.max_calls = calls;
     cell.policy.kept_messages = (config.trace.kept_mb as usize) << 20;

@@ -82,13 +82,7 @@ impl NodeSwitch {
 impl api::Switch for NodeSwitch {
     async fn command(&self, command: Command) -> Result<Reply, Refusal> {
         let deadline = Instant::now() + PATIENCE;
-        let owner = match &command {
-            Command::Hangup { call } => Some(usize::from(call.cell())),
-            Command::PutExtension(_)
-            | Command::RemoveExtension { .. }
-            | Command::Ban { .. }
-            | Command::Unban { .. } => None,
-        };
+        let owner = command.call().map(|call| usize::from(call.cell()));
         if let Some(owner) = owner {
             return self.ask(owner, |answer| Ask::Command(command, answer), deadline).await?;
         }

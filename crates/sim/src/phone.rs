@@ -129,6 +129,21 @@ impl Phone {
         self.act(|ua, _| ua.registration.q = Some(q.to_owned()));
     }
 
+    /// It sends every call on to this number (302).
+    pub fn forward_to(&self, number: &str) {
+        self.act(|ua, _| ua.forward = Some(number.to_owned()));
+    }
+
+    /// It does what it is told by NOTIFY: answer, hold.
+    pub fn obey(&self) {
+        self.act(|ua, _| ua.obeys = true);
+    }
+
+    /// A header of its INVITEs from now on.
+    pub fn add_header(&self, name: &str, value: &str) {
+        self.act(|ua, _| ua.invite_headers.push((name.to_owned(), value.to_owned())));
+    }
+
     /// It no longer renews its registration by itself.
     pub fn forget_to_renew(&self) {
         self.act(|ua, _| ua.registration.renew = false);
@@ -208,6 +223,28 @@ impl Phone {
     /// Presses keys, one after the other (RFC 4733).
     pub fn press(&self, keys: &str) {
         self.on_line(|ua, line, _| ua.lines[line].media.press(keys));
+    }
+
+    /// Presses a key that travels by INFO.
+    pub fn press_by_info(&self, key: char) {
+        self.on_line(|ua, line, now| ua.send_key(line, key, now));
+    }
+
+    /// Transfers the latest call to a number (REFER).
+    pub fn transfer(&self, number: &str) {
+        self.on_line(|ua, line, now| ua.refer(line, number, now));
+    }
+
+    /// Joins the other parties of its two latest calls: the earlier one is transferred into the latest (REFER with Replaces).
+    pub fn join_calls(&self) {
+        self.on_line(|ua, line, now| ua.refer_into(line - 1, line, now));
+    }
+
+    /// Takes the place of another phone in its latest call, or the call that rings there (INVITE with Replaces).
+    pub fn take_over(&self, other: &Phone) {
+        let dialog = other.ask(|ua, _| ua.lines.len().checked_sub(1).map(|line| ua.names(line)));
+        let dialog = dialog.unwrap_or_else(|| panic!("{other:?} has no call"));
+        self.act(|ua, now| ua.dial_replacing(&dialog, now));
     }
 
     /// Its microphone breaks: no RTP and no RTCP any more, signalling works.
@@ -326,6 +363,21 @@ impl Phone {
     /// The final status of its last re-INVITE.
     pub fn reinvite_status(&self) -> Option<u16> {
         self.of_line(|line, _| line.reinvite_status).flatten()
+    }
+
+    /// The final status of its REFER in its latest call that had one.
+    pub fn refer_status(&self) -> Option<u16> {
+        self.ask(|ua, _| ua.lines.iter().rev().find_map(|line| line.refer_status))
+    }
+
+    /// What it was told of its transfers: the first lines of the messages in NOTIFY.
+    pub fn progress(&self) -> Vec<String> {
+        self.ask(|ua, _| ua.lines.iter().flat_map(|line| line.progress.clone()).collect())
+    }
+
+    /// Keys that came by INFO in its latest call.
+    pub fn keys_by_info(&self) -> String {
+        self.of_line(|line, _| line.keys_by_info.clone()).unwrap_or_default()
     }
 
     /// The final status of its BYE.

@@ -77,6 +77,9 @@ fn record(entropy: &mut Entropy, n: u64) -> CallRecord {
         cause: Cause { sip: 200, q850: 16 },
         codec: "PCMA".into(),
         quality: Some(Quality::default()),
+        origin: model::LegOrigin::Dialled,
+        answered_at: Some(1_000),
+        ended_at: 2_000,
     };
     CallRecord {
         id: CallId::new(0, entropy),

@@ -91,6 +91,11 @@ impl Engine {
         Ok(text)
     }
 
+    /// True if the peer takes keys as RTP events (RFC 4733).
+    pub fn takes_digits(&self, id: PortId) -> bool {
+        self.ports.get(id).is_some_and(|port| port.terms.send.iter().any(super::formats::is_digits))
+    }
+
     /// True if the peer holds us: its last description says that it does not want to hear, or will not speak.
     pub fn is_held(&self, id: PortId) -> bool {
         self.ports.get(id).is_some_and(super::port::Port::is_held)

@@ -139,6 +139,12 @@ impl Recorder {
         self.write(side, place.at, payload.len(), |i| law.decode(payload[i]));
     }
 
+    /// Another port speaks on this channel from now on; its stream begins where it begins.
+    pub(super) fn succeed(&mut self, side: Side, port: PortId) {
+        self.ports[side as usize] = Some(port);
+        self.tracks[side as usize] = Track::default();
+    }
+
     /// The switch begins or ends to speak on this channel.
     pub(super) fn take(&mut self, side: Side, taken: bool) {
         self.taken[side as usize] = taken;

@@ -77,6 +77,28 @@ impl Engine {
         id
     }
 
+    /// A recording goes on with `to` in the place of `from`; without effect if `from` is in none.
+    pub fn pass_recording(&mut self, from: PortId, to: PortId, now: Instant) {
+        if !self.ports.contains_key(to) || from == to {
+            return;
+        }
+        self.leave_if_in_another(from, to, now);
+        let Some((recording, side)) = self.ports.get_mut(from).and_then(|p| p.recording.take()) else { return };
+        let Some(port) = self.ports.get_mut(to) else { return };
+        port.recording = Some((recording, side));
+        let playing = port.player.is_some();
+        if let Some(recorder) = self.recordings.get_mut(recording) {
+            recorder.succeed(side, to);
+        }
+        self.take_channel(to, playing);
+    }
+
+    fn leave_if_in_another(&mut self, from: PortId, to: PortId, now: Instant) {
+        if self.ports.get(from).is_some_and(|p| p.recording.is_some()) {
+            self.leave_recording(to, now);
+        }
+    }
+
     /// Ends a recording: its last page and [`Output::RecordingEnded`] follow. Unknown ones are ignored.
     pub fn stop_recording(&mut self, recording: RecordingId, now: Instant) {
         self.end_recording(recording, EndReason::Stopped, now);

@@ -66,3 +66,29 @@ fn a_digit_leaves_no_lasting_hole_in_the_voice() {
     part(&world, &phone, &other);
     world.assert_settled();
 }
+
+#[test]
+fn a_key_by_info_reaches_the_other_party_once_as_it_takes_keys() {
+    everywhere(
+        |setup| setup,
+        &expect_file!["../../ladders/digits_by_info.txt"],
+        |world| {
+            let (phone, called) = (world.phone("100"), world.phone("101"));
+            world.restart_ladder();
+            called.set_conduct(Conduct::Answer(secs(1)));
+            phone.dial("101");
+            connect(world, &phone, &called);
+            converse(world, &phone, &called);
+            for key in "1#".chars() {
+                phone.press_by_info(key);
+                world.run_for(secs(5));
+            }
+            if world.setup().is_clean() {
+                assert_eq!(called.digits(), "1#");
+            }
+            assert_eq!(called.keys_by_info(), "");
+            phone.hang_up();
+            part(world, &phone, &called);
+        },
+    );
+}

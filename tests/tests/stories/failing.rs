@@ -239,7 +239,6 @@ fn a_full_disk_stops_no_call() {
 fn a_description_that_nobody_can_use_is_refused_with_488() {
     let audio = "v=0\r\no=- 1 1 IN IP4 198.51.100.10\r\ns=-\r\nc=IN IP4 198.51.100.10\r\nt=0 0\r\n";
     let descriptions = [
-        String::new(),
         "garbage".to_owned(),
         audio.to_owned(),
         format!("{audio}m=video 20000 RTP/AVP 96\r\na=rtpmap:96 H264/90000\r\n"),

@@ -1,6 +1,7 @@
 //! The stories of calls in virtual time.
 
 mod answering;
+mod commanded;
 mod contacts;
 mod digits;
 mod draining;
@@ -8,6 +9,7 @@ mod dying;
 mod failing;
 mod guarding;
 mod holding;
+mod identity;
 mod leaving;
 mod nat;
 mod races;
@@ -17,5 +19,6 @@ mod routing;
 mod spending;
 mod strangers;
 mod streams;
+mod transferring;
 mod trunks;
 mod workers;

@@ -1,37 +1,76 @@
-//! Who is tried, in which order, and what the caller hears meanwhile.
+//! Who is tried, in which order, and what the party who waits hears meanwhile.
 
-use super::{Call, Leg, State, weight};
-use crate::effect::{Effect, PartyKind, Stage, Target};
-use model::{Cause, Direction, EventBody, LegId, LegNo, Outcome};
+use super::ending::weight;
+use super::{Call, Leg, State};
+use crate::effect::{Effect, PartyKind, Progress, Stage, Target};
+use model::{Cause, Direction, EventBody, LegId, LegNo, LegOrigin, LegState, Outcome, Side};
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Instant;
 
 /// Targets that one call may try in all, over all stages; more are left out.
-pub(super) const MAX_TARGETS: usize = 64;
+const MAX_TARGETS: usize = 64;
+
+/// Numbers that one call may be sent on to by phones that are called (3xx); then the redirection counts as a refusal.
+const MAX_REDIRECTIONS: usize = 10;
+
+/// Who waits while others are called, and who wanted it so.
+#[derive(Clone, Debug)]
+pub(super) struct Wait {
+    /// The caller, or who is transferred.
+    pub(super) leg: LegNo,
+    /// Of a transfer: who asked for it.
+    pub(super) transfer: Option<Transfer>,
+}
+
+/// Who asked for a transfer.
+#[derive(Clone, Debug)]
+pub(super) struct Transfer {
+    pub(super) by: LegNo,
+    /// It has not left yet.
+    pub(super) there: bool,
+    /// This is already the way back to it.
+    pub(super) recall: bool,
+}
+
+impl Wait {
+    pub(super) fn of(leg: LegNo) -> Self {
+        Self { leg, transfer: None }
+    }
+
+    pub(super) fn is_by(&self, leg: LegNo) -> bool {
+        self.transfer.as_ref().is_some_and(|transfer| transfer.there && transfer.by == leg)
+    }
+}
 
 /// The search for somebody who answers.
 #[derive(Debug, Default)]
 pub(super) struct Dialling {
     /// Legs that may still answer.
     pub(super) pending: BTreeMap<LegNo, Pending>,
-    /// What the caller hears.
-    pub(super) heard: Heard,
+    /// What who waits hears.
+    heard: Heard,
     /// The best reason heard so far in this stage.
-    pub(super) failure: Option<(Outcome, Cause)>,
+    failure: Option<(Outcome, Cause)>,
     /// The stage under way.
-    pub(super) stage: Option<Stage>,
+    stage: Option<Stage>,
     /// Stages that may follow, each with the place of its first target.
-    pub(super) next: VecDeque<(usize, Stage)>,
+    next: VecDeque<(usize, Stage)>,
+    /// Phones of this stage sent the call on to these; the first is being located.
+    redirected: VecDeque<(LegNo, String)>,
+    /// How many legs began to send sound before their answer.
+    early: u32,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Pending {
     Quiet,
-    Ringing { early_media: bool },
+    Ringing,
+    /// It sends sound; the how manieth that began to.
+    Early(u32),
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub(super) enum Heard {
+enum Heard {
     #[default]
     Nothing,
     Ringback,
@@ -39,89 +78,129 @@ pub(super) enum Heard {
 }
 
 impl Dialling {
-    /// What the caller should hear now: early media once chosen stays while it lasts.
-    fn audible(&self) -> Heard {
-        if let Heard::Early(leg) = self.heard
-            && matches!(self.pending.get(&leg), Some(Pending::Ringing { early_media: true }))
-        {
-            return self.heard;
-        }
-        let early = self.pending.iter().find(|(_, p)| matches!(p, Pending::Ringing { early_media: true }));
-        match early {
-            Some((leg, _)) => Heard::Early(*leg),
-            None if self.pending.values().any(|p| matches!(p, Pending::Ringing { .. })) => Heard::Ringback,
+    /// What is to be heard now: the first phone that sends sound, or the latest.
+    fn audible(&self, latest: bool) -> Heard {
+        let early = self.pending.iter().filter_map(|(leg, state)| match state {
+            Pending::Early(turn) => Some((*turn, *leg)),
+            Pending::Quiet | Pending::Ringing => None,
+        });
+        match if latest { early.max() } else { early.min() } {
+            Some((_, leg)) => Heard::Early(leg),
+            None if self.is_ringing() => Heard::Ringback,
             // A tone that began goes on while the next is tried; the sound of a phone that is gone has ended.
             None if matches!(self.heard, Heard::Early(_)) => Heard::Nothing,
             None => self.heard,
         }
     }
 
-    pub(super) fn is_ringing(&self) -> bool {
-        self.pending.values().any(|p| matches!(p, Pending::Ringing { .. }))
+    fn is_ringing(&self) -> bool {
+        self.pending.values().any(|state| *state != Pending::Quiet)
+    }
+
+    pub(super) fn state_of(&self, no: LegNo, wait: &Wait) -> LegState {
+        match self.pending.get(&no) {
+            _ if no == wait.leg && self.is_ringing() => LegState::Ringing,
+            _ if no == wait.leg => LegState::Dialing,
+            _ if wait.is_by(no) => LegState::Talking,
+            Some(Pending::Quiet) => LegState::Dialing,
+            Some(Pending::Ringing | Pending::Early(_)) => LegState::Ringing,
+            None => LegState::Ending,
+        }
     }
 }
 
 impl Call {
     pub(super) fn on_located(&mut self, mut stages: Vec<Stage>, now: Instant) {
-        if !matches!(self.state, State::Locating) {
-            return;
-        }
+        let first = self.targets.len();
+        self.targets.extend(stages.iter().flat_map(|stage| stage.targets.iter().cloned()));
         stages.retain(|stage| !stage.targets.is_empty());
-        if stages.is_empty() {
-            return self.on_nowhere(Outcome::Unreachable, now);
+        let mut place = first;
+        let placed: Vec<(usize, Stage)> = stages
+            .into_iter()
+            .map(|stage| {
+                let at = place;
+                place += stage.targets.len();
+                (at, stage)
+            })
+            .collect();
+        match &mut self.state {
+            State::Locating(_) if placed.is_empty() => self.on_nowhere(Outcome::Unreachable, now),
+            State::Locating(wait) => {
+                let dialling = Dialling { next: placed.into(), ..Dialling::default() };
+                self.state = State::Dialling(wait.clone(), dialling);
+                self.next_stage(now);
+            }
+            State::Dialling(_, dialling) if !dialling.redirected.is_empty() => self.on_redirection_located(placed, now),
+            State::Dialling(..) | State::Announcing { .. } | State::Talking { .. } | State::Ended => {}
         }
-        let mut dialling = Dialling::default();
-        for stage in stages {
-            let first = self.targets.len();
-            self.targets.extend(stage.targets.iter().cloned());
-            dialling.next.push_back((first, stage));
-        }
-        self.state = State::Dialling(dialling);
-        self.next_stage(now);
     }
 
     pub(super) fn on_nowhere(&mut self, outcome: Outcome, now: Instant) {
-        if matches!(self.state, State::Locating) {
-            self.fail(outcome, outcome.cause(), now);
+        match &mut self.state {
+            State::Locating(_) => self.fail(outcome, outcome.cause(), now),
+            State::Dialling(_, dialling) => {
+                if let Some((leg, _)) = dialling.redirected.pop_front() {
+                    self.locate_next_redirection();
+                    self.leg_failed(leg, outcome, outcome.cause(), now);
+                }
+            }
+            State::Announcing { .. } | State::Talking { .. } | State::Ended => {}
         }
     }
 
     /// Calls the targets of the next stage.
     fn next_stage(&mut self, now: Instant) {
-        let State::Dialling(dialling) = &mut self.state else { return };
+        let limit = self.setup.policy.ring_limit;
+        let State::Dialling(_, dialling) = &mut self.state else { return };
         let Some((first, stage)) = dialling.next.pop_front() else { return };
-        self.deadline = Some(now + stage.ring.min(self.setup.policy.ring_limit));
         dialling.failure = None;
-        if let Some(kind) = stage.targets.first().map(|target| target.party.kind.clone()) {
-            self.learn_direction(&kind);
+        self.deadline = Some(now + stage.ring.min(limit));
+        let targets = stage.targets.clone();
+        dialling.stage = Some(stage);
+        if let Some(target) = targets.first() {
+            self.learn_direction(&target.party.kind);
         }
-        let places = first..(first + stage.targets.len()).min(MAX_TARGETS);
-        let targets: Vec<(usize, Target)> = places.zip(stage.targets.iter().cloned()).collect();
-        if let State::Dialling(dialling) = &mut self.state {
-            dialling.stage = Some(stage);
-        }
-        if targets.is_empty() {
-            return self.fail(Outcome::Congestion, Outcome::Congestion.cause(), now);
-        }
-        for (target, Target { party, .. }) in targets {
-            let leg = self.legs.len() as LegNo;
-            self.tell(EventBody::LegDialing { call: self.setup.id, leg, number: party.number.clone() });
-            self.legs.push(Leg { number: party.number, target: Some(target), outcome: None });
-            if let State::Dialling(dialling) = &mut self.state {
-                dialling.pending.insert(leg, Pending::Quiet);
-            }
-            self.out.push_back(Effect::Dial { leg, target });
+        if !self.dial(first, &targets, None) {
+            self.fail(Outcome::Congestion, Outcome::Congestion.cause(), now);
         }
     }
 
-    pub(super) fn on_ringing(&mut self, leg: LegNo, early_media: bool, now: Instant) {
-        let State::Dialling(dialling) = &mut self.state else { return };
-        let Some(state) = dialling.pending.get_mut(&leg) else { return };
-        let (news, already) = match *state {
-            Pending::Quiet => (true, false),
-            Pending::Ringing { early_media } => (false, early_media),
+    /// Calls targets, the first of which has this place; false if that would be too many.
+    fn dial(&mut self, first: usize, targets: &[Target], diverted: Option<LegNo>) -> bool {
+        let State::Dialling(wait, _) = &self.state else { return false };
+        let side = if self.side_of(wait.leg) == Side::Caller { Side::Callee } else { Side::Caller };
+        let origin = match (diverted, &wait.transfer) {
+            (Some(from), _) => LegOrigin::Diverted { from },
+            (None, Some(transfer)) => LegOrigin::Transferred { by: transfer.by },
+            (None, None) => LegOrigin::Dialled,
         };
-        *state = Pending::Ringing { early_media: early_media || already };
+        let mut any = false;
+        for (place, target) in (first..MAX_TARGETS).zip(targets) {
+            any = true;
+            let no = self.legs.len() as LegNo;
+            self.tell(EventBody::LegDialing { call: self.setup.id, leg: no, number: target.party.number.clone() });
+            self.legs.push(Leg { target: Some(place), ..Leg::new(&target.party, origin, side) });
+            if let State::Dialling(_, dialling) = &mut self.state {
+                dialling.pending.insert(no, Pending::Quiet);
+            }
+            self.out.push_back(Effect::Dial { leg: no, target: place });
+        }
+        any
+    }
+
+    pub(super) fn on_ringing(&mut self, leg: LegNo, early_media: bool, now: Instant) {
+        let State::Dialling(wait, dialling) = &mut self.state else { return };
+        let Some(state) = dialling.pending.get_mut(&leg) else { return };
+        let news = *state == Pending::Quiet;
+        match state {
+            Pending::Quiet | Pending::Ringing if early_media => {
+                dialling.early += 1;
+                *state = Pending::Early(dialling.early);
+            }
+            Pending::Quiet => *state = Pending::Ringing,
+            Pending::Ringing | Pending::Early(_) => {}
+        }
+        let asked = wait.transfer.as_ref().filter(|transfer| transfer.there && news).map(|transfer| transfer.by);
         self.update_heard();
         if self.ringing_at.is_none() {
             self.ringing_at = Some(self.setup.wall.at(now));
@@ -130,64 +209,140 @@ impl Call {
         if news {
             self.tell(EventBody::LegRinging { call: self.setup.id, leg, early_media });
         }
+        if let Some(by) = asked {
+            self.out.push_back(Effect::Progress { leg: by, how: Progress::Ringing });
+        }
     }
 
-    /// Says what the caller hears, if that is no longer what it was.
+    /// Says what who waits hears, if that is no longer what it was.
     fn update_heard(&mut self) {
-        let State::Dialling(dialling) = &mut self.state else { return };
-        let heard = dialling.audible();
+        let latest = self.setup.policy.latest_early_media;
+        let State::Dialling(wait, dialling) = &mut self.state else { return };
+        let (to, heard) = (wait.leg, dialling.audible(latest));
         if heard == std::mem::replace(&mut dialling.heard, heard) {
             return;
         }
         match heard {
-            Heard::Early(leg) => self.out.push_back(Effect::Ring { early_media: Some(leg) }),
-            Heard::Ringback => self.out.push_back(Effect::Ring { early_media: None }),
+            Heard::Early(leg) => self.out.push_back(Effect::Ring { to, early_media: Some(leg) }),
+            Heard::Ringback => self.out.push_back(Effect::Ring { to, early_media: None }),
             Heard::Nothing => {}
         }
     }
 
+    /// Somebody else waits now and has heard nothing yet.
+    pub(super) fn repeat_heard(&mut self) {
+        if let State::Dialling(_, dialling) = &mut self.state {
+            dialling.heard = Heard::Nothing;
+        }
+        self.update_heard();
+    }
+
     pub(super) fn on_answered(&mut self, leg: LegNo, now: Instant) {
-        let mut others = match &mut self.state {
-            State::Dialling(dialling) if dialling.pending.contains_key(&leg) => std::mem::take(&mut dialling.pending),
+        let (wait, mut others) = match &mut self.state {
+            State::Dialling(wait, dialling) if dialling.pending.contains_key(&leg) => {
+                (wait.clone(), std::mem::take(&mut dialling.pending))
+            }
             // The caller left, or another phone was faster, while this answer was on its way.
             _ => return self.out.push_back(Effect::HangUp { leg, cause: Outcome::Cancelled.cause() }),
         };
         others.remove(&leg);
         for other in others.into_keys() {
-            self.drop_leg(other, Outcome::Cancelled, Cause { sip: 200, q850: 26 });
+            self.drop_leg(other, Outcome::Cancelled, Cause { sip: 200, q850: 26 }, now);
         }
-        self.state = State::Talking { with: leg };
-        self.answered_at = Some(self.setup.wall.at(now));
-        self.deadline = Some(now + self.setup.policy.max_duration);
-        self.out.push_back(Effect::Keep);
-        self.out.push_back(Effect::Answer { with: leg });
-        let target = self.legs.get(usize::from(leg)).and_then(|leg| self.targets.get(leg.target?));
-        if let Some(target) = target {
-            let (kind, record) = (target.party.kind.clone(), target.record);
-            self.learn_direction(&kind);
-            if record {
-                self.recording = true;
-                self.out.push_back(Effect::Record { with: leg });
+        let (a, b) = if self.side_of(wait.leg) == Side::Caller { (wait.leg, leg) } else { (leg, wait.leg) };
+        self.state = State::Talking { a, b };
+        let at = self.setup.wall.at(now);
+        self.answered_at.get_or_insert(at);
+        for no in [a, b] {
+            if let Some(leg) = self.legs.get_mut(usize::from(no)) {
+                leg.answered_at.get_or_insert(at);
             }
         }
-        self.tell(EventBody::CallAnswered { call: self.setup.id, leg });
+        self.deadline = Some(*self.ends_at.get_or_insert(now + self.setup.policy.max_duration));
+        self.out.push_back(Effect::Keep);
+        self.out.push_back(Effect::Join { a, b });
+        let target = self.legs.get(usize::from(leg)).and_then(|leg| self.targets.get(leg.target?));
+        if let Some(Target { party, record }) = target.cloned() {
+            self.learn_direction(&party.kind);
+            if record && !self.recording {
+                self.recording = true;
+                self.out.push_back(Effect::Record { left: a, right: b });
+            }
+        }
+        match wait.transfer {
+            None => self.tell(EventBody::CallAnswered { call: self.setup.id, leg }),
+            Some(transfer) => self.transferred(&transfer, leg, now),
+        }
     }
 
-    pub(super) fn on_failed(&mut self, leg: LegNo, outcome: Outcome, cause: Cause, now: Instant) {
-        let State::Dialling(dialling) = &mut self.state else { return };
+    /// A called phone says where else to look: that number is tried in its place, beside the phones that still ring.
+    pub(super) fn on_redirected(&mut self, leg: LegNo, number: String, cause: Cause, now: Instant) {
+        let State::Dialling(_, dialling) = &mut self.state else { return };
         if dialling.pending.remove(&leg).is_none() {
             return;
         }
+        let too_far = self.visited.len() > MAX_REDIRECTIONS || !self.visited.insert(number.clone());
+        let outcome = Outcome::Unreachable;
+        self.end_leg(leg, if too_far { outcome } else { Outcome::Cancelled }, cause, now);
+        if too_far {
+            return self.leg_failed(leg, outcome, Cause { sip: 480, q850: 25 }, now);
+        }
+        self.tell(EventBody::LegDiverted { call: self.setup.id, leg, number: number.clone() });
+        let State::Dialling(_, dialling) = &mut self.state else { return };
+        dialling.redirected.push_back((leg, number));
+        if dialling.redirected.len() == 1 {
+            self.locate_next_redirection();
+        }
+        self.update_heard();
+    }
+
+    fn locate_next_redirection(&mut self) {
+        let State::Dialling(_, dialling) = &self.state else { return };
+        if let Some((by, number)) = dialling.redirected.front().cloned() {
+            self.out.push_back(Effect::Locate { number, by });
+        }
+    }
+
+    fn on_redirection_located(&mut self, stages: Vec<(usize, Stage)>, now: Instant) {
+        let State::Dialling(_, dialling) = &mut self.state else { return };
+        let Some((from, _)) = dialling.redirected.pop_front() else { return };
+        let mut stages = stages.into_iter();
+        let first = stages.next();
+        // What the new number says of later stages comes before the stages of the old one.
+        for (place, stage) in stages.rev() {
+            dialling.next.push_front((place, stage));
+        }
+        let dialled = first.is_some_and(|(place, stage)| {
+            let until = now + stage.ring.min(self.setup.policy.ring_limit);
+            self.deadline = Some(self.deadline.map_or(until, |at| at.max(until)));
+            self.dial(place, &stage.targets, Some(from))
+        });
+        self.locate_next_redirection();
+        if !dialled {
+            self.leg_failed(from, Outcome::Unreachable, Outcome::Unreachable.cause(), now);
+        }
+    }
+
+    pub(super) fn on_failed(&mut self, leg: LegNo, outcome: Outcome, cause: Cause, now: Instant) {
+        let State::Dialling(_, dialling) = &mut self.state else { return };
+        if dialling.pending.remove(&leg).is_some() {
+            self.leg_failed(leg, outcome, cause, now);
+        }
+    }
+
+    /// A leg of this stage, no longer pending, will not answer.
+    fn leg_failed(&mut self, leg: LegNo, outcome: Outcome, cause: Cause, now: Instant) {
+        let State::Dialling(_, dialling) = &mut self.state else { return };
         if dialling.failure.is_none_or(|(known, _)| weight(outcome) > weight(known)) {
             dialling.failure = Some((outcome, cause));
         }
         // A global refusal speaks for all phones of the called party (RFC 3261 §16.7, step 5).
         let everywhere = (600..700).contains(&cause.sip);
         let verdict = if everywhere { Some((outcome, cause)) } else { dialling.failure };
-        let last = everywhere || dialling.pending.is_empty();
-        self.end_leg(leg, outcome, cause);
+        let last = everywhere || (dialling.pending.is_empty() && dialling.redirected.is_empty());
+        self.end_leg(leg, outcome, cause, now);
         if let (true, Some((outcome, cause))) = (last, verdict) {
-            self.drop_pending(Outcome::Cancelled, cause);
+            self.drop_pending(Outcome::Cancelled, cause, now);
             self.stage_failed((outcome, cause), everywhere, now);
         } else {
             self.update_heard();
@@ -196,20 +351,18 @@ impl Call {
 
     /// Nobody of this stage answered in time.
     pub(super) fn give_up(&mut self, now: Instant) {
-        let State::Dialling(dialling) = &self.state else { return };
-        let outcome = if dialling.is_ringing() || (dialling.next.is_empty() && self.ringing_at.is_some()) {
-            Outcome::NoAnswer
-        } else {
-            Outcome::Unreachable
-        };
+        let State::Dialling(_, dialling) = &self.state else { return };
+        let rang = dialling.is_ringing() || (dialling.next.is_empty() && dialling.heard != Heard::Nothing);
+        let outcome = if rang { Outcome::NoAnswer } else { Outcome::Unreachable };
         let said = dialling.failure.filter(|(known, _)| weight(*known) > weight(outcome));
-        self.drop_pending(outcome, outcome.cause());
+        self.drop_pending(outcome, outcome.cause(), now);
         self.stage_failed(said.unwrap_or((outcome, outcome.cause())), false, now);
     }
 
     /// Nobody of this stage will answer: the next, or the end.
     fn stage_failed(&mut self, (outcome, cause): (Outcome, Cause), everywhere: bool, now: Instant) {
-        let State::Dialling(dialling) = &self.state else { return };
+        let State::Dialling(_, dialling) = &mut self.state else { return };
+        dialling.redirected.clear();
         let allowed = dialling.stage.as_ref().is_some_and(|stage| stage.go_on.after(outcome, everywhere));
         if allowed && !dialling.next.is_empty() {
             self.next_stage(now);
@@ -219,15 +372,21 @@ impl Call {
         }
     }
 
-    pub(super) fn drop_pending(&mut self, outcome: Outcome, cause: Cause) {
-        if let State::Dialling(dialling) = &mut self.state {
+    pub(super) fn drop_pending(&mut self, outcome: Outcome, cause: Cause, now: Instant) {
+        if let State::Dialling(_, dialling) = &mut self.state {
             for leg in std::mem::take(&mut dialling.pending).into_keys() {
-                self.drop_leg(leg, outcome, cause);
+                self.drop_leg(leg, outcome, cause, now);
             }
         }
     }
 
+    /// Whoever is transferred later, the call came from where it came from and went where it was answered first.
     fn learn_direction(&mut self, callee: &PartyKind) {
+        let first = matches!(&self.state, State::Dialling(Wait { transfer: None, .. }, _));
+        let answered = matches!(self.state, State::Talking { a: LegId::CALLER, .. }) && self.moves == 0;
+        if !first && !answered {
+            return;
+        }
         match (&self.setup.caller.kind, callee) {
             (PartyKind::Extension, PartyKind::Extension) => {
                 self.direction = Direction::Internal;
@@ -238,17 +397,6 @@ impl Call {
                 self.trunk = Some(name.clone());
             }
             (PartyKind::Trunk(_), _) => self.direction = Direction::Inbound,
-        }
-    }
-
-    pub(super) fn dialling_state(dialling: &Dialling, no: LegNo) -> model::LegState {
-        use model::LegState;
-        match dialling.pending.get(&no) {
-            _ if no == LegId::CALLER && dialling.is_ringing() => LegState::Ringing,
-            _ if no == LegId::CALLER => LegState::Dialing,
-            Some(Pending::Quiet) => LegState::Dialing,
-            Some(Pending::Ringing { .. }) => LegState::Ringing,
-            None => LegState::Ending,
         }
     }
 }

@@ -1,19 +1,26 @@
 //! How a call ends, and its record.
 
 use super::{Call, State};
-use crate::effect::{Effect, PartyKind};
-use model::{CallRecord, Cause, EventBody, LegId, LegNo, LegRecord, Outcome, Side};
+use crate::effect::Effect;
+use model::{CallRecord, Cause, EventBody, LegNo, LegRecord, Outcome, Side};
 use std::time::Instant;
 use stdx::never;
 
 impl Call {
-    /// There will be no conversation: say why, or refuse at once.
+    /// There will be no conversation: back to who sent a transferred party, or say why, or refuse at once.
     pub(super) fn fail(&mut self, outcome: Outcome, cause: Cause, now: Instant) {
+        if self.bring_back(cause, now) {
+            return;
+        }
         let policy = self.setup.policy;
-        self.state = State::Announcing { outcome, cause };
-        if policy.announce && self.setup.caller.kind == PartyKind::Extension {
+        let to = self.waiting();
+        let extension = self.trunk_of(to).is_none();
+        let spoken = self.has_spoken(to);
+        self.state = State::Announcing { to, outcome, cause };
+        // A trunk that was answered long ago has nobody at its end who reads a status.
+        if policy.announce && (extension || spoken) {
             self.deadline = Some(now + policy.announce_limit);
-            self.out.push_back(Effect::Announce(outcome));
+            self.out.push_back(Effect::Announce { to, outcome });
         } else {
             self.on_announced(now);
         }
@@ -21,32 +28,37 @@ impl Call {
 
     /// Ends everybody who is still there.
     pub(super) fn end_all(&mut self, outcome: Outcome, side: Side, cause: Cause, note: &str, now: Instant) {
-        match &self.state {
-            State::Talking { with } => {
-                let (with, answered) = (*with, if outcome == Outcome::Cancelled { Outcome::Answered } else { outcome });
-                self.drop_leg(LegId::CALLER, answered, cause);
-                self.drop_leg(with, answered, cause);
-                self.finish((answered, cause), side, note, now);
-            }
-            State::Locating | State::Dialling(_) | State::Announcing { .. } => {
-                self.drop_pending(outcome, cause);
-                self.end_leg(LegId::CALLER, outcome, cause);
-                self.out.push_back(Effect::Reject(cause));
-                self.finish((outcome, cause), side, note, now);
-            }
-            State::Ended => {}
+        if matches!(self.state, State::Ended) {
+            return;
         }
+        let spoken = self.answered_at.is_some();
+        let verdict = if spoken && outcome == Outcome::Cancelled { Outcome::Answered } else { outcome };
+        self.drop_pending(outcome, cause, now);
+        let present: Vec<LegNo> = match &self.state {
+            State::Talking { a, b } => vec![*a, *b],
+            State::Locating(wait) | State::Dialling(wait, _) => {
+                self.transferor().into_iter().chain([wait.leg]).collect()
+            }
+            State::Announcing { to, .. } => vec![*to],
+            State::Ended => Vec::new(),
+        };
+        for leg in present {
+            self.drop_leg(leg, verdict, cause, now);
+        }
+        self.finish((verdict, cause), side, note, now);
     }
 
-    pub(super) fn drop_leg(&mut self, leg: LegNo, outcome: Outcome, cause: Cause) {
+    pub(super) fn drop_leg(&mut self, leg: LegNo, outcome: Outcome, cause: Cause, now: Instant) {
         self.out.push_back(Effect::HangUp { leg, cause });
-        self.end_leg(leg, outcome, cause);
+        self.end_leg(leg, outcome, cause, now);
     }
 
-    pub(super) fn end_leg(&mut self, leg: LegNo, outcome: Outcome, cause: Cause) {
+    pub(super) fn end_leg(&mut self, leg: LegNo, outcome: Outcome, cause: Cause, now: Instant) {
+        let at = self.setup.wall.at(now);
         let Some(known) = self.legs.get_mut(usize::from(leg)) else { return };
         if known.outcome.is_none() {
             known.outcome = Some((outcome, cause));
+            known.ended_at = Some(at);
             self.tell(EventBody::LegEnded { call: self.setup.id, leg, outcome, cause });
         }
     }
@@ -68,6 +80,7 @@ impl Call {
         note: &str,
         now: Instant,
     ) -> CallRecord {
+        let ended_at = self.setup.wall.at(now);
         let legs = (0..).zip(&self.legs).map(|(no, leg)| {
             let (outcome, cause) = leg.outcome.unwrap_or((outcome, cause));
             LegRecord {
@@ -80,6 +93,9 @@ impl Call {
                 cause,
                 codec: String::new(),
                 quality: None,
+                origin: leg.origin,
+                answered_at: leg.answered_at,
+                ended_at: leg.ended_at.unwrap_or(ended_at),
             }
         });
         CallRecord {
@@ -92,7 +108,7 @@ impl Call {
             started_at: self.started_at,
             ringing_at: self.ringing_at,
             answered_at: self.answered_at,
-            ended_at: self.setup.wall.at(now),
+            ended_at,
             outcome,
             ended_by,
             cause,

@@ -200,6 +200,17 @@ pub struct Sip {
     pub digest: Vec<Algorithm>,
     /// What is offered instead to phones of some User-Agents, before what is known of such phones.
     pub digest_for: Vec<DigestFor>,
+    /// Headers of a caller's INVITE that pass to the called phones, `X-*` for all that begin so.
+    #[serde(deserialize_with = "words::header_names")]
+    pub pass_headers: Vec<String>,
+    /// Diversion of a call that was sent on before it came here is told on.
+    pub pass_diversion: bool,
+    /// What a trunk asserts of its caller counts.
+    pub trust_trunk_identity: bool,
+    /// Trunks are told P-Asserted-Identity.
+    pub identity_to_trunks: bool,
+    /// Phones are told P-Asserted-Identity.
+    pub identity_to_phones: bool,
 }
 
 impl Default for Sip {
@@ -215,6 +226,11 @@ impl Default for Sip {
             advertised: None,
             digest: sip_stack::auth::Config::default().algorithms,
             digest_for: Vec::new(),
+            pass_headers: Vec::new(),
+            pass_diversion: true,
+            trust_trunk_identity: true,
+            identity_to_trunks: false,
+            identity_to_phones: false,
         }
     }
 }
@@ -347,6 +363,14 @@ pub struct Call {
     pub language: Language,
     /// In which order the phones of one extension are called.
     pub forking: Forking,
+    /// Where phones that are called may send calls on to.
+    pub redirect: Redirect,
+    /// Which of several phones that send sound before they answer is heard.
+    pub early_media: EarlyMedia,
+    /// Extensions may take a call that rings at another.
+    pub pick_up: bool,
+    /// A transferred party whose new party does not answer goes back to who transferred it.
+    pub recall: bool,
     /// Record every call.
     pub record: bool,
     /// At shutdown: how long running calls may go on.
@@ -361,6 +385,10 @@ impl Default for Call {
             country: Country::Cn,
             language: Language::Zh,
             forking: Forking::All,
+            redirect: Redirect::Routes,
+            early_media: EarlyMedia::First,
+            pick_up: true,
+            recall: true,
             record: false,
             drain: Duration::from_secs(30),
         }
@@ -376,6 +404,30 @@ pub enum Forking {
     All,
     /// By the preference (`q`) with which they registered.
     Q,
+}
+
+/// Where phones that are called may send calls on to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Redirect {
+    /// Nowhere.
+    Off,
+    /// To extensions.
+    Extensions,
+    /// Wherever the phone may call itself.
+    #[default]
+    Routes,
+}
+
+/// Which of several phones that send sound before they answer is heard.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum EarlyMedia {
+    /// The first that began.
+    #[default]
+    First,
+    /// The last that began.
+    Latest,
 }
 
 /// `[recording]`: sound that is kept.

@@ -55,6 +55,19 @@ pub(super) fn algorithms<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<Algor
     list(from, algorithm)
 }
 
+fn header_name(text: &str) -> Result<String, String> {
+    let name = text.strip_suffix('*').unwrap_or(text);
+    let token = |b: u8| b.is_ascii_alphanumeric() || b"-.!%_+`'~".contains(&b);
+    match name.bytes().all(token) && !text.is_empty() {
+        true => Ok(text.to_owned()),
+        false => Err(format!("\"{text}\" is no header; write its name, or its beginning and a star, like \"X-*\"")),
+    }
+}
+
+pub(super) fn header_names<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<String>, D::Error> {
+    list(from, header_name)
+}
+
 pub(super) fn address<'de, D: Deserializer<'de>>(from: D) -> Result<SocketAddr, D::Error> {
     socket_address(&String::deserialize(from)?).map_err(D::Error::custom)
 }

@@ -380,7 +380,9 @@ impl Switch {
         if packet.sip_title() != "INVITE" {
             return;
         }
-        let first = header(packet, "To").is_some_and(|to| !to.contains(";tag="));
+        // Who takes a place in another's call is in that one's record.
+        let first =
+            header(packet, "To").is_some_and(|to| !to.contains(";tag=")) && header(packet, "Replaces").is_none();
         if first && (header(packet, "Authorization").is_some() || self.trunks.contains(&packet.from.ip())) {
             let name = name_of(packet);
             self.seen.insert(name.0.clone());

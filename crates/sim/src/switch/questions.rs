@@ -136,10 +136,14 @@ impl World {
 
     /// Ends one call, as an API client would.
     pub fn hang_up(&self, call: CallId) -> Result<Reply, Refusal> {
+        self.command(call, Command::Hangup { call })
+    }
+
+    /// An API client commands something in this call.
+    pub fn command(&self, call: CallId, command: Command) -> Result<Reply, Refusal> {
         let ticket = self.switch(|switch, now| {
             switch.tickets += 1;
             let ticket = switch.tickets;
-            let command = Command::Hangup { call };
             switch.input(usize::from(call.cell()), Input::Command { ticket, command }, now);
             ticket
         });

@@ -18,6 +18,8 @@ pub(crate) enum Purpose {
     Reinvite(LineId),
     Cancel,
     Bye(LineId),
+    Refer(LineId),
+    Info(LineId),
 }
 
 /// One request on its way.
@@ -162,6 +164,9 @@ impl Ua {
             Purpose::Reinvite(line) => self.on_reinvite_final(line, status, response, now),
             Purpose::Cancel => {}
             Purpose::Bye(line) => self.lines[line].bye_status = Some(status),
+            Purpose::Refer(line) => self.lines[line].refer_status = Some(status),
+            Purpose::Info(_) if status != 200 => self.complain(format!("{status} to an INFO")),
+            Purpose::Info(_) => {}
         }
     }
 
@@ -239,7 +244,11 @@ impl Ua {
     fn next_cseq(&mut self, purpose: Purpose) -> u32 {
         let cseq = match purpose {
             Purpose::Register => &mut self.registration.cseq,
-            Purpose::Invite(line) | Purpose::Reinvite(line) | Purpose::Bye(line) => &mut self.lines[line].local_cseq,
+            Purpose::Invite(line)
+            | Purpose::Reinvite(line)
+            | Purpose::Bye(line)
+            | Purpose::Refer(line)
+            | Purpose::Info(line) => &mut self.lines[line].local_cseq,
             Purpose::Options | Purpose::Cancel => return 2,
         };
         *cseq += 1;

@@ -11,6 +11,10 @@ impl Ua {
         self.invites_received += 1;
         self.last_invite = request.to_string();
         let engaged = self.lines.iter().filter(|line| !line.is_over()).count() >= self.max_lines;
+        if let Some(number) = &self.forward {
+            let contact = Header::Contact(format!("<sip:{number}@{}>", self.domain).into());
+            return self.respond(request, facts, 302, None, vec![contact], &[], now);
+        }
         match self.conduct {
             Conduct::Mute => return self.ignore(key),
             Conduct::Busy => return self.respond(request, facts, 486, None, Vec::new(), &[], now),
@@ -51,7 +55,7 @@ impl Ua {
     pub(super) fn ring(&mut self, id: LineId, now: Instant) {
         let Some((request, facts)) = self.lines[id].pending.clone() else { return };
         let tag = self.lines[id].local_tag.clone();
-        let contact = vec![Header::Contact(self.contact().into())];
+        let contact = self.spoken_of();
         match self.conduct {
             Conduct::EarlyMedia(answer) => {
                 let body = self.answer(id);
@@ -70,6 +74,15 @@ impl Ua {
         }
     }
 
+    /// What its responses to an INVITE say of it.
+    fn spoken_of(&self) -> Vec<Header> {
+        let mut headers = vec![Header::Contact(self.contact().into())];
+        if self.obeys {
+            headers.push(Header::Other("Allow-Events".into(), "talk, hold".into()));
+        }
+        headers
+    }
+
     /// Its owner answers.
     pub(crate) fn pick_up(&mut self, id: LineId, now: Instant) {
         self.timers.cancel(&Timer::Ring(id));
@@ -83,7 +96,7 @@ impl Ua {
     fn answer_invite(&mut self, id: LineId, request: &Request, facts: &Facts, now: Instant) {
         let body = self.answer(id);
         let tag = self.lines[id].local_tag.clone();
-        let contact = vec![Header::Contact(self.contact().into())];
+        let contact = self.spoken_of();
         let before = self.out.len();
         self.respond(request, facts, 200, Some(&tag), contact, &body, now);
         let sent = self.out.get(before).map(|packet| (packet.to, packet.data.clone()));

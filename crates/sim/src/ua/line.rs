@@ -73,6 +73,13 @@ pub(crate) struct Line {
     /// Every status seen on our INVITE, in order.
     pub(crate) statuses: Vec<u16>,
     pub(crate) reinvite_status: Option<u16>,
+    /// The final status of its REFER, and what the switch told of the transfer since.
+    pub(crate) refer_status: Option<u16>,
+    pub(crate) progress: Vec<String>,
+    /// Keys that came by INFO.
+    pub(crate) keys_by_info: String,
+    /// We called without an offer.
+    late: bool,
     pub(crate) bye_status: Option<u16>,
     /// The Reason header (RFC 3326) of what ended the call.
     pub(crate) reason: Option<String>,
@@ -125,6 +132,10 @@ impl Ua {
             cancel_wanted: false,
             statuses: Vec::new(),
             reinvite_status: None,
+            refer_status: None,
+            progress: Vec::new(),
+            keys_by_info: String::new(),
+            late: false,
             bye_status: None,
             reason: None,
             media,
@@ -148,7 +159,13 @@ impl Ua {
         };
         let id = self.open_line(begin, now);
         let own = self.offer(id);
-        let request = self.in_dialog(id, Method::Invite, offer.unwrap_or(own));
+        self.lines[id].late = offer.as_ref().is_some_and(Vec::is_empty);
+        let mut request = self.in_dialog(id, Method::Invite, offer.unwrap_or(own));
+        let headers = self.invite_headers.iter().cloned();
+        let replaces = self.replaces.iter().map(|value| ("Replaces".to_owned(), value.clone()));
+        for (name, value) in headers.chain(replaces) {
+            request.headers.push(rsip::Header::Other(name, value));
+        }
         self.lines[id].invite_cseq = self.lines[id].local_cseq;
         let to = self.next_hop(uri);
         self.start_client(request, to, Purpose::Invite(id), now);
@@ -178,6 +195,39 @@ impl Ua {
             body,
         }
         .request()
+    }
+
+    /// A request of this call that is neither an offer nor its end.
+    pub(super) fn ask_in(
+        &mut self,
+        id: LineId,
+        method: Method,
+        extra: Vec<rsip::Header>,
+        body: Vec<u8>,
+        purpose: Purpose,
+        now: Instant,
+    ) {
+        let target = self.lines[id].target.clone();
+        let branch = self.branch();
+        let (contact, via) = (self.contact(), self.addr);
+        let line = &mut self.lines[id];
+        line.local_cseq += 1;
+        let request = Draft {
+            method,
+            uri: &line.target,
+            via,
+            branch: &branch,
+            from: &line.local,
+            to: &line.remote,
+            call_id: &line.call_id,
+            cseq: line.local_cseq,
+            contact: Some(contact),
+            extra,
+            body,
+        }
+        .request();
+        let to = self.next_hop(&target);
+        self.start_client(request, to, purpose, now);
     }
 
     pub(super) fn on_invite_provisional(
@@ -229,6 +279,16 @@ impl Ua {
             Some(contact) => line.target.clone_from(contact),
             None => self.complain("200 to an INVITE without Contact".into()),
         }
+        if self.lines[id].late {
+            // The 200 brings the offer, our ACK the answer.
+            self.take_remote(id, &response.body, now);
+            let answer = self.answer(id);
+            self.acknowledge_with(id, facts.cseq, answer);
+            self.lines[id].media.forget_answer();
+            self.lines[id].state = LineState::Talking;
+            self.lines[id].confirmed = true;
+            return;
+        }
         self.acknowledge(id, facts.cseq);
         if self.lines[id].is_over() || leaving {
             // It crossed our CANCEL (RFC 3261 §9.1): the call exists, and nobody wants it.
@@ -245,6 +305,10 @@ impl Ua {
 
     /// ACK for a 2xx: a request of its own within the dialog (RFC 3261 §13.2.2.4).
     fn acknowledge(&mut self, id: LineId, cseq: u32) {
+        self.acknowledge_with(id, cseq, Vec::new());
+    }
+
+    fn acknowledge_with(&mut self, id: LineId, cseq: u32, body: Vec<u8>) {
         let branch = self.branch();
         let line = &self.lines[id];
         let target = line.target.clone();
@@ -259,7 +323,7 @@ impl Ua {
             cseq,
             contact: None,
             extra: Vec::new(),
-            body: Vec::new(),
+            body,
         }
         .request();
         let (to, data) = (self.next_hop(&target), ack.to_string().into_bytes());

@@ -51,7 +51,8 @@ impl Draft<'_> {
 }
 
 fn seal(headers: &mut Headers, body: &[u8]) {
-    if !body.is_empty() {
+    let described = headers.iter().any(|header| matches!(header, Header::ContentType(_)));
+    if !body.is_empty() && !described {
         headers.push(Header::ContentType(rsip::headers::ContentType::new("application/sdp")));
     }
     headers.push(Header::ContentLength(rsip::headers::ContentLength::new(body.len().to_string())));

@@ -10,6 +10,7 @@ mod media;
 pub(crate) mod message;
 mod registration;
 pub(crate) mod server;
+pub(crate) mod transfer;
 
 use crate::g711::Law;
 use crate::network::Packet;
@@ -111,6 +112,14 @@ pub(crate) struct Ua {
     pub(crate) max_lines: usize,
     /// The payload type it offers for digits.
     pub(crate) event: u8,
+    /// It sends every call on to this number (302).
+    pub(crate) forward: Option<String>,
+    /// What its next INVITE carries in Replaces.
+    replaces: Option<String>,
+    /// It takes NOTIFY with `Event: talk` and `hold`.
+    pub(crate) obeys: bool,
+    /// More headers of its INVITEs.
+    pub(crate) invite_headers: Vec<(String, String)>,
     /// Its microphone and its RTCP are dead.
     pub(crate) silent: bool,
     pub(crate) on: bool,
@@ -150,6 +159,10 @@ impl Ua {
             conduct: Conduct::Ring,
             max_lines: 1,
             event: 101,
+            forward: None,
+            replaces: None,
+            obeys: false,
+            invite_headers: Vec::new(),
             silent: false,
             on: true,
             registration: Registration::new(&mut entropy),

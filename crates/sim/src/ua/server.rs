@@ -39,6 +39,8 @@ impl Ua {
             "INVITE" => self.on_reinvite(request, facts, now),
             "CANCEL" => self.on_cancel(request, facts, now),
             "BYE" => self.on_bye(request, facts, now),
+            "NOTIFY" => self.on_notify(request, facts, now),
+            "INFO" => self.on_info(request, facts, now),
             "OPTIONS" => self.respond(request, facts, 200, None, Vec::new(), &[], now),
             _ => self.respond(request, facts, 501, None, Vec::new(), &[], now),
         }

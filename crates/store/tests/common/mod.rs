@@ -16,6 +16,9 @@ pub(crate) fn leg(no: u16, number: &str) -> LegRecord {
         cause: Cause { sip: 200, q850: 16 },
         codec: "PCMA".into(),
         quality: Some(Quality { received: 500, loss_percent: 0.1, mos: Some(4.409_286), ..Quality::default() }),
+        origin: model::LegOrigin::Dialled,
+        answered_at: Some(1_000),
+        ended_at: 2_000,
     }
 }
 

@@ -1,0 +1,409 @@
+//! Transfers that phones ask for by REFER (RFC 3515, RFC 5589): to a number, or into another call (Replaces in Refer-To).
+//!
+//! Nobody is referred on: the transferred party's dialog stays here and speaks with another one. Who asked is told by NOTIFY.
+
+use crate::cell::Cell;
+use crate::conversation::{LegEnd, Link, Refer};
+use crate::io::{Body, JoinRequest};
+use crate::outward::OutLeg;
+use crate::signalling::MAX_NUMBER;
+use bytes::Bytes;
+use call::{Input, Party, PartyKind, Progress, Replacing};
+use media::engine::Answer;
+use model::{CallId, Cause, LegId, LegNo};
+use sip_stack::endpoint::{RequestId, SessionId};
+use sip_stack::message::{Message, Method, Name, NameAddr, Status};
+use sip_stack::placement::cell_of_tag;
+use std::time::Instant;
+use tracing::{debug, info};
+
+/// The dialog that a Replaces header names (RFC 3891 §6.1).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DialogName {
+    /// Its Call-ID.
+    pub call_id: Vec<u8>,
+    /// The tag of who gets the header.
+    pub to_tag: Vec<u8>,
+    /// The tag of the other.
+    pub from_tag: Vec<u8>,
+    /// Only as long as it is not answered.
+    pub early_only: bool,
+}
+
+impl DialogName {
+    /// Reads `call-id;to-tag=…;from-tag=…`.
+    pub(crate) fn parse(value: &[u8]) -> Option<Self> {
+        let mut parts = value.split(|b| *b == b';').map(<[u8]>::trim_ascii);
+        let call_id = parts.next().filter(|id| !id.is_empty() && !id.contains(&b','))?.to_vec();
+        let (mut to_tag, mut from_tag, mut early_only) = (None, None, false);
+        for part in parts {
+            let (name, value) = part.split_at(part.iter().position(|b| *b == b'=').unwrap_or(part.len()));
+            let value = value.get(1..).unwrap_or_default().trim_ascii().to_vec();
+            match name.trim_ascii().to_ascii_lowercase().as_slice() {
+                b"to-tag" => to_tag = Some(value),
+                b"from-tag" => from_tag = Some(value),
+                b"early-only" => early_only = true,
+                _ => {}
+            }
+        }
+        Some(Self { call_id, to_tag: to_tag?, from_tag: from_tag?, early_only })
+    }
+}
+
+/// Where a phone wants the other party to go.
+enum Wanted {
+    Number(String),
+    Dialog(DialogName),
+}
+
+impl Wanted {
+    fn of(request: &Message) -> Result<Self, Status> {
+        let mut targets = request.addrs(Name::ReferTo);
+        let (Some(Ok(target)), None) = (targets.next(), targets.next()) else { return Err(Status(400)) };
+        // Only calls can be asked for.
+        if target.uri.param("method").is_some_and(|method| !method.eq_ignore_ascii_case(b"INVITE")) {
+            return Err(Status(603));
+        }
+        let replaces = target.uri.headers().find(|(name, _)| name.eq_ignore_ascii_case(b"Replaces"));
+        if let Some((_, value)) = replaces {
+            return DialogName::parse(&unescaped(value)).map(Self::Dialog).ok_or(Status(400));
+        }
+        let number = number_of(&target);
+        if number.is_empty() || number.len() > MAX_NUMBER { Err(Status(603)) } else { Ok(Self::Number(number)) }
+    }
+}
+
+fn number_of(target: &NameAddr) -> String {
+    crate::authorize::number_of(&target.uri)
+}
+
+fn unescaped(value: &[u8]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(value.len());
+    let mut rest = value;
+    while let Some((first, tail)) = rest.split_first() {
+        let hex = tail.get(..2).and_then(|digits| u8::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok());
+        match hex.filter(|_| *first == b'%') {
+            Some(byte) => {
+                out.push(byte);
+                rest = &tail[2..];
+            }
+            None => {
+                out.push(*first);
+                rest = tail;
+            }
+        }
+    }
+    out
+}
+
+impl Cell {
+    /// A phone presses "transfer".
+    pub(crate) fn on_refer(
+        &mut self,
+        request_id: RequestId,
+        request: &Message,
+        session: Option<SessionId>,
+        now: Instant,
+    ) {
+        let Some((id, leg)) = session.and_then(|session| self.sessions.get(session).copied()) else {
+            return self.sip.respond(request_id, Status(403), Vec::new(), None, now);
+        };
+        let wanted = match Wanted::of(request) {
+            Ok(wanted) => wanted,
+            Err(status) => return self.sip.respond(request_id, status, Vec::new(), None, now),
+        };
+        let Some(conversation) = self.conversations.get_mut(&id) else { return };
+        let asked = match &wanted {
+            Wanted::Number(number) => conversation.call.transfer(leg, number, now).is_ok(),
+            // Of two at once the second has to wait.
+            Wanted::Dialog(_) => conversation.call.partner_of(leg).is_some() && !self.linking.contains_key(&id),
+        };
+        if !asked {
+            info!(call = %id, leg, "a transfer was refused");
+            return self.sip.respond(request_id, Status(603), Vec::new(), None, now);
+        }
+        self.accept_refer(request_id, request, (id, leg), now);
+        match wanted {
+            Wanted::Number(_) => {
+                info!(call = %id, leg, "a party transfers the other");
+                self.carry_out(id, now);
+            }
+            Wanted::Dialog(dialog) => self.transfer_into(id, leg, &dialog, now),
+        }
+    }
+
+    /// 202, and the first NOTIFY (RFC 3515 §2.4.4).
+    fn accept_refer(&mut self, request_id: RequestId, request: &Message, (id, leg): (CallId, LegNo), now: Instant) {
+        let silent =
+            request.header(Name::ReferSub).is_some_and(|value| value.trim_ascii().eq_ignore_ascii_case(b"false"));
+        let cseq = request.cseq().map_or(0, |(seq, _)| seq);
+        let headers = if silent { vec![("Refer-Sub".to_owned(), b"false".to_vec())] } else { Vec::new() };
+        self.sip.respond(request_id, Status(202), headers, None, now);
+        let Some(end) = self.conversations.get_mut(&id).and_then(|c| c.legs.get_mut(&leg)) else { return };
+        end.refer = Some(Refer { event: (end.refers > 0).then_some(cseq), silent });
+        end.refers += 1;
+        self.notify_refer(id, leg, Status(100), false, now);
+    }
+
+    /// Tells who asked for a transfer how it goes.
+    pub(crate) fn notify_progress(&mut self, id: CallId, leg: LegNo, how: Progress, now: Instant) {
+        let (status, last) = match how {
+            Progress::Ringing => (Status(180), false),
+            Progress::Done => (Status(200), true),
+            Progress::Failed(cause) => (Status(cause.sip.clamp(300, 699)), true),
+        };
+        self.notify_refer(id, leg, status, last, now);
+    }
+
+    fn notify_refer(&mut self, id: CallId, leg: LegNo, status: Status, last: bool, now: Instant) {
+        let Some(end) = self.conversations.get_mut(&id).and_then(|c| c.legs.get_mut(&leg)) else { return };
+        let (Some(refer), Some(session)) = (end.refer, end.session) else { return };
+        if last {
+            end.refer = None;
+        }
+        if refer.silent {
+            return;
+        }
+        let event = refer.event.map_or_else(|| "refer".to_owned(), |cseq| format!("refer;id={cseq}"));
+        let state: &[u8] = if last { b"terminated;reason=noresource" } else { b"active;expires=180" };
+        let headers = vec![("Event".to_owned(), event.into_bytes()), ("Subscription-State".to_owned(), state.to_vec())];
+        let body = Bytes::from(format!("SIP/2.0 {} {}\r\n", status.code(), status.phrase()));
+        // Without a dialog there is nobody left to tell.
+        let _ = self.sip.request_in(
+            session,
+            Method::Notify,
+            headers,
+            Some(("message/sipfrag;version=2.0".to_owned(), body)),
+            now,
+        );
+    }
+
+    /// The party this leg speaks with goes on in the call of another dialog of the same phone, in its place there.
+    fn transfer_into(&mut self, id: CallId, leg: LegNo, dialog: &DialogName, now: Instant) {
+        let cells = self.config.cells.max(1);
+        let owner = cell_of_tag(&dialog.to_tag).or_else(|| cell_of_tag(&dialog.from_tag));
+        match owner.map(|owner| owner.0 % cells) {
+            Some(owner) if owner == self.config.cell => {
+                if !self.transfer_here(id, leg, dialog, now) {
+                    self.transfer_failed(id, leg, now);
+                }
+            }
+            Some(owner) => self.ask_to_join(id, leg, dialog.clone(), owner, now),
+            None => self.transfer_failed(id, leg, now),
+        }
+    }
+
+    fn transfer_failed(&mut self, id: CallId, leg: LegNo, now: Instant) {
+        info!(call = %id, leg, "the call to transfer into is not there");
+        self.notify_progress(id, leg, Progress::Failed(Cause { sip: 481, q850: 31 }), now);
+    }
+
+    /// The leg of a dialog, if it belongs to this party.
+    fn leg_of(&self, dialog: &DialogName, by: &Party) -> Option<(CallId, LegNo)> {
+        let session = self.sip.find(&dialog.call_id, &dialog.to_tag, &dialog.from_tag)?;
+        let (id, leg) = self.sessions.get(session).copied()?;
+        let owner = self.conversations.get(&id)?.call.party_of(leg)?;
+        // Who knows the names of a stranger's dialog still has no right to it.
+        let same = owner.kind == by.kind && (owner.number == by.number || matches!(by.kind, PartyKind::Trunk(_)));
+        same.then_some((id, leg))
+    }
+
+    fn transfer_here(&mut self, id: CallId, leg: LegNo, dialog: &DialogName, now: Instant) -> bool {
+        let Some(call) = self.conversations.get(&id).map(|c| &c.call) else { return true };
+        let (Some(partner), Some(by)) = (call.partner_of(leg), call.party_of(leg)) else { return false };
+        let Some(party) = call.party_of(partner) else { return false };
+        let Some((into, place)) = self.leg_of(dialog, &by).filter(|(into, _)| *into != id) else { return false };
+        let Some(other) = self.conversations.get_mut(&into) else { return false };
+        let Ok(new) = other.call.replace(place, &party, Replacing::Transferred(id), now) else { return false };
+        self.move_leg((id, partner), (into, new), &party, now);
+        info!(call = %id, into = %into, "a party goes on in another call");
+        self.notify_progress(id, leg, Progress::Done, now);
+        if let Some(conversation) = self.conversations.get_mut(&id) {
+            let taken = conversation.call.take_away(partner, into, now);
+            stdx::never!(taken.is_err(), "a leg of call {id} went and its call did not end");
+        }
+        self.carry_out(id, now);
+        self.carry_out(into, now);
+        true
+    }
+
+    /// A leg's signalling and sound become those of a leg of another call of this cell.
+    fn move_leg(&mut self, (from, old): (CallId, LegNo), (into, new): (CallId, LegNo), party: &Party, now: Instant) {
+        let Some(conversation) = self.conversations.get_mut(&from) else { return };
+        let Some(end) = conversation.legs.get_mut(&old) else { return };
+        let mut left = LegEnd::new(end.flow);
+        left.user_agent.clone_from(&end.user_agent);
+        left.sip_call_id.clone_from(&end.sip_call_id);
+        if let Some(port) = end.port {
+            let heard = self.media.quality(port, now);
+            left.codec.clone_from(&heard.codec);
+            left.quality = crate::sound::quality(&heard);
+        }
+        let end = std::mem::replace(end, left);
+        conversation.sessions.retain(|session| Some(*session) != end.session);
+        // What it costs goes on there, on the account of who called it.
+        let out = conversation.out.get(&old).map(|out| OutLeg { answered_at: None, ended_at: None, ..out.clone() });
+        if let Some(port) = end.port {
+            self.ports.insert(port, (into, new));
+        }
+        if let Some(session) = end.session {
+            self.sessions.insert(session, (into, new));
+            self.traced.insert(session, into);
+        }
+        let Some(conversation) = self.conversations.get_mut(&into) else { return };
+        conversation.sessions.extend(end.session);
+        conversation.legs.insert(new, end);
+        if let Some(out) = out {
+            conversation.out.insert(new, out);
+            self.charge_from(LegId { call: into, no: new }, now);
+        }
+        self.occupy(into, party, now);
+    }
+
+    /// The home of an extension counts this call.
+    pub(crate) fn occupy(&mut self, id: CallId, party: &Party, now: Instant) {
+        let Some(conversation) = self.conversations.get_mut(&id) else { return };
+        if party.kind == PartyKind::Extension && !conversation.occupied.contains(&party.number) {
+            let number = party.number.clone();
+            conversation.occupied.push(number.clone());
+            self.send_home(&number.clone(), Body::Occupy { call: id, number }, now);
+        }
+    }
+
+    /// The other call lives in another cell: a leg in each, and sound between them, join the two.
+    fn ask_to_join(&mut self, id: CallId, leg: LegNo, dialog: DialogName, owner: u16, now: Instant) {
+        let Some(conversation) = self.conversations.get(&id) else { return };
+        let call = &conversation.call;
+        let partner = call.partner_of(leg);
+        let (Some(by), Some(partner)) = (call.party_of(leg), partner) else {
+            return self.transfer_failed(id, leg, now);
+        };
+        let (Some(party), Some(end)) = (call.party_of(partner), conversation.legs.get(&partner)) else { return };
+        let (flow, towards) = (end.flow, end.port);
+        let Ok(port) = self.media.open(flow.local.ip(), now) else { return self.transfer_failed(id, leg, now) };
+        self.media.hint_source(port, flow.local.ip());
+        let offer = self.media.make_offer(port, towards, now);
+        self.linking.insert(id, (leg, port, flow));
+        self.send(owner, Body::JoinCall(Box::new(JoinRequest { call: id, dialog, by, party, offer })));
+    }
+
+    /// A call of another cell wants to take the place of a leg of ours.
+    pub(crate) fn on_join_call(&mut self, from: u16, request: &JoinRequest, now: Instant) {
+        let call = request.call;
+        let result = self.link_in(request, now);
+        let joined = result.as_ref().map(|(into, ..)| *into);
+        self.send(from, Body::CallJoined { call, result: result.map(Box::new) });
+        if let Some(into) = joined {
+            self.carry_out(into, now);
+        }
+    }
+
+    fn link_in(&mut self, request: &JoinRequest, now: Instant) -> Option<Joined> {
+        let JoinRequest { call, dialog, by, party, offer } = request;
+        let (into, place) = self.leg_of(dialog, by)?;
+        let conversation = self.conversations.get_mut(&into)?;
+        let flow = conversation.legs.get(&place)?.flow;
+        let partner = conversation.call.partner_of(place);
+        let towards = partner.and_then(|partner| conversation.port(partner));
+        let other = partner.and_then(|partner| conversation.call.party_of(partner));
+        let other = other.unwrap_or_else(|| Party { number: conversation.call.dialled().to_owned(), ..by.clone() });
+        let port = self.media.open(flow.local.ip(), now).ok()?;
+        self.media.hint_source(port, flow.local.ip());
+        let answer = self.media.set_remote_offer(port, offer, now).ok().and_then(|()| {
+            let joined = towards.and_then(|towards| self.media.make_answer(port, Answer::Joined(towards), now));
+            joined.or_else(|| self.media.make_answer(port, Answer::Early, now))
+        });
+        let replaced = answer.and_then(|answer| {
+            let conversation = self.conversations.get_mut(&into)?;
+            Some((conversation.call.replace(place, party, Replacing::Transferred(*call), now).ok()?, answer))
+        });
+        let Some((new, answer)) = replaced else {
+            self.media.close(port, now);
+            return None;
+        };
+        self.add_link(into, new, port, flow, *call);
+        Some((into, other, answer))
+    }
+
+    fn add_link(
+        &mut self,
+        id: CallId,
+        leg: LegNo,
+        port: media::engine::PortId,
+        flow: sip_stack::endpoint::Flow,
+        call: CallId,
+    ) {
+        self.ports.insert(port, (id, leg));
+        let mut end = LegEnd::new(flow);
+        end.port = Some(port);
+        end.link = Some(Link { call });
+        if let Some(conversation) = self.conversations.get_mut(&id) {
+            conversation.legs.insert(leg, end);
+        }
+    }
+
+    /// The other cell's answer.
+    pub(crate) fn on_call_joined(&mut self, id: CallId, result: Option<Joined>, now: Instant) {
+        let Some((leg, port, flow)) = self.linking.remove(&id) else { return };
+        let Some((into, party, answer)) = result else {
+            self.media.close(port, now);
+            return self.transfer_failed(id, leg, now);
+        };
+        let heard = self.media.set_remote_answer(port, &answer, now).is_ok();
+        let new =
+            self.conversations.get_mut(&id).filter(|_| heard).and_then(|conversation| {
+                conversation.call.replace(leg, &party, Replacing::Transferred(into), now).ok()
+            });
+        let Some(new) = new else {
+            debug!(call = %id, "a call ended while it was joined with another");
+            self.media.close(port, now);
+            let cause = Cause { sip: 200, q850: 16 };
+            return self.send_to_call(into, Body::LinkEnded { call: into, from: id, cause }, now);
+        };
+        self.add_link(id, new, port, flow, into);
+        self.notify_progress(id, leg, Progress::Done, now);
+        self.carry_out(id, now);
+    }
+
+    /// The other end of a link leg is gone.
+    pub(crate) fn on_link_ended(&mut self, call: CallId, from: CallId, cause: Cause) {
+        let Some(conversation) = self.conversations.get_mut(&call) else { return };
+        let found = conversation.legs.iter_mut().find(|(_, end)| end.link == Some(Link { call: from }));
+        if let Some((leg, end)) = found {
+            end.link = None;
+            self.facts.push_back((call, Input::HungUp { leg: *leg, cause: Some(cause) }));
+        }
+    }
+
+    /// A letter to the cell that owns a call.
+    pub(crate) fn send_to_call(&mut self, call: CallId, body: Body, now: Instant) {
+        let to = call.cell() % self.config.cells.max(1);
+        if to == self.config.cell {
+            self.on_envelope(crate::io::Envelope { from: to, to, body }, now);
+        } else {
+            self.send(to, body);
+        }
+    }
+}
+
+/// What a joined call answers: the call, whom it brings, and a session description.
+pub type Joined = (CallId, Party, Bytes);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn dialogs_are_named_as_in_rfc_3891() {
+        let name = DialogName::parse(b"98732@sip.example.com ;from-tag=r33th4x0r; to-tag=ff87ff;early-only").unwrap();
+        assert_eq!(
+            (&name.call_id[..], &name.to_tag[..], &name.from_tag[..]),
+            (&b"98732@sip.example.com"[..], &b"ff87ff"[..], &b"r33th4x0r"[..])
+        );
+        assert!(name.early_only);
+        for bad in ["", "a;to-tag=b", "a;from-tag=b", ";to-tag=b;from-tag=c", "a,b;to-tag=c;from-tag=d"] {
+            assert_eq!(DialogName::parse(bad.as_bytes()), None, "{bad}");
+        }
+        assert_eq!(unescaped(b"a%3Bto-tag%3db%"), b"a;to-tag=b%");
+    }
+}

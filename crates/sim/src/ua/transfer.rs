@@ -1,0 +1,118 @@
+//! What a phone does with calls beyond placing and ending them: transfers, taking another phone's place, keys by INFO.
+
+use super::client::Purpose;
+use super::line::{LineId, LineState};
+use super::message::Facts;
+use super::{Ua, message};
+use rsip::headers::UntypedHeader;
+use rsip::{Header, Method, Request};
+use std::time::Instant;
+
+/// The names of a dialog, as a third party hears of them.
+#[derive(Clone, Debug)]
+pub(crate) struct DialogNames {
+    pub(crate) call_id: String,
+    pub(crate) phone_tag: String,
+    pub(crate) switch_tag: String,
+}
+
+impl DialogNames {
+    /// A Replaces value for whoever is at the switch's end.
+    fn replaces(&self) -> String {
+        format!("{};to-tag={};from-tag={}", self.call_id, self.switch_tag, self.phone_tag)
+    }
+}
+
+impl Ua {
+    /// The dialog of a line.
+    pub(crate) fn names(&self, id: LineId) -> DialogNames {
+        let line = &self.lines[id];
+        DialogNames {
+            call_id: line.call_id.clone(),
+            phone_tag: line.local_tag.clone(),
+            switch_tag: line.remote_tag.clone().unwrap_or_default(),
+        }
+    }
+
+    /// REFER: the other party shall call this number.
+    pub(crate) fn refer(&mut self, id: LineId, number: &str, now: Instant) {
+        let to = format!("<sip:{number}@{}>", self.domain);
+        self.send_refer(id, to, now);
+    }
+
+    /// REFER: the other party of `id` shall take our place in the call of `into`.
+    pub(crate) fn refer_into(&mut self, id: LineId, into: LineId, now: Instant) {
+        let replaces = self.names(into).replaces().replace(';', "%3B").replace('=', "%3D");
+        let to = format!("<sip:anybody@{}?Replaces={replaces}>", self.domain);
+        self.send_refer(id, to, now);
+    }
+
+    fn send_refer(&mut self, id: LineId, to: String, now: Instant) {
+        let extra = vec![Header::Other("Refer-To".into(), to)];
+        self.lines[id].refer_status = None;
+        self.ask_in(id, Method::Refer, extra, Vec::new(), Purpose::Refer(id), now);
+    }
+
+    /// A key by INFO, `application/dtmf-relay`.
+    pub(crate) fn send_key(&mut self, id: LineId, key: char, now: Instant) {
+        let kind = rsip::headers::ContentType::new("application/dtmf-relay");
+        let body = format!("Signal={key}\r\nDuration=160\r\n").into_bytes();
+        self.ask_in(id, Method::Info, vec![Header::ContentType(kind)], body, Purpose::Info(id), now);
+    }
+
+    /// INVITE that takes the place of somebody in this dialog.
+    pub(crate) fn dial_replacing(&mut self, dialog: &DialogNames, now: Instant) {
+        let uri = format!("sip:anybody@{}", self.domain);
+        self.replaces = Some(dialog.replaces());
+        self.dial(&uri, None, now);
+        self.replaces = None;
+    }
+
+    /// NOTIFY in a call: how a transfer goes.
+    pub(super) fn on_notify(&mut self, request: &Request, facts: &Facts, now: Instant) {
+        let Some(id) = self.line_of(facts) else {
+            return self.respond(request, facts, 481, None, Vec::new(), &[], now);
+        };
+        let event = request.headers.iter().find_map(|header| match header {
+            Header::Event(event) => Some(event.to_string()),
+            _ => None,
+        });
+        if event.is_none() && message::other(&request.headers, "Event").is_none() {
+            self.complain("NOTIFY without Event".into());
+        }
+        let event = event.or_else(|| message::other(&request.headers, "Event").map(str::to_owned)).unwrap_or_default();
+        if facts.cseq <= self.lines[id].remote_cseq {
+            // A later request overtook it on the way (RFC 3261 §12.2.2).
+            return self.respond(request, facts, 500, None, Vec::new(), &[], now);
+        }
+        self.lines[id].remote_cseq = facts.cseq;
+        let tag = self.lines[id].local_tag.clone();
+        self.respond(request, facts, 200, Some(&tag), Vec::new(), &[], now);
+        match event.trim_start_matches("Event:").trim() {
+            "talk" if self.lines[id].state == LineState::Incoming => self.pick_up(id, now),
+            "talk" => self.reinvite(id, "sendrecv", now),
+            "hold" => self.reinvite(id, "sendonly", now),
+            _ => {
+                let first = String::from_utf8_lossy(&request.body).lines().next().unwrap_or_default().to_owned();
+                self.lines[id].progress.push(first);
+            }
+        }
+    }
+
+    /// INFO in a call: a key.
+    pub(super) fn on_info(&mut self, request: &Request, facts: &Facts, now: Instant) {
+        let Some(id) = self.line_of(facts) else {
+            return self.respond(request, facts, 481, None, Vec::new(), &[], now);
+        };
+        if facts.cseq <= self.lines[id].remote_cseq {
+            return self.respond(request, facts, 500, None, Vec::new(), &[], now);
+        }
+        self.lines[id].remote_cseq = facts.cseq;
+        let tag = self.lines[id].local_tag.clone();
+        self.respond(request, facts, 200, Some(&tag), Vec::new(), &[], now);
+        let body = String::from_utf8_lossy(&request.body).into_owned();
+        if let Some(key) = body.lines().find_map(|line| line.strip_prefix("Signal=")?.trim().chars().next()) {
+            self.lines[id].keys_by_info.push(key);
+        }
+    }
+}

@@ -7,6 +7,7 @@ mod passwords;
 mod recording;
 mod records;
 mod session;
+mod spending;
 mod trace;
 mod trunks;
 mod users;
@@ -35,6 +36,7 @@ pub(crate) fn all() -> OpenApiRouter<App> {
         .routes(routes!(extensions::get, extensions::change, extensions::remove))
         .routes(routes!(calls::registrations))
         .routes(routes!(trunks::list))
+        .routes(routes!(spending::list))
         .routes(routes!(calls::list))
         .routes(routes!(calls::get, calls::hang_up))
         .routes(routes!(trace::trace))

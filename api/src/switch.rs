@@ -2,7 +2,7 @@
 
 use crate::problem::{Kind, Problem};
 use model::{
-    Answer, Ban, Command, Event, LiveCall, Query, Refusal, Registration, Reply, Seen, SeenFilter, TrunkStatus,
+    Answer, Ban, Command, Event, LiveCall, Query, Refusal, Registration, Reply, Seen, SeenFilter, Spending, TrunkStatus,
 };
 use std::future::Future;
 use std::pin::Pin;
@@ -105,6 +105,13 @@ impl AnySwitch {
 
     pub(crate) fn watch(&self, filter: SeenFilter) -> mpsc::Receiver<Seen> {
         self.0.watch(filter)
+    }
+
+    pub(crate) async fn spending(&self) -> Result<Vec<Spending>, Problem> {
+        match in_time(self.0.query(Query::Spending)).await? {
+            Answer::Spending(list) => Ok(list),
+            other => Err(Problem::ours(&format!("spending asked, answered {other:?}"))),
+        }
     }
 }
 

@@ -3,11 +3,13 @@
 mod calls;
 mod names;
 mod records;
+mod spending;
 mod trunks;
 
 pub(crate) use calls::{BanOut, CallOut, RegistrationOut};
 pub(crate) use names::{directions, outcomes};
 pub(crate) use records::{RecordOut, RecordPage};
+pub(crate) use spending::SpendingOut;
 pub(crate) use trunks::TrunkOut;
 
 use model::{Extension, Rights, Role, User};

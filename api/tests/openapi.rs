@@ -119,6 +119,7 @@ async fn every_operation_of_the_description_does_what_it_says() {
         ("put /extensions/{number}", format!("{V1}/extensions/900"), json!({ "name": "x" }), 200),
         ("delete /extensions/{number}", format!("{V1}/extensions/900"), nothing.clone(), 204),
         ("get /registrations", format!("{V1}/registrations"), nothing.clone(), 200),
+        ("get /spending", format!("{V1}/spending"), nothing.clone(), 200),
         ("get /trunks", format!("{V1}/trunks"), nothing.clone(), 200),
         ("get /calls", format!("{V1}/calls"), nothing.clone(), 200),
         ("get /calls/{id}", format!("{V1}/calls/{call}"), nothing.clone(), 200),

@@ -35,6 +35,7 @@ pub(crate) struct Inside {
     pub(crate) trunks: Vec<TrunkStatus>,
     pub(crate) bans: Vec<model::Ban>,
     pub(crate) seen: Vec<model::Seen>,
+    pub(crate) spending: Vec<model::Spending>,
     pub(crate) commands: Vec<Command>,
     pub(crate) refuses: Option<Refusal>,
     pub(crate) panics: bool,
@@ -65,6 +66,7 @@ impl Switch for FakeSwitch {
                 panic!("a fault of the switch");
             }
             (Some(refusal), _) => Err(refusal),
+            (None, Query::Spending) => Ok(Answer::Spending(inside.spending.clone())),
             (None, Query::Trunks) => Ok(Answer::Trunks(inside.trunks.clone())),
             (None, Query::Calls) => Ok(Answer::Calls(inside.calls.clone())),
             (None, Query::Seen(filter)) => {

@@ -327,6 +327,7 @@ impl Cell {
             }
             // Trunks are known by their home cells, which keep no state of them yet.
             Query::Trunks => Answer::Trunks(Vec::new()),
+            Query::Spending => Answer::Spending(self.spending_now(now)),
             Query::Registrations { extension } => Answer::Registrations(self.registrations(extension.as_deref(), now)),
             Query::Bans => Answer::Bans(self.bans(now)),
             Query::Seen(filter) => Answer::Seen(self.seen(filter)),

@@ -147,6 +147,24 @@ impl Cell {
         self.out.push_back(Output::Keep { key, value });
     }
 
+    /// As those see it who watch.
+    pub(crate) fn spending_now(&mut self, now: Instant) -> Vec<model::Spending> {
+        let at = self.config.wall.at(now);
+        let payers: Vec<Payer> = self.spending.meters.keys().cloned().collect();
+        let mut all = Vec::with_capacity(payers.len());
+        for whose in payers {
+            let mut news = Vec::new();
+            let cap = self.cap_of(&whose);
+            let (day, spent) = self.meter(&whose, at, |meter, calendar| {
+                meter.settle(at, calendar, &mut news);
+                (meter.day().to_owned(), meter.spent(at))
+            });
+            self.on_news(&whose, news, now);
+            all.push(model::Spending { extension: whose, day, spent, cap });
+        }
+        all
+    }
+
     // What happens to a call.
 
     /// A leg was answered: if it goes to a trunk, it costs from now on.

@@ -1,6 +1,6 @@
 //! What anyone may ask of the switch, and its answers.
 
-use crate::{CallId, Direction, Extension, LegNo, Seen, SeenFilter, TrunkStatus};
+use crate::{CallId, Direction, Extension, LegNo, Seen, SeenFilter, Spending, TrunkStatus};
 use serde::{Deserialize, Serialize};
 use std::net::IpAddr;
 use stdx::UnixMillis;
@@ -71,6 +71,8 @@ pub enum Query {
     Bans,
     /// The newest SIP messages that are kept and fit; answered by [`Answer::Seen`].
     Seen(SeenFilter),
+    /// What was spent today by those who have a cap; answered by [`Answer::Spending`].
+    Spending,
 }
 
 /// That a command was done.
@@ -93,6 +95,8 @@ pub enum Answer {
     Bans(Vec<Ban>),
     /// SIP messages, oldest first.
     Seen(Vec<Seen>),
+    /// All calls together first, then extensions.
+    Spending(Vec<Spending>),
 }
 
 /// Why a command was not done. Small and closed: each dialect puts it into its own words in one `match`.

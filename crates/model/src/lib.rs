@@ -26,7 +26,7 @@ pub use quality::Quality;
 pub use record::{CallRecord, Direction, LegOrigin, LegRecord, RecordingFile};
 pub use routing::{
     BlackList, CallerChoice, CallerHeader, Charge, Country, Dialling, NumberFormat, Numbers, Price, Rewrite, Rights,
-    RightsRules, Route, RouteTarget, SpendingCap, Spent, Ways, WeightedTrunk,
+    RightsRules, Route, RouteTarget, Spending, SpendingCap, Spent, Ways, WeightedTrunk,
 };
 pub use seen::{Seen, SeenFilter};
 pub use settings::{Extension, Ha1, Role, User};

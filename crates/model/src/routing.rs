@@ -362,7 +362,7 @@ pub struct BlackList {
 }
 
 /// What may be spent in a day; `None`: no cap.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct SpendingCap {
     /// Millionths of the currency.
     pub cost: Option<u64>,
@@ -384,6 +384,19 @@ pub struct Spent {
     pub cost: u64,
     /// Conversation, milliseconds.
     pub talked_ms: u64,
+}
+
+/// What an extension, or the whole switch, has spent today, and may.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Spending {
+    /// The extension; `None`: all calls together.
+    pub extension: Option<String>,
+    /// The day, `2026-11-21`.
+    pub day: String,
+    /// What was spent, running calls included.
+    pub spent: Spent,
+    /// What may be.
+    pub cap: SpendingCap,
 }
 
 #[cfg(test)]

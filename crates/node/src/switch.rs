@@ -142,7 +142,7 @@ impl api::Switch for NodeSwitch {
 /// One answer of many workers' answers.
 fn merge(query: &Query, answers: Vec<Answer>) -> Answer {
     let (mut calls, mut registrations, mut trunks) = (Vec::new(), Vec::new(), Vec::new());
-    let (mut bans, mut seen) = (Vec::<model::Ban>::new(), Vec::new());
+    let (mut bans, mut seen, mut spending) = (Vec::<model::Ban>::new(), Vec::new(), Vec::new());
     for answer in answers {
         match answer {
             Answer::Calls(more) => calls.extend(more),
@@ -150,6 +150,7 @@ fn merge(query: &Query, answers: Vec<Answer>) -> Answer {
             Answer::Trunks(more) => trunks.extend(more),
             Answer::Bans(more) => bans.extend(more),
             Answer::Seen(more) => seen.extend(more),
+            Answer::Spending(more) => spending.extend(more),
         }
     }
     match query {
@@ -180,6 +181,10 @@ fn merge(query: &Query, answers: Vec<Answer>) -> Answer {
         Query::Seen(_) => {
             seen.sort_by_key(|seen: &Seen| seen.at);
             Answer::Seen(seen)
+        }
+        Query::Spending => {
+            spending.sort_by(|a, b| a.extension.cmp(&b.extension));
+            Answer::Spending(spending)
         }
     }
 }

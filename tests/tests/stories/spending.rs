@@ -60,6 +60,13 @@ fn a_call_ends_where_its_extension_has_no_more_to_spend() {
             connect(&world, &phone, &trunk);
             world.run_for(secs(290));
             assert!(phone.is_talking());
+            let now = world.spending();
+            let [own] = now.as_slice() else { panic!("{now:?}") };
+            assert_eq!(
+                (own.extension.as_deref(), own.day.as_str(), own.spent.cost),
+                (Some("100"), "2026-11-21", 500_000)
+            );
+            assert!(own.spent.talked_ms.abs_diff(290_000) < 5_000);
             part(&world, &phone, &trunk);
             let record = world.record();
             assert_eq!((record.outcome, record.ended_by), (Outcome::Answered, Side::System));

@@ -51,6 +51,24 @@ pub(super) enum Cdr {
     },
 }
 
+/// What was spent today.
+pub(super) fn spending(client: &Client, shape: Shape) -> Result<(), Trouble> {
+    let list = client.get("/spending")?;
+    show(shape, &list, || {
+        let money =
+            |value: &Value| value.as_u64().map_or_else(|| "–".to_owned(), |cost| (cost as f64 / 1e6).to_string());
+        let row = |own: &Value| {
+            let whose = own["extension"].as_str().unwrap_or("all together").to_owned();
+            let minutes = format!("{:.1}", own["talk_ms"].as_f64().unwrap_or(0.0) / 60_000.0);
+            let cap = own["minutes_cap"].as_u64().map_or_else(|| "–".to_owned(), |cap| cap.to_string());
+            vec![whose, text(&own["day"]), money(&own["cost"]), money(&own["cost_cap"]), minutes, cap]
+        };
+        let rows: Vec<Vec<String>> = items(&list).map(row).collect();
+        table(&["whose", "day", "cost", "of", "minutes", "of"], &rows)
+    });
+    Ok(())
+}
+
 pub(super) fn call(client: &Client, action: Call) -> Result<(), Trouble> {
     match action {
         Call::List { shape } => {

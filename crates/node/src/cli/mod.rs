@@ -65,6 +65,11 @@ enum Command {
         #[command(subcommand)]
         action: route::Route,
     },
+    /// What was spent today on calls by trunks
+    Spending {
+        #[command(flatten)]
+        shape: Shape,
+    },
     /// Calls that exist now
     Call {
         #[command(subcommand)]
@@ -112,6 +117,7 @@ fn act(cli: Cli) -> Result<(), Trouble> {
         Command::Extension { action } => admin::extension(&load(file.as_deref())?, action),
         Command::User { action } => admin::user(&Client::connect(&load(file.as_deref())?)?, action),
         Command::Route { action } => route::route(&load(file.as_deref())?, action),
+        Command::Spending { shape } => history::spending(&Client::connect(&load(file.as_deref())?)?, shape),
         Command::Call { action } => history::call(&Client::connect(&load(file.as_deref())?)?, action),
         Command::Ban { action } => ban::ban(&Client::connect(&load(file.as_deref())?)?, action),
         Command::Cdr { action } => history::cdr(&Client::connect(&load(file.as_deref())?)?, action),
@@ -212,6 +218,7 @@ mod tests {
             "ban remove 2001:db8::1",
             "extension set 1001 --allow 192.0.2.0/24,10.0.0.1",
             "call list",
+            "spending --json",
             "call hangup 0123",
             "cdr list --limit 5 --caller 1001",
             "cdr show last -c a.toml",

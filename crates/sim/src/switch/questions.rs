@@ -222,6 +222,15 @@ impl World {
         self.switch(|switch, now| switch.command_all(&Command::Unban { source }, now));
     }
 
+    /// What was spent today by those who have a cap.
+    pub fn spending(&self) -> Vec<model::Spending> {
+        let of = |answer| match answer {
+            Answer::Spending(spending) => spending,
+            _ => Vec::new(),
+        };
+        self.query(&Query::Spending).into_iter().flat_map(of).collect()
+    }
+
     fn query(&self, query: &Query) -> Vec<Answer> {
         let (ticket, workers) = self.switch(|switch, now| {
             switch.tickets += 1;

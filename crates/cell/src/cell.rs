@@ -87,6 +87,8 @@ impl Cell {
             cell: CellTag(config.cell),
             server: config.server.clone(),
             max_sessions: config.policy.max_sessions,
+            session_expires: config.policy.session_expires,
+            reliable_provisionals: config.policy.reliable_ringing,
             tcp: config.locals.tcp(),
             methods: vec![Method::Options, Method::Register, Method::Refer, Method::Notify, Method::Info],
             supported: vec!["100rel", "timer", "replaces", "norefersub"],

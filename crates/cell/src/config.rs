@@ -104,6 +104,10 @@ pub struct Policy {
     pub max_duration: Duration,
     /// Calls at one time in this worker; one more is refused with 503 and Retry-After.
     pub max_calls: usize,
+    /// After what time a call's sessions have to be refreshed (RFC 4028); none: they have no such timer.
+    pub session_expires: Option<Duration>,
+    /// Callers that support it acknowledge ringing (RFC 3262); those that require it always do.
+    pub reliable_ringing: bool,
     /// SIP sessions at one time in this worker.
     pub max_sessions: usize,
     /// The shortest registration that is granted.
@@ -129,6 +133,8 @@ impl Default for Policy {
             media_timeout: Duration::from_secs(60),
             max_duration: Duration::from_secs(12 * 3600),
             max_calls: 20_000,
+            session_expires: Some(Duration::from_secs(1800)),
+            reliable_ringing: false,
             max_sessions: 50_000,
             min_registration: Duration::from_secs(60),
             max_registration: Duration::from_secs(3600),

@@ -288,6 +288,8 @@ fn cell_config(config: &Config, addresses: &Resolved, realm: &str, number: u16, 
     cell.policy.media_timeout = config.media.timeout;
     cell.policy.max_calls = calls;
     cell.policy.kept_messages = (config.trace.kept_mb as usize) << 20;
+    cell.policy.session_expires = Some(config.sip.session_expires).filter(|expires| !expires.is_zero());
+    cell.policy.reliable_ringing = config.sip.reliable_ringing;
     cell.sounds.country = match config.call.country {
         Country::Cn => media::tones::Country::Cn,
         Country::Us => media::tones::Country::Us,

@@ -190,6 +190,11 @@ impl Phone {
         });
     }
 
+    /// How many reliable provisional responses its calls have acknowledged.
+    pub fn ringing_acknowledged(&self) -> usize {
+        self.of_line(|line, _| line.pracked.len()).unwrap_or(0)
+    }
+
     /// Answers the call that rings.
     pub fn answer(&self) {
         self.on_line(|ua, line, now| ua.pick_up(line, now));

@@ -192,6 +192,11 @@ pub struct Sip {
     /// A stream on which nothing came for so long is closed.
     #[serde(rename = "idle_seconds", deserialize_with = "words::seconds")]
     pub idle: Duration,
+    /// After what time a call's sessions have to be refreshed (RFC 4028); zero: never.
+    #[serde(rename = "session_seconds", deserialize_with = "words::seconds_or_none")]
+    pub session_expires: Duration,
+    /// Callers that support it acknowledge ringing (RFC 3262).
+    pub reliable_ringing: bool,
     /// The address that peers outside private networks are told in Via, Contact and SDP, where the host itself has only a private one.
     #[serde(deserialize_with = "words::optional_ip")]
     pub advertised: Option<IpAddr>,
@@ -223,6 +228,8 @@ impl Default for Sip {
             wss: Vec::new(),
             origins: Vec::new(),
             idle: Duration::from_secs(3900),
+            session_expires: Duration::from_secs(1800),
+            reliable_ringing: false,
             advertised: None,
             digest: sip_stack::auth::Config::default().algorithms,
             digest_for: Vec::new(),

@@ -199,6 +199,8 @@ fn the_sample_file_is_valid_has_every_key_and_shows_the_defaults() {
                 "wss",
                 "origins",
                 "idle_seconds",
+                "session_seconds",
+                "reliable_ringing",
                 "advertised",
                 "digest",
                 "pass_headers",

@@ -20,6 +20,7 @@ pub(crate) enum Purpose {
     Bye(LineId),
     Refer(LineId),
     Info(LineId),
+    Prack(LineId),
 }
 
 /// One request on its way.
@@ -167,6 +168,11 @@ impl Ua {
             Purpose::Refer(line) => self.lines[line].refer_status = Some(status),
             Purpose::Info(_) if status != 200 => self.complain(format!("{status} to an INFO")),
             Purpose::Info(_) => {}
+            // A call that ends meanwhile needs none.
+            Purpose::Prack(line) if status >= 300 && !self.lines[line].is_over() => {
+                self.complain(format!("{status} to PRACK"));
+            }
+            Purpose::Prack(_) => {}
         }
     }
 
@@ -248,7 +254,8 @@ impl Ua {
             | Purpose::Reinvite(line)
             | Purpose::Bye(line)
             | Purpose::Refer(line)
-            | Purpose::Info(line) => &mut self.lines[line].local_cseq,
+            | Purpose::Info(line)
+            | Purpose::Prack(line) => &mut self.lines[line].local_cseq,
             Purpose::Options | Purpose::Cancel => return 2,
         };
         *cseq += 1;

@@ -5,7 +5,7 @@ use super::media::Media;
 use super::message::{self, Draft, Facts};
 use super::{T1, Timer, Ua};
 use crate::ear::Ear;
-use rsip::{Method, Request, Response};
+use rsip::{Header, Method, Request, Response};
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
@@ -81,6 +81,8 @@ pub(crate) struct Line {
     /// We called without an offer.
     late: bool,
     pub(crate) bye_status: Option<u16>,
+    /// Reliable provisional responses that were acknowledged.
+    pub(crate) pracked: Vec<String>,
     /// The Reason header (RFC 3326) of what ended the call.
     pub(crate) reason: Option<String>,
     pub(crate) media: Media,
@@ -137,6 +139,7 @@ impl Ua {
             keys_by_info: String::new(),
             late: false,
             bye_status: None,
+            pracked: Vec::new(),
             reason: None,
             media,
             ear: Ear::new(now),
@@ -230,6 +233,20 @@ impl Ua {
         self.start_client(request, to, purpose, now);
     }
 
+    /// Acknowledges a reliable provisional response, once (RFC 3262 §4).
+    fn acknowledge_ringing(&mut self, id: LineId, response: &Response, facts: &Facts, now: Instant) {
+        let Some(rseq) = message::other(&response.headers, "RSeq").map(str::to_owned) else { return };
+        if self.lines[id].pracked.contains(&rseq) {
+            return;
+        }
+        let mut prack = self.in_dialog(id, Method::PRack, Vec::new());
+        let rack = format!("{rseq} {} INVITE", facts.cseq);
+        prack.headers.push(Header::Other("RAck".into(), rack));
+        self.lines[id].pracked.push(rseq);
+        let to = self.next_hop(&self.lines[id].target.clone());
+        self.start_client(prack, to, Purpose::Prack(id), now);
+    }
+
     pub(super) fn on_invite_provisional(
         &mut self,
         id: LineId,
@@ -253,6 +270,7 @@ impl Ua {
                 line.state = if response.body.is_empty() { LineState::Ringing } else { LineState::EarlyMedia };
             }
             self.take_answer(id, &response.body, now);
+            self.acknowledge_ringing(id, response, facts, now);
         }
         if self.lines[id].cancel_wanted {
             self.lines[id].cancel_wanted = !self.cancel_invite(id, now);

@@ -92,7 +92,8 @@ impl Sipp {
             .arg(self.server.to_string())
             .arg("-sf")
             .arg(&file)
-            .args(["-t", self.transport])
+            // Its own idea of how many streams one call may need is above what a process may open.
+            .args(["-t", self.transport, "-max_socket", "1000"])
             .args([
                 "-i",
                 if self.server.is_ipv4() { "127.0.0.1" } else { "[::1]" },

@@ -60,9 +60,8 @@ impl Bench {
         let next = async {
             loop {
                 for (to, inbox) in self.inboxes.iter().enumerate() {
-                    match inbox.take_envelope().map(|envelope| envelope.body) {
-                        Some(Body::Datagram { flow, data }) => return (to, flow, data),
-                        Some(_) | None => {}
+                    if let Some(Body::Datagram { flow, data }) = inbox.take_envelope().map(|envelope| envelope.body) {
+                        return (to, flow, data);
                     }
                 }
                 sleep(Duration::from_millis(2)).await;

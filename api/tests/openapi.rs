@@ -93,6 +93,9 @@ async fn every_operation_of_the_description_does_what_it_says() {
     std::fs::write(world.recordings().join("x.wav"), b"RIFF").unwrap();
     let record = world.record(10, "100", "101", Some("x.wav")).await;
     let call = world.live_call("100", "101");
+    let source = "203.0.113.9".parse().unwrap();
+    let ban = model::Ban { source, reason: model::BanReason::Scanner, since: 1, until: 2, times: 1, dropped: 0 };
+    world.switch.0.lock().unwrap().bans.push(ban);
     let ana = world.store.user_named("ana").await.unwrap().unwrap().user.id;
     let credentials = json!({ "username": "ana", "password": common::PASSWORD });
     let bar = json!({ "username": "ana", "password": store::md5_hex(common::PASSWORD) });
@@ -121,6 +124,10 @@ async fn every_operation_of_the_description_does_what_it_says() {
         ("get /registrations", format!("{V1}/registrations"), nothing.clone(), 200),
         ("get /spending", format!("{V1}/spending"), nothing.clone(), 200),
         ("get /trunks", format!("{V1}/trunks"), nothing.clone(), 200),
+        ("get /trace", format!("{V1}/trace"), nothing.clone(), 200),
+        ("get /bans", format!("{V1}/bans"), nothing.clone(), 200),
+        ("put /bans/{source}", format!("{V1}/bans/203.0.113.9"), nothing.clone(), 204),
+        ("delete /bans/{source}", format!("{V1}/bans/203.0.113.9"), nothing.clone(), 204),
         ("get /calls", format!("{V1}/calls"), nothing.clone(), 200),
         ("get /calls/{id}", format!("{V1}/calls/{call}"), nothing.clone(), 200),
         ("post /calls/{id}/answer", format!("{V1}/calls/{call}/answer"), json!({ "leg": 1 }), 204),

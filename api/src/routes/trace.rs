@@ -42,7 +42,7 @@ pub(super) struct Which {
 /// `text`. With `follow` those that pass from now on, until the client goes; who reads too slowly misses some. Not for agents.
 #[utoipa::path(get, path = "/trace", tag = "live", params(Which),
     responses(
-        (status = 200, description = "One JSON object per line and message, in order", content_type = "application/x-ndjson"),
+        (status = 200, description = "One JSON object per line and message, in order", body = String, content_type = "application/x-ndjson"),
         (status = 400, body = ProblemBody, content_type = "application/problem+json"),
         (status = 401, body = ProblemBody, content_type = "application/problem+json"),
         (status = 403, body = ProblemBody, content_type = "application/problem+json"),

@@ -31,6 +31,7 @@ impl Cell {
         if let Some(trunk) = self.directory.trunk_at(flow.remote.ip()) {
             let mut party = claimed(request, PartyKind::Trunk(trunk.name.clone()));
             party.number = self.directory.router().shown_caller(&trunk.name, &party.number);
+            self.vouch(flow.remote, now + PROVEN_FOR, now);
             return Admission::Granted(party);
         }
         self.authenticate(request, flow, now)

@@ -52,12 +52,12 @@ impl Worker {
         match input {
             Input::Datagram { flow, data } => {
                 self.offer(flow, data, now, now);
-                self.work(usize::MAX, now);
+                self.work(1, now);
             }
             // A datagram was looked at by the worker that received it; what came by a stream is looked at here.
             Input::Envelope(Envelope { body: Body::Datagram { flow, data }, .. }) if flow.transport.is_reliable() => {
                 self.offer(flow, data, now, now);
-                self.work(usize::MAX, now);
+                self.work(1, now);
             }
             Input::Envelope(Envelope { body: Body::Datagram { flow, data }, .. }) => {
                 self.cell.handle_datagram(flow, data, now);

@@ -365,3 +365,24 @@ fn thirty_members_come_and_half_of_them_go() {
     circle.ports().into_iter().for_each(|port| drop(circle.engine.close(port, circle.now)));
     assert_eq!(circle.engine.open_ports(), 0);
 }
+
+#[test]
+fn after_hold_the_clock_of_the_stream_has_moved_on() {
+    let mut circle = Circle::of(&[(Codec::G722, VOICES[0]), (A, VOICES[1])]);
+    let [a, b] = circle.ports()[..] else { panic!() };
+    circle.engine.bridge(a, b, circle.now);
+    circle.settle();
+    let describe = |circle: &Circle| circle.members[1].describe();
+    let hold = [describe(&circle), b"a=sendonly\r\n".to_vec()].concat();
+    circle.engine.reanswer(b, &hold, circle.now).unwrap();
+    let packets = circle.members[1].headers.len();
+    circle.run(2 * SECOND);
+    assert!(circle.members[1].headers.len() <= packets + 1);
+    let back = describe(&circle);
+    circle.engine.reanswer(b, &back, circle.now).unwrap();
+    circle.run(2 * SECOND);
+    let headers = &circle.members[1].headers;
+    let jump = headers.windows(2).map(|p| p[1].timestamp.wrapping_sub(p[0].timestamp)).max().unwrap();
+    assert!((15_500..16_500).contains(&jump), "{jump}");
+    assert!(apart(level(&circle, 1, VOICES[0]).0, 6_000.0) < 1.0);
+}

@@ -124,6 +124,9 @@ impl Cell {
             Outcome::Congestion
         })?;
         self.media.hint_source(port, flow.remote.ip());
+        if matches!(conversation.contacts.get(target), Some(Way::Contact(_))) {
+            self.media.secure(port, self.config.policy.srtp);
+        }
         self.media.allow(port, out.as_ref().map_or(&[], |out| out.terms.codecs.as_slice()));
         let waiting = conversation.call.waiting();
         let body = self.media.make_offer(port, conversation.port(waiting), now);

@@ -48,7 +48,7 @@ impl Cell {
         if !self.may_replace(id, leg, caller, confirmed) {
             return Err(plainly(403));
         }
-        let port = self.receive_offer(request, flow, now).map_err(|(outcome, warning)| {
+        let port = self.receive_offer(request, flow, caller.kind == PartyKind::Extension, now).map_err(|(outcome, warning)| {
             (Status(outcome.cause().sip), vec![("Warning".to_owned(), warning.into_bytes())])
         })?;
         let replaced = match self.conversations.get_mut(&id) {

@@ -87,6 +87,7 @@ impl Cell {
         let mut refuse = refuse.or_else(|| dialled.is_none().then_some(Outcome::Unallocated));
         info!(call = %id, "call started");
         let home = (caller.kind == PartyKind::Extension && refuse.is_none()).then(|| caller.number.clone());
+        let of_phone = caller.kind == PartyKind::Extension;
         let dialled = dialled.unwrap_or_default();
         let setup = Setup { id, caller, dialled, wall: self.config.wall, policy };
         let mut conversation = Conversation::new(Call::start(setup, now));
@@ -94,7 +95,7 @@ impl Cell {
         leg.session = Some(session);
         leg.asking = Some(Asking { late: request.body().is_empty(), ..Asking::default() });
         if refuse.is_none() {
-            match self.receive_offer(request, flow, now) {
+            match self.receive_offer(request, flow, of_phone, now) {
                 Ok(port) => {
                     leg.port = Some(port);
                     self.ports.insert(port, (id, LegId::CALLER));
@@ -130,6 +131,7 @@ impl Cell {
         &mut self,
         request: &Message,
         flow: Flow,
+        of_phone: bool,
         now: Instant,
     ) -> Result<media::engine::PortId, (Outcome, String)> {
         let host = flow.local.ip().to_string();
@@ -137,6 +139,9 @@ impl Cell {
             return Err((Outcome::Congestion, format!("399 {host} \"no media port is free\"")));
         };
         self.media.hint_source(port, flow.remote.ip());
+        if of_phone {
+            self.media.secure(port, self.config.policy.srtp);
+        }
         if request.body().is_empty() {
             return Ok(port);
         }

@@ -286,6 +286,11 @@ fn cell_config(config: &Config, addresses: &Resolved, realm: &str, number: u16, 
     cell.policy.pick_up = config.call.pick_up;
     cell.policy.recall = config.call.recall;
     cell.policy.media_timeout = config.media.timeout;
+    cell.policy.srtp = match config.media.srtp {
+        crate::config::Srtp::Off => media::engine::Srtp::Off,
+        crate::config::Srtp::Offered => media::engine::Srtp::Offered,
+        crate::config::Srtp::Required => media::engine::Srtp::Required,
+    };
     cell.policy.max_calls = calls;
     cell.policy.kept_messages = (config.trace.kept_mb as usize) << 20;
     cell.policy.session_expires = Some(config.sip.session_expires).filter(|expires| !expires.is_zero());

@@ -1,6 +1,5 @@
 //! What one party received, put where it belongs in time: positions are samples since the ear was opened.
 
-use crate::g711::Law;
 use crate::rtp::Rtp;
 use crate::sound::{self, Hearing, RATE, Sound};
 use std::time::{Duration, Instant};
@@ -39,7 +38,7 @@ impl Ear {
     }
 
     /// A voice packet came.
-    pub(crate) fn hear(&mut self, packet: &Rtp, law: Law, now: Instant) {
+    pub(crate) fn hear(&mut self, packet: &Rtp, pcm: &[i16], now: Instant) {
         self.packets += 1;
         let playing = self.position(now);
         let latest = playing + PLAYOUT.as_millis() as u64 * RATE / 1000;
@@ -62,19 +61,17 @@ impl Ear {
             }
         };
         if at >= playing {
-            self.write(at as usize, &packet.payload, law);
+            self.write(at as usize, pcm);
         }
     }
 
-    fn write(&mut self, at: usize, payload: &[u8], law: Law) {
-        let end = at + payload.len();
+    fn write(&mut self, at: usize, heard: &[i16]) {
+        let end = at + heard.len();
         if self.pcm.len() < end {
             self.pcm.resize(end, 0);
             self.covered.resize(end.div_ceil(80), false);
         }
-        for (sample, byte) in self.pcm[at..end].iter_mut().zip(payload) {
-            *sample = law.decode(*byte);
-        }
+        self.pcm[at..end].copy_from_slice(heard);
         // A packet rarely starts on a multiple of 10 ms: it covers what it fills by half.
         let tenth = |position: usize| (position + 40) / 80;
         for covered in &mut self.covered[tenth(at)..tenth(end).min(end.div_ceil(80))] {
@@ -130,15 +127,19 @@ fn samples(count: u64) -> Duration {
 mod tests {
     use super::*;
 
-    fn packet(n: u64, hertz: u16) -> Rtp {
+    fn packet(n: u64) -> Rtp {
         Rtp {
             marker: n == 0,
             payload_type: 0,
             sequence: n as u16,
             timestamp: 1000 + n as u32 * 160,
             ssrc: 5,
-            payload: (0..160).map(|k| Law::Mu.encode(sound::voice_sample(hertz, n * 160 + k))).collect(),
+            payload: Vec::new(),
         }
+    }
+
+    fn voice(n: u64, hertz: u16) -> Vec<i16> {
+        (0..160).map(|k| sound::voice_sample(hertz, n * 160 + k)).collect()
     }
 
     #[test]
@@ -149,9 +150,9 @@ mod tests {
         for n in (0..100).filter(|n| !(50..53).contains(n)) {
             // Every tenth packet is 15 ms late, some come twice.
             let late = if n % 10 == 3 { Duration::from_millis(15) } else { Duration::ZERO };
-            ear.hear(&packet(n, 700), Law::Mu, at(n) + late);
+            ear.hear(&packet(n), &voice(n, 700), at(n) + late);
             if n % 7 == 0 {
-                ear.hear(&packet(n, 700), Law::Mu, at(n + 1));
+                ear.hear(&packet(n), &voice(n, 700), at(n + 1));
             }
         }
         assert_eq!(ear.longest_gap(), Duration::from_millis(60));

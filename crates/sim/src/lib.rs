@@ -53,6 +53,7 @@
 //!
 //! Encryption, IPv6 (`rsip` cannot read it), and codecs other than G.711: they come with what needs them.
 
+mod codec;
 mod ear;
 mod g711;
 mod ladder;
@@ -61,6 +62,7 @@ mod network;
 mod phone;
 mod rtp;
 mod sdp;
+mod secure;
 mod setup;
 mod sound;
 mod stranger;

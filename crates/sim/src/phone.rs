@@ -1,6 +1,6 @@
 //! What a test does with a phone, and what it asks of it.
 
-use crate::g711::Law;
+use crate::codec::Codec;
 use crate::network::Link;
 use crate::sound::{Hearing, Sound};
 use crate::ua::digest::Hash;
@@ -103,10 +103,15 @@ impl Phone {
         self.act(|ua, _| ua.remembers_nonce = true);
     }
 
-    /// It speaks only this codec: `PCMU` or `PCMA`.
+    /// It speaks only this codec: `PCMU`, `PCMA`, `G722` or `L16`.
     pub fn speak_only(&self, codec: &str) {
-        let law = if codec == "PCMU" { Law::Mu } else { Law::A };
-        self.act(|ua, _| ua.laws = vec![law]);
+        let codec = Codec::named(codec).expect("PCMA, PCMU, G722 or L16");
+        self.act(|ua, _| ua.codecs = vec![codec]);
+    }
+
+    /// It speaks SRTP: calls with `RTP/SAVP` only, and answers with keys where keys are offered.
+    pub fn set_secure(&self) {
+        self.act(|ua, _| ua.secure = true);
     }
 
     /// How many calls it takes at once; one more hears 486 from the phone. 1 unless told otherwise.
@@ -442,6 +447,11 @@ impl Phone {
     /// Digits it heard in its latest call.
     pub fn digits(&self) -> String {
         self.of_line(|line, _| line.media.digits.clone()).unwrap_or_default()
+    }
+
+    /// The sound of its latest call is encrypted, both ways.
+    pub fn is_sealed(&self) -> bool {
+        self.of_line(|line, _| line.media.is_sealed()).unwrap_or(false)
     }
 
     /// RTCP reports it got in its latest call.

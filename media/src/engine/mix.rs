@@ -109,8 +109,11 @@ impl Engine {
     /// Adds up what a listener hears, and sends it.
     fn say_to(&mut self, id: PortId, due: Instant) {
         let Some(port) = self.ports.get_mut(id) else { return };
-        // A sound of our own has the floor, or nobody wants to hear.
-        let target = port.rtp_target().filter(|_| !port.has_floor());
+        // A sound of our own has the floor.
+        if port.has_floor() {
+            return;
+        }
+        let target = port.rtp_target();
         let Some(mut mouth) = port.mouth.take() else { return };
         let rate = mouth.rate();
         let mut mixed = [0; MAX_FRAME];
@@ -133,7 +136,9 @@ impl Engine {
                 self.output.extend(port.transmit(&header, utterance.payload, to));
             }
         } else {
+            // When the peer wants to hear again, its timestamps shall tell how long it did not.
             mouth.hush();
+            port.outbound.switch();
         }
         port.mouth = Some(mouth);
     }

@@ -180,7 +180,11 @@ impl Engine {
             if let Some((recorder, side)) = &mut recorder {
                 recorder.sound(*side, &frame, due, &mut self.output);
             }
-            let (Some(to), Some(mut mouth)) = (port.rtp_target(), port.mouth.take()) else { continue };
+            let Some(to) = port.rtp_target() else {
+                port.outbound.switch();
+                continue;
+            };
+            let Some(mut mouth) = port.mouth.take() else { continue };
             mouth.say_narrow(&frame);
             let (clock, pt, missed) = (mouth.clock(), mouth.payload_type, mouth.frame_ticks() * skipped);
             while let Some(utterance) = mouth.next() {

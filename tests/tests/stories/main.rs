@@ -1,6 +1,7 @@
 //! The stories of calls in virtual time.
 
 mod answering;
+mod codecs;
 mod commanded;
 mod contacts;
 mod digits;

@@ -317,12 +317,28 @@ pub struct Media {
     /// A call without any sound for so long is given up.
     #[serde(rename = "timeout_seconds", deserialize_with = "words::seconds")]
     pub timeout: Duration,
+    /// Whether the sound of phones is encrypted.
+    pub srtp: Srtp,
 }
 
 impl Default for Media {
     fn default() -> Self {
-        Self { ports: PortRange { first: 20_000, last: 39_999 }, timeout: Duration::from_secs(60) }
+        let ports = PortRange { first: 20_000, last: 39_999 };
+        Self { ports, timeout: Duration::from_secs(60), srtp: Srtp::Off }
     }
+}
+
+/// Whether sound is encrypted, with keys in session descriptions (RFC 4568).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Srtp {
+    /// Never.
+    #[default]
+    Off,
+    /// If the phone wants it.
+    Offered,
+    /// Always; phones without it get 488.
+    Required,
 }
 
 /// An inclusive range of port numbers, written `20000-39999`.

@@ -2,10 +2,11 @@
 
 use super::Ua;
 use super::line::{LineId, LineState};
-use crate::g711::Law;
+use crate::codec::{Codec, Coder};
 use crate::network::Packet;
 use crate::rtp::{self, Rtp};
 use crate::sdp::{self, Remote};
+use crate::secure::Secure;
 use crate::sound::{self, Sound};
 use std::collections::VecDeque;
 use std::net::SocketAddr;
@@ -29,6 +30,11 @@ pub(crate) struct Media {
     version: u32,
     /// The answer to the INVITE that is being answered: it must not change within it (RFC 3261 §13.2.1).
     early_answer: Option<Vec<u8>>,
+    coder: Coder,
+    /// The keys, if the phone speaks SRTP.
+    secure: Option<Secure>,
+    /// Its sound is sealed: both descriptions have keys.
+    sealed: bool,
     /// Payload type under which we expect digits.
     event: u8,
     ssrc: u32,
@@ -43,6 +49,8 @@ pub(crate) struct Media {
     /// Digits that were heard.
     pub(crate) digits: String,
     pub(crate) reports: u64,
+    /// Packets whose tag did not fit, or that came twice.
+    pub(crate) unopened: u64,
     /// Middle 32 bits of the NTP time of the other side's last report, and when it came (RFC 3550 §6.4.1).
     last_report: Option<(u32, u32, Instant)>,
     /// Its owner put the receiver down, though the call may live a moment longer.
@@ -64,6 +72,9 @@ impl Media {
             direction: "sendrecv".into(),
             version: 0,
             early_answer: None,
+            coder: Coder::default(),
+            secure: Secure::new(&mut entropy.clone()),
+            sealed: false,
             event,
             ssrc: entropy.u32(),
             sequence: entropy.u32() as u16,
@@ -76,6 +87,7 @@ impl Media {
             last_event: None,
             digits: String::new(),
             reports: 0,
+            unopened: 0,
             last_report: None,
             hung_up: false,
             opened: None,
@@ -117,20 +129,64 @@ impl Media {
     }
 }
 
+impl Media {
+    /// A description with our keys; an offer with keys says that nothing else will do.
+    fn with_keys(&self, description: &[u8], offer: bool) -> Vec<u8> {
+        let text = String::from_utf8_lossy(description);
+        let wants_profile = offer || self.remote.as_ref().is_some_and(|remote| remote.secure_profile);
+        let text = if wants_profile { text.replace("RTP/AVP", "RTP/SAVP") } else { text.into_owned() };
+        let line = self.secure.as_ref().map(Secure::line).unwrap_or_default();
+        [text.as_bytes(), line.as_bytes()].concat()
+    }
+
+    fn take_keys(&mut self, wanted: bool, description: &[u8]) {
+        self.sealed = wanted && self.secure.as_mut().is_some_and(|secure| secure.take(description));
+    }
+
+    fn sealed_or(&mut self, packet: Vec<u8>, seal: fn(&mut Secure, &[u8]) -> Vec<u8>) -> Vec<u8> {
+        match &mut self.secure {
+            Some(secure) if self.sealed => seal(secure, &packet),
+            Some(_) | None => packet,
+        }
+    }
+
+    fn opened(&mut self, packet: &[u8], open: fn(&mut Secure, &[u8]) -> Option<Vec<u8>>) -> Option<Vec<u8>> {
+        match &mut self.secure {
+            Some(secure) if self.sealed => open(secure, packet),
+            Some(_) | None => Some(packet.to_vec()),
+        }
+    }
+
+    /// Its sound is sealed.
+    pub(crate) fn is_sealed(&self) -> bool {
+        self.sealed
+    }
+
+    /// What a payload type means that we are sent: what we agreed on, or a number that needs no agreement.
+    fn codec_of(&self, payload_type: u8) -> Option<Codec> {
+        let agreed = self.remote.as_ref().and_then(|remote| remote.codec);
+        let linear = (payload_type == Codec::L16.payload_type()).then_some(Codec::L16);
+        let agreed = agreed.filter(|(_, pt)| *pt == payload_type).map(|(codec, _)| codec);
+        agreed.or_else(|| Codec::of_static_type(payload_type)).or(linear)
+    }
+}
+
 impl Ua {
     fn rtp_address(&self, id: LineId) -> SocketAddr {
         SocketAddr::new(self.addr.ip(), self.lines[id].media.port)
     }
 
-    /// Our offer: every law we speak.
+    /// Our offer: every codec we speak.
     pub(super) fn offer(&mut self, id: LineId) -> Vec<u8> {
         let at = self.rtp_address(id);
         let media = &mut self.lines[id].media;
         media.version += 1;
-        sdp::write(at, &self.laws, Some(media.event), &media.direction, media.version)
+        let codecs: Vec<(Codec, u8)> = self.codecs.iter().map(|codec| (*codec, codec.payload_type())).collect();
+        let offer = sdp::write(at, &codecs, Some(media.event), &media.direction, media.version);
+        if self.secure { media.with_keys(&offer, true) } else { offer }
     }
 
-    /// Our answer: the one law that both speak, in the other side's numbers.
+    /// Our answer: the one codec that both speak, in the other side's numbers.
     pub(super) fn answer(&mut self, id: LineId) -> Vec<u8> {
         let at = self.rtp_address(id);
         let media = &mut self.lines[id].media;
@@ -138,29 +194,34 @@ impl Ua {
             return answer.clone();
         }
         media.version += 1;
-        let Some(remote) = &media.remote else { return sdp::write(at, &self.laws, Some(media.event), "sendrecv", 1) };
+        let Some(remote) = &media.remote else {
+            let codecs: Vec<(Codec, u8)> = self.codecs.iter().map(|codec| (*codec, codec.payload_type())).collect();
+            return sdp::write(at, &codecs, Some(media.event), "sendrecv", 1);
+        };
         let direction = match remote.direction.as_str() {
             "sendonly" => "recvonly",
             "recvonly" => "sendonly",
             "inactive" => "inactive",
             _ => "sendrecv",
         };
-        let laws: Vec<Law> = remote.law.into_iter().collect();
-        let answer = sdp::write(at, &laws, remote.event, direction, media.version);
+        let codecs: Vec<(Codec, u8)> = remote.codec.into_iter().collect();
+        let answer = sdp::write(at, &codecs, remote.event, direction, media.version);
+        let answer = if media.sealed { media.with_keys(&answer, false) } else { answer };
         media.early_answer = Some(answer.clone());
         answer
     }
 
     /// The description in an INVITE that came in.
     pub(super) fn take_remote_offer(&mut self, id: LineId, body: &[u8]) {
-        match Remote::parse(body, &self.laws) {
+        match Remote::parse(body, &self.codecs) {
             Some(remote) => {
                 if let Some(event) = remote.event {
                     self.lines[id].media.event = event;
                 }
-                if remote.law.is_none() {
-                    self.complaints.push(format!("no common law in {}", String::from_utf8_lossy(body)));
+                if remote.codec.is_none() {
+                    self.complaints.push(format!("no common codec in {}", String::from_utf8_lossy(body)));
                 }
+                self.lines[id].media.take_keys(self.secure, body);
                 self.lines[id].media.remote = Some(remote);
             }
             None => self.complaints.push(format!("unreadable offer: {}", String::from_utf8_lossy(body))),
@@ -169,8 +230,9 @@ impl Ua {
 
     /// A description that takes effect at once.
     pub(super) fn take_remote(&mut self, id: LineId, body: &[u8], now: Instant) {
-        match Remote::parse(body, &self.laws) {
+        match Remote::parse(body, &self.codecs) {
             Some(remote) => {
+                self.lines[id].media.take_keys(self.secure, body);
                 self.lines[id].media.remote = Some(remote);
                 self.start_sound(id, now);
             }
@@ -203,11 +265,14 @@ impl Ua {
         let mut out = Vec::new();
         if let Some(packet) = packet.filter(|_| media.may_send()) {
             media.packets += 1;
-            out.push(Packet { from: at, to: remote, data: packet.bytes() });
+            let data = media.sealed_or(packet.bytes(), Secure::seal);
+            out.push(Packet { from: at, to: remote, data });
         }
         if media.frames.is_multiple_of(REPORT_EVERY) {
             let rtcp = |addr: SocketAddr| SocketAddr::new(addr.ip(), addr.port() + 1);
-            out.push(Packet { from: rtcp(at), to: rtcp(remote), data: media.report(now) });
+            let report = media.report(now);
+            let data = media.sealed_or(report, Secure::seal_report);
+            out.push(Packet { from: rtcp(at), to: rtcp(remote), data });
         }
         self.out.extend(out);
     }
@@ -222,20 +287,26 @@ impl Ua {
         }
         let Some(remote) = line.media.remote_address() else { return };
         if packet.to.port() != port {
-            line.media.on_report(&packet.data, now);
+            match line.media.opened(&packet.data, Secure::open_report) {
+                Some(report) => line.media.on_report(&report, now),
+                None => self.complaints.push("a report that is not sealed as agreed".into()),
+            }
             return;
         }
         if packet.from != remote {
             self.strangers_packets += 1;
             return;
         }
-        let Some(rtp) = Rtp::parse(&packet.data) else {
-            return self.complaints.push(format!("garbage on RTP port {port}: {:02x?}", packet.data));
+        // What the network doubled opens once.
+        let Some(data) = line.media.opened(&packet.data, Secure::open) else { return line.media.unopened += 1 };
+        let Some(rtp) = Rtp::parse(&data) else {
+            return self.complaints.push(format!("garbage on RTP port {port}: {data:02x?}"));
         };
         if rtp.payload_type == line.media.event {
             line.media.on_event(&rtp);
-        } else if let Some(law) = Law::of_payload_type(rtp.payload_type) {
-            line.ear.hear(&rtp, law, now);
+        } else if let Some(codec) = line.media.codec_of(rtp.payload_type) {
+            let pcm = line.media.coder.decode(codec, &rtp.payload);
+            line.ear.hear(&rtp, &pcm, now);
         } else {
             self.complaints.push(format!("payload type {} was never agreed", rtp.payload_type));
         }
@@ -243,17 +314,17 @@ impl Ua {
 }
 
 impl Media {
-    /// The packet for the next 20 ms: voice, or a key that is down; `None` while no law is agreed.
+    /// The packet for the next 20 ms: voice, or a key that is down; `None` while no codec is agreed.
     fn next_packet(&mut self, hertz: u16) -> Option<Rtp> {
         let remote = self.remote.as_ref()?;
-        let (law, event) = (remote.law?, remote.event);
+        let ((codec, payload_type), event) = (remote.codec?, remote.event);
         let (timestamp, frame) = (self.timestamp, self.frames);
         self.timestamp = self.timestamp.wrapping_add(FRAME_SAMPLES);
         self.frames += 1;
         self.sequence = self.sequence.wrapping_add(1);
         let mut packet = Rtp {
             marker: frame == 0,
-            payload_type: law.payload_type(),
+            payload_type,
             sequence: self.sequence,
             timestamp,
             ssrc: self.ssrc,
@@ -278,9 +349,10 @@ impl Media {
                 self.key = None;
             }
         }
-        packet.payload = (0..u64::from(FRAME_SAMPLES))
-            .map(|n| law.encode(sound::voice_sample(hertz, frame * u64::from(FRAME_SAMPLES) + n)))
+        let pcm: Vec<i16> = (0..u64::from(FRAME_SAMPLES))
+            .map(|n| sound::voice_sample(hertz, frame * u64::from(FRAME_SAMPLES) + n))
             .collect();
+        packet.payload = self.coder.encode(codec, &pcm);
         Some(packet)
     }
 

@@ -12,6 +12,7 @@ mod registration;
 pub(crate) mod server;
 pub(crate) mod transfer;
 
+use crate::codec::Codec;
 use crate::g711::Law;
 use crate::network::Packet;
 use crate::sound::Sound;
@@ -105,7 +106,10 @@ pub(crate) struct Ua {
     /// It answers with the last nonce before it is asked.
     pub(crate) remembers_nonce: bool,
     nonce: Option<(digest::Challenge, u8)>,
-    pub(crate) laws: Vec<Law>,
+    /// What it speaks, the preferred first.
+    pub(crate) codecs: Vec<Codec>,
+    /// It demands SRTP where it offers, and takes it where it is offered.
+    pub(crate) secure: bool,
     pub(crate) voice: Sound,
     pub(crate) conduct: Conduct,
     /// How many calls it takes at once; more are 486.
@@ -154,7 +158,8 @@ impl Ua {
             hash: Hash::Sha256,
             remembers_nonce: false,
             nonce: None,
-            laws: vec![Law::A, Law::Mu],
+            codecs: vec![Codec::G711(Law::A), Codec::G711(Law::Mu)],
+            secure: false,
             voice,
             conduct: Conduct::Ring,
             max_lines: 1,

@@ -1,0 +1,114 @@
+//! Phones that share no codec, and phones that encrypt.
+
+use expect_test::expect_file;
+use media::engine::Srtp;
+use patchbay_tests::{assert_recorded, connect, converse, everywhere, part, refusal, roughly};
+use sim::{Conduct, Setup, World, millis, secs};
+
+#[test]
+fn a_wide_band_phone_and_a_narrow_one_hear_each_other() {
+    everywhere(
+        |setup| setup,
+        &expect_file!["../../ladders/codecs.txt"],
+        |world| {
+            let (phone, other) = (world.phone("100"), world.phone("101"));
+            phone.speak_only("G722");
+            other.speak_only("PCMA");
+            other.set_conduct(Conduct::Answer(secs(1)));
+            phone.dial("101");
+            connect(world, &phone, &other);
+            converse(world, &phone, &other);
+            phone.press("16");
+            world.run_for(secs(1));
+            other.press("#");
+            world.run_for(secs(2));
+            assert_eq!((other.digits().as_str(), phone.digits().as_str()), ("16", "#"), "seed {}", world.seed());
+            converse(world, &phone, &other);
+            phone.hang_up();
+            part(world, &phone, &other);
+            assert_recorded(world, &world.records()[0], &phone, &other);
+        },
+    );
+}
+
+#[test]
+fn every_codec_meets_the_laws_without_a_gap() {
+    for codec in ["G722", "L16", "PCMU"] {
+        for law in ["PCMA", "PCMU"] {
+            let world = World::seeded(7);
+            let (phone, other) = (world.phone("100"), world.phone("101"));
+            phone.speak_only(codec);
+            other.speak_only(law);
+            other.set_conduct(Conduct::AnswerAtOnce);
+            phone.dial("101");
+            connect(&world, &phone, &other);
+            world.run_for(secs(1));
+            converse(&world, &phone, &other);
+            assert!(other.longest_gap() <= millis(60), "{codec} to {law}: {:?}", other.longest_gap());
+            other.hold();
+            world.run_for(secs(1));
+            other.unhold();
+            world.run_for(secs(1));
+            converse(&world, &phone, &other);
+            other.hang_up();
+            part(&world, &phone, &other);
+            world.assert_settled();
+        }
+    }
+}
+
+fn offered(setup: Setup) -> Setup {
+    setup.tuned(|config| config.policy.srtp = Srtp::Offered)
+}
+
+#[test]
+fn a_phone_that_encrypts_and_one_that_does_not_hear_each_other() {
+    everywhere(offered, &expect_file!["../../ladders/srtp.txt"], |world| {
+        let (phone, other) = (world.phone("100"), world.phone("101"));
+        phone.set_secure();
+        other.set_conduct(Conduct::Answer(secs(1)));
+        phone.dial("101");
+        connect(world, &phone, &other);
+        converse(world, &phone, &other);
+        assert!(phone.is_sealed() && !other.is_sealed(), "seed {}", world.seed());
+        phone.hang_up();
+        part(world, &phone, &other);
+        assert_recorded(world, &world.records()[0], &phone, &other);
+    });
+}
+
+#[test]
+fn a_called_phone_takes_the_keys_it_is_offered() {
+    roughly(offered, |world| {
+        let (phone, other) = (world.phone("100"), world.phone("101"));
+        other.set_secure();
+        other.set_conduct(Conduct::Answer(secs(1)));
+        phone.dial("101");
+        connect(world, &phone, &other);
+        converse(world, &phone, &other);
+        assert!(!phone.is_sealed() && other.is_sealed(), "seed {}", world.seed());
+        other.hold();
+        world.run_for(secs(2));
+        other.unhold();
+        world.run_for(secs(3));
+        converse(world, &phone, &other);
+        other.hang_up();
+        part(world, &phone, &other);
+    });
+}
+
+#[test]
+fn policies_refuse_what_they_do_not_allow() {
+    let required = Setup::new(7).tuned(|config| config.policy.srtp = Srtp::Required);
+    for (setup, secure) in [(Setup::new(7), true), (required, false)] {
+        let world = World::new(setup);
+        let (phone, other) = (world.phone("100"), world.phone("101"));
+        if secure {
+            phone.set_secure();
+        }
+        phone.dial("101");
+        assert_eq!(refusal(&world, &phone), 488);
+        assert_eq!(other.calls_received(), 0);
+        world.assert_settled();
+    }
+}

@@ -126,7 +126,7 @@ mod tests {
             prop_assert!(made == number || made.chars().count() <= MAX_NUMBER);
             if number.starts_with(&begins) && usize::from(strip) <= number.chars().count() {
                 let rest: String = number.chars().skip(strip.into()).collect();
-                prop_assert!((prepend.clone() + &rest).starts_with(&made));
+                prop_assert!((prepend + &rest).starts_with(&made));
             }
         }
 

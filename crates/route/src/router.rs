@@ -211,12 +211,12 @@ impl Router {
     ) -> Decision {
         let ask = Ask { from, at, is_extension };
         match from {
-            Source::Extension { .. } => self.from_extension(dialled, &ask, draw, explain),
-            Source::Trunk { name, caller, .. } => self.from_trunk(dialled, name, caller, &ask, draw, explain),
+            Source::Extension { .. } => self.for_extension(dialled, &ask, draw, explain),
+            Source::Trunk { name, caller, .. } => self.for_trunk(dialled, name, caller, &ask, draw, explain),
         }
     }
 
-    fn from_extension(&self, dialled: &str, ask: &Ask<'_>, draw: &mut dyn Draw, explain: Explain<'_>) -> Decision {
+    fn for_extension(&self, dialled: &str, ask: &Ask<'_>, draw: &mut dyn Draw, explain: Explain<'_>) -> Decision {
         if self.is_emergency(dialled) {
             explain(&|| format!("{dialled} is an emergency number: ahead of rights, hours, black list and limits"));
             let hops =
@@ -230,7 +230,7 @@ impl Router {
         self.by_route(dialled, None, ask, draw, explain)
     }
 
-    fn from_trunk(
+    fn for_trunk(
         &self,
         dialled: &str,
         trunk: &str,

@@ -1,11 +1,12 @@
 #!/usr/bin/env bash
-# Installs what the interop tests drive: SIPp, baresip, linphone, and pebble for ACME (Debian packages). Does nothing where they are present.
+# Installs what the interop tests drive: SIPp, baresip, linphone, Kamailio, and pebble for ACME (Debian packages). Does nothing where they are present.
 set -euo pipefail
 missing=()
 command -v sipp >/dev/null || missing+=(sip-tester)
 command -v baresip >/dev/null || missing+=(baresip-core)
 command -v linphonec >/dev/null || missing+=(linphone-cli)
 command -v pebble >/dev/null || missing+=(pebble)
+command -v kamailio >/dev/null || missing+=(kamailio)
 [ ${#missing[@]} -eq 0 ] && exit 0
 echo "installing ${missing[*]}"
 sudo=; [ "$(id -u)" = 0 ] || sudo=sudo

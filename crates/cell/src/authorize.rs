@@ -28,29 +28,50 @@ pub(crate) enum Admission {
 impl Cell {
     /// Admits a caller: a trunk by its address, anybody else by digest.
     pub(crate) fn admit(&mut self, request: &Message, flow: Flow, now: Instant) -> Admission {
-        if let Some(trunk) = self.directory.trunk_at(flow.remote.ip()) {
-            let mut party = claimed(request, PartyKind::Trunk(trunk.name.clone()));
-            party.number = self.directory.router().shown_caller(&trunk.name, &party.number);
+        let user = sip_stack::message::Uri::from_slice(request.request_uri()).ok().map(|uri| number_of(&uri));
+        if let Some(trunk) = self.directory.trunk_at(flow.remote.ip(), user.as_deref()) {
+            let name = trunk.name.clone();
             self.vouch(flow.remote, now + PROVEN_FOR, now);
-            return Admission::Granted(party);
+            return Admission::Granted(self.by_trunk(request, &name));
         }
-        self.authenticate(request, flow, now)
+        self.check(request, flow, true, now)
+    }
+
+    /// Who calls by a trunk, in our way of writing numbers.
+    fn by_trunk(&self, request: &Message, trunk: &str) -> Party {
+        let mut party = claimed(request, PartyKind::Trunk(trunk.to_owned()));
+        party.number = self.directory.router().shown_caller(trunk, &party.number);
+        party
     }
 
     /// Admits an extension by digest.
     pub(crate) fn authenticate(&mut self, request: &Message, flow: Flow, now: Instant) -> Admission {
+        self.check(request, flow, false, now)
+    }
+
+    /// Digest, of an extension or, for calls, of a trunk that proves itself by a password.
+    fn check(&mut self, request: &Message, flow: Flow, trunks: bool, now: Instant) -> Admission {
         let directory = &self.directory;
         let source = flow.remote.ip();
-        let lookup = |user: &str| {
+        let lookup = |user: &str| match directory.extension(user) {
             // An extension that may not come from there is to a stranger no other than one that does not exist.
-            let ha1 = &directory.extension(user).filter(|extension| extension.allows(source))?.ha1;
-            Some(Ha1 { md5: ha1.md5, sha256: ha1.sha256, sha512_256: ha1.sha512_256 })
+            Some(extension) => {
+                let ha1 = &extension.allows(source).then_some(extension)?.ha1;
+                Some(Ha1 { md5: ha1.md5, sha256: ha1.sha256, sha512_256: ha1.sha512_256 })
+            }
+            None => directory.inbound_account(user).filter(|_| trunks).map(|(_, ha1)| *ha1),
         };
         let verdict = self.auth.check(request, &self.config.realm, &lookup, source, now);
         if let Some((source, reason)) = self.auth.suspect() {
             self.ban(source, reason, now);
         }
         match verdict {
+            Verdict::Ok { user } if self.directory.extension(&user).is_none() => {
+                match self.directory.inbound_account(&user) {
+                    Some((trunk, _)) => Admission::Granted(self.by_trunk(request, trunk)),
+                    None => Admission::Denied { claimed: claimed(request, PartyKind::Extension) },
+                }
+            }
             Verdict::Ok { user } => {
                 let kind = kind_hint(request.as_bytes());
                 if !self.screen.user_may(&user, kind, now) {

@@ -7,9 +7,11 @@ use crate::hot;
 use crate::io::{Body, Counts, Envelope, Input, Output, RecordingKey, Stats};
 use crate::remote::Wish;
 use crate::screen::Screen;
+use crate::sleepers::Sleepers;
 use crate::spending::Spending;
 use crate::tap::Ring;
 use crate::trace::Ladder;
+use crate::trunks::Trunks;
 use bytes::Bytes;
 use media::engine::{Channel, Engine, Forward, Packet, Page, PortId, RecordingId};
 use model::{Answer, CallId, Command, EventBody, LegNo, Query, Refusal, Registration, Reply};
@@ -74,6 +76,10 @@ pub(crate) struct Cell {
     pub(crate) ring: Ring,
     /// Every message goes out as [`Output::Passed`] too.
     pub(crate) watched: bool,
+    /// Calls that wait until a phone is awake.
+    pub(crate) sleepers: Sleepers,
+    /// Trunks whose home is here.
+    pub(crate) trunks: Trunks,
     pub(crate) draining: bool,
     pub(crate) stats: Stats,
     /// When the last process was last known to live.
@@ -107,6 +113,9 @@ impl Cell {
         let registrar = sip_stack::registrar::Config {
             min_expires: config.policy.min_registration,
             max_expires: config.policy.max_registration,
+            max_contacts: config.policy.max_contacts,
+            push_providers: config.policy.push_providers.clone(),
+            service_route: config.policy.service_route.clone(),
             ..Default::default()
         };
         Self {
@@ -129,6 +138,8 @@ impl Cell {
             spending: Spending::default(),
             ring: Ring::new(config.policy.kept_messages),
             watched: false,
+            trunks: Trunks::new(&config, now),
+            sleepers: Sleepers::default(),
             draining: false,
             stats: Stats::default(),
             died_at: 0,
@@ -160,10 +171,12 @@ impl Cell {
             Input::Query { ticket, query } => self.on_query(ticket, &query, now),
             Input::Ports(numbers) => self.media.stock(numbers),
             Input::RecordingFailed { recording, note } => self.on_recording_failed(recording, note, now),
-            // Nobody asks yet.
-            Input::Resolved { .. } => {}
             Input::Watch(on) => self.watched = on,
-            Input::Drain => self.draining = true,
+            Input::Resolved { ticket, answers } => self.resolved(ticket, answers, now),
+            Input::Drain => {
+                self.draining = true;
+                self.leave_trunks(now);
+            }
             Input::HangUpAll => {
                 let all = self.conversations.keys().map(|id| (*id, call::Input::HangUp));
                 self.facts.extend(all);
@@ -194,6 +207,8 @@ impl Cell {
         self.media.handle_timeout(now);
         self.expire_registrations(now);
         self.settle_spending(now);
+        self.trunk_timeouts(now);
+        self.sleepers_timeout(now);
         while let Some(timer) = self.timers.pop_due(now) {
             match timer {
                 Timer::Call(id) => {
@@ -217,6 +232,8 @@ impl Cell {
             self.registrar.poll_timeout(),
             self.timers.next(),
             self.spending.next(),
+            self.trunks.poll_timeout(),
+            self.sleepers.poll_timeout(),
         ]
         .into_iter()
         .flatten()
@@ -244,6 +261,7 @@ impl Cell {
             occupied: self.occupied.len(),
             bindings: self.registrar.len(),
             extensions: self.directory.len(),
+            leaving: self.trunks.leaving(),
         }
     }
 
@@ -276,6 +294,7 @@ impl Cell {
                 self.on_signalling(output, now);
             } else if self.hear_media(now) {
             } else if let Some((id, fact)) = self.facts.pop_front() {
+                self.release_if_over(id, &fact, now);
                 if let Some(conversation) = self.conversations.get_mut(&id) {
                     conversation.call.handle_input(fact, now);
                     self.carry_out(id, now);
@@ -327,8 +346,7 @@ impl Cell {
                 calls.sort_by_key(|call| (call.started_at, call.id));
                 Answer::Calls(calls)
             }
-            // Trunks are known by their home cells, which keep no state of them yet.
-            Query::Trunks => Answer::Trunks(Vec::new()),
+            Query::Trunks => Answer::Trunks(self.trunk_statuses(now)),
             Query::Spending => Answer::Spending(self.spending_now(now)),
             Query::Registrations { extension } => Answer::Registrations(self.registrations(extension.as_deref(), now)),
             Query::Bans => Answer::Bans(self.bans(now)),

@@ -1,7 +1,6 @@
 //! With what a worker is set up.
 
 use model::{BlackList, Numbers, Outcome, RightsRules, Route, SpendingCap, Trunk};
-use sip_stack::endpoint::Flow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -26,12 +25,10 @@ pub struct Config {
     pub digest_for: Vec<(sip_stack::auth::Pattern, Vec<sip_stack::auth::Algorithm>)>,
     /// Who is kept out.
     pub security: crate::screen::Security,
-    /// Connections known by address.
+    /// Connections to the PSTN and other switches.
     pub trunks: Vec<Trunk>,
     /// Our own addresses.
     pub locals: crate::Locals,
-    /// For each trunk that can be called: from which of our addresses to which of its.
-    pub trunk_flows: BTreeMap<String, Flow>,
     /// Where numbers that are no extensions lead.
     pub routes: Vec<Route>,
     /// How numbers are read, emergency numbers, clocks.
@@ -67,7 +64,6 @@ impl Config {
             security: crate::screen::Security::default(),
             trunks: Vec::new(),
             locals: crate::Locals::default(),
-            trunk_flows: BTreeMap::new(),
             routes: Vec::new(),
             numbers: Numbers::default(),
             rights: RightsRules::default(),
@@ -116,6 +112,14 @@ pub struct Policy {
     pub min_registration: Duration,
     /// The longest registration that is granted.
     pub max_registration: Duration,
+    /// Contacts that one extension may have; one more is refused with 403.
+    pub max_contacts: usize,
+    /// Push services that can wake sleeping phones (RFC 8599).
+    pub push_providers: Vec<String>,
+    /// How long a call waits for a phone that is being woken.
+    pub push_wait: Duration,
+    /// Service-Route values that registering phones are told (RFC 3608).
+    pub service_route: Vec<String>,
     /// Messages per call kept for the ladder; later ones are counted only.
     pub max_trace: usize,
     /// Bytes of the latest messages kept in this worker, whatever they are about.
@@ -141,6 +145,10 @@ impl Default for Policy {
             max_sessions: 50_000,
             min_registration: Duration::from_secs(60),
             max_registration: Duration::from_secs(3600),
+            max_contacts: 10,
+            push_providers: Vec::new(),
+            push_wait: Duration::ZERO,
+            service_route: Vec::new(),
             max_trace: 64,
             kept_messages: 4 << 20,
         }

@@ -4,6 +4,7 @@ use crate::identity::Caller;
 use crate::io::Contact;
 use crate::outward::{OutLeg, Terms, Waiting};
 use crate::trace::Ladder;
+use crate::trunks::TrunkLeg;
 use call::Call;
 use media::engine::{PortId, RecordingId};
 use model::{CallId, CallRecord, Charge, LegNo, Outcome, Quality, RecordingFile};
@@ -19,6 +20,14 @@ pub(crate) struct Conversation {
     pub(crate) legs: BTreeMap<LegNo, LegEnd>,
     /// Whom `Effect::Dial` means by its index.
     pub(crate) contacts: Vec<Way>,
+    /// It is meant for this phone of the extension alone: the `gr` of its address (RFC 5627 §3.2).
+    pub(crate) gruu: Option<String>,
+    /// Legs that wait for a way out by a trunk, with their targets.
+    pub(crate) reserving: BTreeMap<LegNo, usize>,
+    /// Legs that go over a trunk.
+    pub(crate) trunks: BTreeMap<LegNo, TrunkLeg>,
+    /// The trunk that it came in by, while that counts it.
+    pub(crate) came_by: Option<String>,
     /// Extensions that count this call against their limit.
     pub(crate) occupied: Vec<String>,
     pub(crate) recording: Option<Recording>,
@@ -188,6 +197,10 @@ impl Conversation {
             call,
             legs: BTreeMap::new(),
             contacts: Vec::new(),
+            gruu: None,
+            reserving: BTreeMap::new(),
+            trunks: BTreeMap::new(),
+            came_by: None,
             occupied: Vec::new(),
             recording: None,
             ladder: Ladder::default(),
@@ -205,6 +218,15 @@ impl Conversation {
             destination: None,
             joined_at: None,
         }
+    }
+
+    /// All contacts, or those of the one phone that the caller named.
+    pub(crate) fn only_the_phone_meant(&self, contacts: Vec<Contact>) -> Vec<Contact> {
+        let Some(gruu) = &self.gruu else { return contacts };
+        let meant = |contact: &Contact| {
+            contact.instance.as_ref().is_some_and(|phone| phone.trim_start_matches('<').trim_end_matches('>') == gruu)
+        };
+        contacts.into_iter().filter(meant).collect()
     }
 
     pub(crate) fn port(&self, leg: LegNo) -> Option<PortId> {

@@ -4,7 +4,7 @@ use crate::config::Config;
 use crate::outward::OutLeg;
 use model::{CallerHeader, Extension, Trunk};
 use route::{Decision, Draw, Router, Source};
-use sip_stack::endpoint::Flow;
+use sip_stack::auth::Ha1;
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 use stdx::{Entropy, UnixMillis};
@@ -13,7 +13,10 @@ use stdx::{Entropy, UnixMillis};
 pub(crate) struct Directory {
     extensions: BTreeMap<String, Extension>,
     trunks: Vec<Trunk>,
-    trunk_flows: BTreeMap<String, Flow>,
+    /// Where trunks call from, as their homes found out by their names.
+    sources: BTreeMap<String, Vec<IpAddr>>,
+    /// Trunks that prove themselves by a password: trunk and secrets by user.
+    accounts: BTreeMap<String, (String, Ha1)>,
     router: Router,
     /// How many calls went by each trunk, for numbers that take turns.
     turns: BTreeMap<String, u64>,
@@ -36,7 +39,13 @@ impl Directory {
         Self {
             extensions: BTreeMap::new(),
             trunks: config.trunks.clone(),
-            trunk_flows: config.trunk_flows.clone(),
+            sources: BTreeMap::new(),
+            accounts: config
+                .trunks
+                .iter()
+                .filter(|trunk| trunk.enabled)
+                .filter_map(|t| inbound_account(t, &config.realm))
+                .collect(),
             router,
             turns: BTreeMap::new(),
         }
@@ -59,14 +68,32 @@ impl Directory {
         self.extensions.get(number).filter(|extension| extension.enabled)
     }
 
-    /// The trunk that calls from this address.
-    pub(crate) fn trunk_at(&self, address: IpAddr) -> Option<&Trunk> {
-        self.trunks.iter().find(|trunk| trunk.addresses.contains(&address))
+    /// The trunk that calls from this address. Where several do, `user`, whom it calls, tells them apart: each knows us by the user
+    /// that we registered with.
+    pub(crate) fn trunk_at(&self, address: IpAddr, user: Option<&str>) -> Option<&Trunk> {
+        let from = |trunk: &&Trunk| {
+            let found = self.sources.get(&trunk.name).is_some_and(|sources| sources.contains(&address));
+            trunk.enabled && (found || trunk.addresses.contains(&address))
+        };
+        let ours =
+            |trunk: &&Trunk| trunk.account.as_ref().is_some_and(|account| Some(account.username.as_str()) == user);
+        let mut all = self.trunks.iter().filter(from);
+        all.clone().find(ours).or_else(|| all.next())
     }
 
-    /// Where calls to a trunk are sent, if it can be called.
-    pub(crate) fn trunk_flow(&self, name: &str) -> Option<Flow> {
-        self.trunk_flows.get(name).copied()
+    /// From where a trunk calls, as its home says.
+    pub(crate) fn set_sources(&mut self, trunk: &str, addresses: Vec<IpAddr>) {
+        self.sources.insert(trunk.to_owned(), addresses);
+    }
+
+    /// The trunk that proves itself as this user, with its secrets.
+    pub(crate) fn inbound_account(&self, user: &str) -> Option<(&str, &Ha1)> {
+        self.accounts.get(user).map(|(trunk, ha1)| (trunk.as_str(), ha1))
+    }
+
+    /// A trunk that may be used.
+    pub(crate) fn trunk(&self, name: &str) -> Option<&Trunk> {
+        self.trunks.iter().find(|trunk| trunk.name == name && trunk.enabled)
     }
 
     /// Our name at a trunk that wants the caller's number elsewhere than in From (RFC 3325 §8).
@@ -90,6 +117,13 @@ impl Directory {
         let is_extension = |number: &str| extensions.get(number).is_some_and(|extension| extension.enabled);
         self.router.decide(number, from, at, &is_extension, &mut chance, &mut |_| ())
     }
+}
+
+/// The inbound account of a trunk, ready for the digest.
+fn inbound_account(trunk: &Trunk, realm: &str) -> Option<(String, (String, Ha1))> {
+    let account = trunk.inbound_account.as_ref()?;
+    let ha1 = Ha1::new(&account.username, realm, &account.password);
+    Some((account.username.clone(), (trunk.name.clone(), ha1)))
 }
 
 struct Chance<'a> {

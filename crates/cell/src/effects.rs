@@ -7,6 +7,7 @@ use crate::hot;
 use crate::io::{Body, Contact, Output, RecordingKey};
 use crate::outward::OutLeg;
 use crate::signalling::reason_value;
+use crate::trunks::TrunkWay;
 use call::{Effect, GoOn, Input, Party, PartyKind, Stage, Target};
 use media::engine::{Answer, PortId, Sound};
 use media::tones::Tone;
@@ -89,8 +90,14 @@ impl Cell {
     }
 
     /// The home of an extension has answered.
-    pub(crate) fn on_located(&mut self, id: CallId, found: Result<Vec<Contact>, Outcome>, now: Instant) {
-        let Some(conversation) = self.conversations.get_mut(&id) else { return };
+    pub(crate) fn on_located(&mut self, id: CallId, number: &str, found: Result<Vec<Contact>, Outcome>, now: Instant) {
+        let Some(conversation) = self.conversations.get_mut(&id) else {
+            // The caller gave up while a phone was woken, or before the answer came.
+            if found.is_ok() {
+                self.send_home(number, Body::Vacate { call: id, number: number.to_owned() }, now);
+            }
+            return;
+        };
         let Some(number) = conversation.destination.clone() else { return };
         match found {
             Ok(contacts) if conversation.call.is_over() => {
@@ -98,6 +105,11 @@ impl Cell {
                 self.send_home(&number.clone(), Body::Vacate { call: id, number }, now);
             }
             Ok(contacts) => {
+                let contacts = conversation.only_the_phone_meant(contacts);
+                if contacts.is_empty() {
+                    conversation.occupied.push(number);
+                    return self.facts.push_back((id, Input::Nowhere(Outcome::Unreachable)));
+                }
                 let party = Party { number: number.clone(), name: String::new(), kind: PartyKind::Extension };
                 let target = Target { party, record: conversation.record };
                 conversation.occupied.push(number);
@@ -110,14 +122,30 @@ impl Cell {
     }
 
     fn dial(&mut self, id: CallId, leg: LegNo, target: usize, now: Instant) {
+        match self.conversations.get(&id).and_then(|c| c.contacts.get(target)) {
+            Some(Way::Trunk { trunk, .. }) => {
+                let trunk = trunk.clone();
+                self.ask_trunk(id, leg, target, &trunk, now);
+            }
+            Some(Way::Contact(_)) | None => self.dial_now(id, leg, target, now),
+        }
+    }
+
+    /// Calls a target to which the way is known.
+    pub(crate) fn dial_now(&mut self, id: CallId, leg: LegNo, target: usize, now: Instant) {
         if let Err(outcome) = self.try_dial(id, leg, target, now) {
             self.facts.push_back((id, Input::Failed { leg, outcome, cause: outcome.cause() }));
         }
     }
 
     fn try_dial(&mut self, id: CallId, leg: LegNo, target: usize, now: Instant) -> Result<(), Outcome> {
-        let Route { request_uri, flow, caller, user_agent, out } = self.route_of(id, target)?;
+        let Route { request_uri, flow, caller, user_agent, out, trunk, route: proxies } =
+            self.route_of(id, leg, target)?;
         let (from, headers) = self.headers_for(id, leg, &caller, out.as_ref(), flow).ok_or(Outcome::SwitchFailure)?;
+        let from = match trunk.as_ref().and_then(|way| way.from_host.as_ref()) {
+            Some(host) => at_home_of(from, host, flow.local),
+            None => from,
+        };
         let conversation = self.conversations.get_mut(&id).ok_or(Outcome::SwitchFailure)?;
         let port = self.media.open(flow.local.ip(), now).map_err(|_| {
             warn!("no media port is free: raise [media] ports, or take fewer calls");
@@ -141,6 +169,10 @@ impl Cell {
         invite.contact_user = if conversation.caller.private { String::new() } else { caller.number };
         invite.headers = headers;
         invite.headers.push(("Max-Forwards".to_owned(), conversation.max_forwards.to_string().into_bytes()));
+        invite.route = proxies;
+        if let Some(way) = trunk {
+            way.apply(&mut invite);
+        }
         invite.body = body;
         let mut end = LegEnd::new(flow);
         end.port = Some(port);
@@ -183,21 +215,24 @@ impl Cell {
     }
 
     /// Where an INVITE to a target goes, and whom it names.
-    fn route_of(&self, id: CallId, target: usize) -> Result<Route, Outcome> {
+    fn route_of(&self, id: CallId, leg: LegNo, target: usize) -> Result<Route, Outcome> {
         let conversation = self.conversations.get(&id).ok_or(Outcome::SwitchFailure)?;
         match conversation.contacts.get(target).ok_or(Outcome::SwitchFailure)? {
             Way::Contact(contact) => {
                 let request_uri = Uri::from_slice(&contact.uri).map_err(|_| Outcome::Unreachable)?;
                 let caller = shown(conversation);
                 let (flow, user_agent) = (contact.flow, contact.user_agent.clone());
-                Ok(Route { request_uri, flow, caller, user_agent, out: None })
+                let parse = |value: &Vec<u8>| NameAddr::parse(&bytes::Bytes::copy_from_slice(value));
+                let route = contact.route.iter().filter_map(parse).collect();
+                Ok(Route { request_uri, flow, caller, user_agent, route, out: None, trunk: None })
             }
             Way::Trunk { trunk, number, caller, terms } => {
-                let flow = self.directory.trunk_flow(trunk).ok_or(Outcome::Unreachable)?;
-                let request_uri = Uri::sip(Some(number), &host(flow.remote), Some(flow.remote.port()));
-                let request_uri = request_uri.map_err(|_| Outcome::Unallocated)?;
+                let way = &conversation.trunks.get(&leg).ok_or(Outcome::SwitchFailure)?.way;
+                let flow = *way.flows.first().ok_or(Outcome::Unreachable)?;
+                let request_uri = uri_at(number, &way.host).ok_or(Outcome::Unallocated)?;
                 let out = OutLeg { trunk: trunk.clone(), terms: terms.clone(), answered_at: None, ended_at: None };
-                Ok(Route { request_uri, flow, caller: caller.clone(), user_agent: String::new(), out: Some(out) })
+                let (caller, user_agent, route) = (caller.clone(), String::new(), Vec::new());
+                Ok(Route { request_uri, flow, caller, user_agent, route, out: Some(out), trunk: Some(way.clone()) })
             }
         }
     }
@@ -390,7 +425,8 @@ impl Cell {
     pub(crate) fn hang_up_leg(&mut self, id: CallId, leg: LegNo, cause: Cause, now: Instant) {
         let Some(conversation) = self.conversations.get_mut(&id) else { return };
         let recorded = conversation.recording.as_ref().is_some_and(|r| r.running && r.of.contains(&leg));
-        let Some(end) = conversation.legs.get_mut(&leg) else { return };
+        self.release_leg(id, leg, now);
+        let Some(end) = self.conversations.get_mut(&id).and_then(|c| c.legs.get_mut(&leg)) else { return };
         if end.asking.is_some() {
             return self.reject(id, leg, cause, now);
         }
@@ -440,6 +476,7 @@ impl Cell {
         for no in out {
             self.charge_until(LegId { call: id, no }, now);
         }
+        self.leave_trunks_of(id, now);
         let Some(conversation) = self.conversations.remove(&id) else { return };
         self.timers.cancel(&Timer::Call(id));
         self.timers.cancel(&Timer::Announced(id));
@@ -472,6 +509,10 @@ struct Route {
     user_agent: String,
     /// What it costs and how it is dialled, if it goes to a trunk.
     out: Option<OutLeg>,
+    /// Proxies to be passed.
+    route: Vec<NameAddr>,
+    /// How it goes out by a trunk.
+    trunk: Option<Box<TrunkWay>>,
 }
 
 /// The order in which the phones of an extension are called; `contacts` has the most preferred first.
@@ -485,6 +526,27 @@ fn stages(contacts: &[Contact], target: &Target, ring: Duration, forking: Forkin
 pub(crate) fn address(number: &str, local: std::net::SocketAddr) -> Option<NameAddr> {
     let user = if number.is_empty() { "anonymous" } else { number };
     Uri::sip(Some(user), &host(local), Some(local.port())).ok().map(NameAddr::new)
+}
+
+/// The same caller at a host by which a trunk knows us; one who hides stays where he is.
+fn at_home_of(mut from: NameAddr, there: &str, local: std::net::SocketAddr) -> NameAddr {
+    if from.uri.host().ip() != Some(local.ip()) {
+        return from;
+    }
+    let user = from.uri.user_text().map(|user| String::from_utf8_lossy(&user).into_owned()).unwrap_or_default();
+    if let Some(uri) = uri_at(&user, there) {
+        from.uri = uri;
+    }
+    from
+}
+
+/// A URI at `host` or `host:port`.
+fn uri_at(user: &str, host: &str) -> Option<Uri> {
+    let (host, port) = match host.rsplit_once(':') {
+        Some((name, port)) if !host.ends_with(']') => (name, Some(port.parse().ok()?)),
+        _ => (host, None),
+    };
+    Uri::sip(Some(user), host, port).ok()
 }
 
 /// Who calls, as those are shown it who are called: who waits for them.

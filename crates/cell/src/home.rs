@@ -11,9 +11,14 @@ use sip_stack::registrar::{Binding, ChangeKind};
 use std::time::Instant;
 use tracing::{debug, info};
 
+/// The cell that an extension or a trunk belongs to.
+pub(crate) fn home(name: &str, cells: u16) -> u16 {
+    (aor_hash(name.as_bytes()) % u64::from(cells.max(1))) as u16
+}
+
 impl Cell {
     pub(crate) fn home_of(&self, number: &str) -> u16 {
-        (aor_hash(number.as_bytes()) % u64::from(self.config.cells.max(1))) as u16
+        home(number, self.config.cells)
     }
 
     pub(crate) fn on_envelope(&mut self, envelope: Envelope, now: Instant) {
@@ -24,11 +29,11 @@ impl Cell {
             }
             Body::StreamClosed { flow } => self.stream_closed(flow, now),
             Body::Locate { call, number } => {
+                let from = envelope.from;
                 let found = self.locate(call, &number, now);
-                if envelope.from == self.config.cell {
-                    self.on_located(call, found, now);
-                } else {
-                    self.send(envelope.from, Body::Located { call, found });
+                // A call waits only where nobody is awake; others ring at once.
+                if found != Err(Outcome::Unreachable) || !self.wake(from, call, &number, now) {
+                    self.located_for(from, call, &number, found, now);
                 }
             }
             Body::Banned(ban) => self.screen.bans.put(ban, now),
@@ -36,7 +41,7 @@ impl Cell {
             Body::JoinCall(request) => self.on_join_call(envelope.from, &request, now),
             Body::CallJoined { call, result } => self.on_call_joined(call, result.map(|joined| *joined), now),
             Body::LinkEnded { call, from, cause } => self.on_link_ended(call, from, cause),
-            Body::Located { call, found } => self.on_located(call, found, now),
+            Body::Located { call, number, found } => self.on_located(call, &number, found, now),
             Body::MaySpend { call, whose, price } => {
                 let room = self.may_spend(&whose, price, now);
                 if envelope.from == self.config.cell {
@@ -52,6 +57,15 @@ impl Cell {
             Body::Occupy { call, number } => {
                 self.occupied.entry(number).or_default().insert(call);
             }
+            Body::Reserve { call, leg, trunk, urgent } => {
+                self.reserve((envelope.from, call, leg, urgent), &trunk, now);
+            }
+            Body::Reserved { call, leg, trunk, way } => self.on_reserved(call, leg, trunk, way, now),
+            Body::Release { call, trunk } => self.release(call, &trunk),
+            Body::OccupyTrunk { call, trunk } => self.count_in(envelope.from, call, &trunk, now),
+            Body::TrunkRoom { call, room } => self.on_trunk_room(call, room, now),
+            Body::Tried { trunk, dead, alive } => self.tried(&trunk, &dead, alive, now),
+            Body::TrunkSources { trunk, addresses } => self.directory.set_sources(&trunk, addresses),
             Body::Vacate { call, number } => {
                 if let Some(calls) = self.occupied.get_mut(&number) {
                     calls.remove(&call);
@@ -71,7 +85,7 @@ impl Cell {
         }
     }
 
-    fn locate(&mut self, call: CallId, number: &str, now: Instant) -> Result<Vec<Contact>, Outcome> {
+    pub(crate) fn locate(&mut self, call: CallId, number: &str, now: Instant) -> Result<Vec<Contact>, Outcome> {
         let extension = self.directory.extension(number).ok_or(Outcome::Unallocated)?;
         let contacts: Vec<Contact> = self.registrar.contacts(number, now).into_iter().map(contact).collect();
         if contacts.is_empty() {
@@ -96,6 +110,7 @@ impl Cell {
             self.stats.registered += 1;
         }
         self.sip.respond(id, registration.status, registration.headers, None, now);
+        self.woken(number, now);
     }
 
     pub(crate) fn expire_registrations(&mut self, now: Instant) {
@@ -111,12 +126,12 @@ impl Cell {
     }
 
     fn keep_binding(&mut self, kind: ChangeKind, binding: &Binding, now: Instant) {
-        let key = hot::registration(&binding.aor, &binding.contact);
+        let key = hot::registration(&binding.aor, &binding.name());
         let change = match kind {
-            ChangeKind::Added | ChangeKind::Refreshed => {
+            ChangeKind::Added | ChangeKind::Refreshed | ChangeKind::Altered => {
                 let value = binding.snapshot(&self.config.wall);
                 self.out.push_back(Output::Keep { key, value });
-                RegistrationChange::Added
+                if kind == ChangeKind::Altered { RegistrationChange::Changed } else { RegistrationChange::Added }
             }
             ChangeKind::Removed => {
                 self.out.push_back(Output::Forget { key });
@@ -196,5 +211,12 @@ impl Cell {
 }
 
 fn contact(binding: &Binding) -> Contact {
-    Contact { uri: binding.contact.clone(), flow: binding.flow, user_agent: binding.user_agent.clone(), q: binding.q }
+    Contact {
+        route: binding.path.clone(),
+        instance: binding.instance.clone(),
+        uri: binding.contact.clone(),
+        flow: binding.flow,
+        user_agent: binding.user_agent.clone(),
+        q: binding.q,
+    }
 }

@@ -1,13 +1,14 @@
 //! What goes into a worker and what comes out of it.
 
 use crate::refer::DialogName;
+use crate::trunks::TrunkWay;
 use bytes::Bytes;
 use call::Party;
 use media::engine::{Channel, Datagram, Page, RecordingId};
-use model::{Answer, CallId, CallRecord, Cause, Command, Event, LegId, Outcome, Price, Query, Refusal, Reply};
+use model::{Answer, CallId, CallRecord, Cause, Command, Event, LegId, LegNo, Outcome, Price, Query, Refusal, Reply};
 use sip_stack::endpoint::Flow;
 use sip_stack::locate::{Failure, Question, Record};
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use stdx::UnixMillis;
 
 /// Questions to the domain name system that one worker may have open.
@@ -236,6 +237,8 @@ pub enum Body {
     Located {
         /// For this call.
         call: CallId,
+        /// The extension.
+        number: String,
         /// Where it is, best first, or why it cannot be called.
         found: Result<Vec<Contact>, Outcome>,
     },
@@ -314,6 +317,65 @@ pub enum Body {
         /// Why.
         cause: Cause,
     },
+    /// You are the home of this trunk: may a leg of this call go out by it, and how? It counts from now on.
+    Reserve {
+        /// The call.
+        call: CallId,
+        /// The leg.
+        leg: LegNo,
+        /// The trunk.
+        trunk: String,
+        /// An emergency call: no limit stops it.
+        urgent: bool,
+    },
+    /// The answer to `Reserve`.
+    Reserved {
+        /// The call.
+        call: CallId,
+        /// The leg.
+        leg: LegNo,
+        /// The trunk.
+        trunk: String,
+        /// How it goes out, or why it does not.
+        way: Result<Box<TrunkWay>, Outcome>,
+    },
+    /// A leg, or a call that came in by this trunk of yours, is over.
+    Release {
+        /// The call.
+        call: CallId,
+        /// The trunk.
+        trunk: String,
+    },
+    /// A call came in by this trunk of yours. If the trunk has a limit, `TrunkRoom` follows.
+    OccupyTrunk {
+        /// The call.
+        call: CallId,
+        /// The trunk.
+        trunk: String,
+    },
+    /// The answer to `OccupyTrunk`.
+    TrunkRoom {
+        /// The call.
+        call: CallId,
+        /// False: the trunk is full, and the call is not counted.
+        room: bool,
+    },
+    /// What a call learned of the servers of this trunk of yours.
+    Tried {
+        /// The trunk.
+        trunk: String,
+        /// These did not take the call.
+        dead: Vec<Flow>,
+        /// This one did.
+        alive: Option<Flow>,
+    },
+    /// From the home of a trunk to everybody: it may call us from these addresses, for that is where its name leads.
+    TrunkSources {
+        /// The trunk.
+        trunk: String,
+        /// All of them; those told earlier count no more.
+        addresses: Vec<IpAddr>,
+    },
     /// This call no longer counts against the extension's limit.
     Vacate {
         /// The call.
@@ -345,6 +407,10 @@ pub struct Contact {
     pub uri: Vec<u8>,
     /// By this flow, the one it registered over.
     pub flow: Flow,
+    /// Proxies that it registered through, as Route values (RFC 3327).
+    pub route: Vec<Vec<u8>>,
+    /// Which phone it is (RFC 5626 §4.1), if it told.
+    pub instance: Option<String>,
     /// Its User-Agent.
     pub user_agent: String,
     /// Its preference, per mille (RFC 3261 §20.10).
@@ -374,6 +440,8 @@ pub struct Counts {
     pub bindings: usize,
     /// Known extensions.
     pub extensions: usize,
+    /// Trunks that are told that we go, and have not answered.
+    pub leaving: usize,
 }
 
 /// What happened since the start.

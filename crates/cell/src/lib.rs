@@ -29,10 +29,12 @@ mod remote;
 mod replacing;
 mod screen;
 mod signalling;
+mod sleepers;
 mod sound;
 mod spending;
 mod tap;
 mod trace;
+mod trunks;
 mod worker;
 
 pub use config::{Config, Forking, Identity, Policy, Redirect, Sounds};
@@ -42,4 +44,5 @@ pub use refer::{DialogName, Joined};
 pub use screen::{Class, Rates, ScreenStats, Security};
 pub use tap::Passed;
 pub use trace::TraceLine;
+pub use trunks::TrunkWay;
 pub use worker::{Worker, owner};

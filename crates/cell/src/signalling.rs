@@ -32,13 +32,13 @@ impl Cell {
             Event::Incoming { session, request, flow } => self.on_incoming(session, &request, flow, now),
             Event::Provisional { session, status, message } => self.on_provisional(session, status, &message, now),
             Event::Accepted { session, message } => self.on_accepted(session, &message, now),
-            Event::Rejected { session, status, message } => self.on_rejected(session, status, message.as_ref()),
+            Event::Rejected { session, status, message } => self.on_rejected(session, status, message.as_ref(), now),
             Event::Reoffered { session, request } => self.on_reoffered(session, &request, now),
             Event::Ended { session, how, reason } => self.on_ended(session, how, reason),
             Event::Request { id, request, flow, session } => self.on_request(id, &request, flow, session, now),
             Event::Confirmed { session, message } => self.on_confirmed(session, &message, now),
-            // We send no requests that wait for more than their end.
-            Event::Reanswered { .. } | Event::Responded { .. } => {}
+            Event::Responded { id, message } => drop(self.trunk_responded(id, message.as_ref(), now)),
+            Event::Reanswered { .. } => {}
         }
     }
 
@@ -70,14 +70,21 @@ impl Cell {
         now: Instant,
     ) {
         let id = CallId::new(self.config.cell, &mut self.entropy);
+        let usual = call::Policy::default();
         let policy = call::Policy {
             announce: self.config.policy.announce,
             max_duration: self.config.policy.max_duration,
             latest_early_media: self.config.policy.latest_early_media,
             recall: self.config.policy.recall,
-            ..Default::default()
+            // The home of an extension may have to wake a phone first.
+            locate_limit: usual.locate_limit + self.config.policy.push_wait,
+            ..usual
         };
-        let dialled = dialled(request);
+        let trunk = match &caller.kind {
+            PartyKind::Trunk(name) => Some(name.clone()),
+            PartyKind::Extension => None,
+        };
+        let dialled = dialled(request).map(|dialled| self.meant_by(trunk.as_deref(), dialled, request));
         let emergency = caller.kind == PartyKind::Extension
             && dialled.as_ref().is_some_and(|number| self.directory.router().is_emergency(number))
             && !self.draining
@@ -110,9 +117,11 @@ impl Cell {
             conversation.reject_after = self.auth.delay(flow.remote.ip());
         }
         let hops = request.max_forwards().ok().flatten().unwrap_or(70);
+        conversation.gruu = gruu(request);
         conversation.max_forwards = hops.saturating_sub(1);
         conversation.caller = Caller::of(request, &self.config.identity);
         conversation.refuse = refuse;
+        let trunk = trunk.filter(|_| refuse.is_none());
         conversation.sessions.push(session);
         conversation.legs.insert(LegId::CALLER, leg);
         if let Some(number) = home {
@@ -123,7 +132,10 @@ impl Cell {
         self.traced.insert(session, id);
         self.conversations.insert(id, conversation);
         self.live(now);
-        self.carry_out(id, now);
+        let waits = trunk.is_some_and(|trunk| self.occupy_trunk(id, &trunk, now));
+        if !waits {
+            self.carry_out(id, now);
+        }
     }
 
     /// Opens a port for a caller's offer, if it makes one, or says what the caller is refused with.
@@ -156,6 +168,7 @@ impl Cell {
 
     fn on_provisional(&mut self, session: SessionId, status: Status, message: &Message, now: Instant) {
         let Some((id, leg)) = self.sessions.get(session).copied() else { return };
+        self.hop_answered(id, leg, session, now);
         let early_media = !message.body().is_empty() && self.receive_answer(id, leg, message.body(), now);
         if let Some(end) = self.conversations.get_mut(&id).and_then(|c| c.legs.get_mut(&leg)) {
             end.talents.note(message);
@@ -170,6 +183,7 @@ impl Cell {
             // The call is over; this phone must not stay off-hook for it.
             return self.sip.hangup(session, None, now);
         };
+        self.hop_answered(id, leg, session, now);
         let agreed = if message.body().is_empty() {
             self.conversations.get(&id).and_then(|c| c.legs.get(&leg)).is_some_and(|end| end.agreed)
         } else {
@@ -199,8 +213,12 @@ impl Cell {
         end.agreed
     }
 
-    fn on_rejected(&mut self, session: SessionId, status: Status, message: Option<&Message>) {
-        let Some((id, leg)) = self.sessions.remove(session) else { return };
+    fn on_rejected(&mut self, session: SessionId, status: Status, message: Option<&Message>, now: Instant) {
+        let Some((id, leg)) = self.sessions.get(session).copied() else { return };
+        if message.is_none() || status.0 == 503 {
+            self.hops_failed(id, leg, now);
+        }
+        self.sessions.remove(session);
         let (outcome, cause) = match message {
             Some(message) => refusal(status, message),
             // The network has no way to the phone (RFC 3261 §8.1.3.1). A 503 of ours would mean that the switch has no room.
@@ -351,6 +369,12 @@ fn dialled(request: &Message) -> Option<String> {
     let uri = sip_stack::message::Uri::from_slice(request.request_uri()).ok()?;
     let number = number_of(&uri);
     (!number.is_empty() && number.len() <= MAX_NUMBER).then_some(number)
+}
+
+/// The phone that a Request-URI names among those of the extension (RFC 5627 §3.2).
+fn gruu(request: &Message) -> Option<String> {
+    let uri = sip_stack::message::Uri::from_slice(request.request_uri()).ok()?;
+    uri.param("gr").filter(|value| !value.is_empty()).map(|value| text(&value))
 }
 
 pub(crate) fn leg_end(request: &Message, flow: Flow) -> LegEnd {

@@ -40,6 +40,17 @@ pub enum EventBody {
         /// Why; empty where all is well.
         note: String,
     },
+    /// A call waits for a phone that sleeps: its push service shall wake it (RFC 8599).
+    PushWanted {
+        /// The extension.
+        extension: String,
+        /// Whose service, such as `apns` or `fcm`.
+        provider: String,
+        /// The phone there.
+        prid: String,
+        /// What the provider wants besides; empty if nothing.
+        param: String,
+    },
     /// A call reached us.
     CallStarted {
         /// Which.
@@ -189,6 +200,8 @@ pub enum EventBody {
 pub enum RegistrationChange {
     /// New.
     Added,
+    /// The phone moved to another address, or says something else of itself.
+    Changed,
     /// The phone took it back.
     Removed,
     /// The phone did not renew it in time.

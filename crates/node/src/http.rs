@@ -4,11 +4,13 @@ use crate::metrics::{self, Gathered, Process};
 use crate::net::streams::Streams;
 use crate::recorder::Recorder;
 use crate::switch::NodeSwitch;
+use api::Switch as _;
 use axum::Router;
 use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
+use model::{Answer, Query};
 use serde::Serialize;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -73,6 +75,10 @@ async fn health(State(watch): State<Watch>) -> Response {
 }
 
 async fn scrape(State(watch): State<Watch>) -> Response {
+    let trunks = match tokio::time::timeout(PATIENCE, watch.switch.query(Query::Trunks)).await {
+        Ok(Ok(Answer::Trunks(trunks))) => trunks,
+        _ => Vec::new(),
+    };
     let gathered = Gathered {
         workers: watch.switch.figures(PATIENCE).await,
         recorder: watch.recorder.figures(),
@@ -81,6 +87,7 @@ async fn scrape(State(watch): State<Watch>) -> Response {
         ladders_dropped: watch.store.ladders().dropped(),
         hep: watch.hep.as_ref().map_or((0, 0), crate::hep::Exporter::figures),
         process: Process::read(watch.since),
+        trunks,
     };
     ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], metrics::render(&gathered)).into_response()
 }

@@ -14,6 +14,7 @@ pub mod logging;
 pub mod metrics;
 pub mod net;
 pub mod prompts;
+pub mod push;
 pub mod recorder;
 pub mod run_file;
 pub mod server;

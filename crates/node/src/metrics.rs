@@ -3,6 +3,7 @@
 use crate::net::streams::{Cause, StreamCounts};
 use crate::recorder::RecorderFigures;
 use crate::worker::Figures;
+use model::{TrunkState, TrunkStatus};
 use std::fmt::{Display, Write as _};
 use store::WriterFigures;
 
@@ -23,6 +24,8 @@ pub struct Gathered {
     pub ladders_dropped: u64,
     /// The process.
     pub process: Process,
+    /// The trunks; none where they could not be asked.
+    pub trunks: Vec<TrunkStatus>,
 }
 
 /// The process as the system sees it.
@@ -96,6 +99,7 @@ pub fn render(gathered: &Gathered) -> String {
     streams(&mut page, &gathered.streams);
     sound(&mut page, &sum);
     kept(&mut page, &sum, gathered);
+    trunks(&mut page, &gathered.trunks);
     let Process { resident, open_files, cpu_seconds, up_seconds } = gathered.process;
     page.one("resident_memory_bytes", "gauge", "Resident memory of the process.", resident);
     page.one("open_files", "gauge", "Open file descriptors.", open_files);
@@ -125,6 +129,28 @@ fn alive(page: &mut Page, sum: &Sum<'_>) {
         sum(&|w| w.counts.lingering as u64),
     );
     page.one("registrations", "gauge", "Registered contacts.", sum(&|w| w.counts.bindings as u64));
+}
+
+fn trunks(page: &mut Page, trunks: &[TrunkStatus]) {
+    if trunks.is_empty() {
+        return;
+    }
+    let mut each = |name: &str, kind: &str, help: &str, value: &dyn Fn(&TrunkStatus) -> Option<f64>| {
+        page.family(name, kind, help);
+        for trunk in trunks {
+            if let Some(value) = value(trunk) {
+                let label = trunk.name.replace('\\', "\\\\").replace('"', "\\\"");
+                page.sample(name, &[("trunk", &label)], value);
+            }
+        }
+    };
+    let is_up = |trunk: &TrunkStatus| Some(f64::from(trunk.state == TrunkState::Up));
+    each("trunk_up", "gauge", "1: the trunk can be called.", &is_up);
+    each("trunk_calls", "gauge", "Calls over the trunk now.", &|trunk| Some(trunk.calls.into()));
+    let trip = |trunk: &TrunkStatus| trunk.round_trip_us.map(|us| us as f64 / 1e6);
+    each("trunk_round_trip_seconds", "gauge", "Smoothed round trip of OPTIONS.", &trip);
+    let refused = |trunk: &TrunkStatus| Some(trunk.refused as f64);
+    each("trunk_calls_refused_total", "counter", "Calls turned away by a limit of the trunk.", &refused);
 }
 
 fn counted(page: &mut Page, sum: &Sum<'_>, workers: &[&Figures]) {

@@ -7,7 +7,7 @@ use crate::first_run;
 use crate::hep::Exporter;
 use crate::http::{VERSION, Watch, watch_routes};
 use crate::net::sound::{Sockets, bind_address};
-use crate::net::{Listeners, Resolved, Stock, flow_to, resolve};
+use crate::net::{Listeners, Stock, resolve};
 use crate::recorder::{self, Recorder};
 use crate::run_file::{RunFile, lock};
 use crate::switch::{self, NodeSwitch};
@@ -96,7 +96,7 @@ impl Server {
         let handle = tokio::runtime::Handle::current();
         let resolver = Resolver::new(handle, Arc::clone(&inboxes));
         for (number, listeners) in (0..workers).zip(listeners) {
-            let mut cell = cell_config(&config, &addresses, store.realm(), number, wall);
+            let mut cell = cell_config(&config, store.realm(), number, wall);
             cell.locals = locals.clone();
             let mut core = cell::Worker::new(cell, entropy.fork(), now);
             restore(&mut core, &kept, &extensions, now);
@@ -119,6 +119,9 @@ impl Server {
         }
         let workers = shells.into_iter().map(worker::spawn).collect::<Result<Vec<_>, _>>()?;
 
+        if let Some(url) = config.push.url.clone() {
+            tokio::spawn(crate::push::carry(url, events.subscribe()));
+        }
         let switch = NodeSwitch::new(Arc::clone(&inboxes), events, passed);
         let ready = Arc::new(AtomicBool::new(true));
         let watch = Watch {
@@ -209,7 +212,8 @@ impl Server {
     async fn live(&self) -> (usize, usize) {
         let figures = self.switch.figures(Duration::from_secs(1)).await;
         let counts = || figures.iter().flatten().map(|f| f.counts);
-        (counts().map(|c| c.calls).sum(), counts().map(|c| c.sessions).sum())
+        // A trunk that is told that we go is worth waiting for like a phone that says good-bye.
+        (counts().map(|c| c.calls).sum(), counts().map(|c| c.sessions + c.leaving).sum())
     }
 
     async fn until_quiet(&self, within: Duration, quiet: impl Fn(usize, usize) -> bool) {
@@ -225,7 +229,7 @@ impl Server {
 }
 
 /// What a cell is told at its start.
-fn cell_config(config: &Config, addresses: &Resolved, realm: &str, number: u16, wall: Wall) -> cell::Config {
+fn cell_config(config: &Config, realm: &str, number: u16, wall: Wall) -> cell::Config {
     let cells = config.worker_count();
     let calls = (config.limits.calls as usize).div_ceil(cells.into());
     let mut cell = cell::Config::new(realm, wall);
@@ -249,21 +253,6 @@ fn cell_config(config: &Config, addresses: &Resolved, realm: &str, number: u16, 
     let cap = |cost, minutes| model::SpendingCap { cost, minutes };
     cell.extension_cap = cap(limits.extension_cost_per_day, limits.extension_minutes_per_day);
     cell.total_cap = cap(limits.cost_per_day, limits.minutes_per_day);
-    for trunk in &cell.trunks {
-        if let Some(flow) = trunk
-            .target
-            .as_ref()
-            .and_then(|t| t.parse().ok())
-            .and_then(|target| flow_to(addresses, config.sip.advertised, target))
-        {
-            cell.trunk_flows.insert(trunk.name.clone(), flow);
-        } else if trunk.target.is_some() {
-            warn!(
-                trunk = trunk.name,
-                "there is no way to the trunk's target now: its address family is not listened on, or has no route"
-            );
-        }
-    }
     cell.policy.announce = config.call.announce;
     cell.policy.record_all = config.call.record;
     cell.policy.forking = match config.call.forking {
@@ -295,6 +284,12 @@ fn cell_config(config: &Config, addresses: &Resolved, realm: &str, number: u16, 
     cell.policy.kept_messages = (config.trace.kept_mb as usize) << 20;
     cell.policy.session_expires = Some(config.sip.session_expires).filter(|expires| !expires.is_zero());
     cell.policy.reliable_ringing = config.sip.reliable_ringing;
+    cell.policy.max_contacts = config.limits.contacts.into();
+    cell.policy.service_route.clone_from(&config.sip.service_route);
+    if config.push.url.is_some() {
+        cell.policy.push_providers.clone_from(&config.push.providers);
+        cell.policy.push_wait = config.push.wait;
+    }
     cell.sounds.country = match config.call.country {
         Country::Cn => media::tones::Country::Cn,
         Country::Us => media::tones::Country::Us,

@@ -149,6 +149,14 @@ impl Phone {
         self.act(|ua, _| ua.invite_headers.push((name.to_owned(), value.to_owned())));
     }
 
+    /// It sleeps whenever it has nothing to do, and registers so that this push service can wake it.
+    pub fn sleeps(&self, provider: &str, prid: &str) {
+        self.act(|ua, _| {
+            ua.registration.uri_params = format!(";pn-provider={provider};pn-prid={prid}");
+            ua.registration.renew = false;
+        });
+    }
+
     /// It no longer renews its registration by itself.
     pub fn forget_to_renew(&self) {
         self.act(|ua, _| ua.registration.renew = false);
@@ -309,6 +317,46 @@ impl Phone {
         let mut inner = self.inner.borrow_mut();
         let ip = inner.uas[self.index].addr.ip();
         inner.network.set_dark(ip, cut);
+    }
+
+    /// Its line is mended after [`Phone::vanish`], and it begins again with what it knew.
+    pub fn come_back(&self) {
+        let mut inner = self.inner.borrow_mut();
+        inner.uas[self.index].on = true;
+        let ip = inner.uas[self.index].addr.ip();
+        inner.network.set_dark(ip, false);
+    }
+
+    // As the far end of a trunk that one registers with.
+
+    /// It has one customer from now on, who has to prove himself for whatever he wants.
+    pub fn be_carrier(&self, user: &str, password: &str) {
+        self.act(|ua, _| ua.become_carrier(user, password));
+    }
+
+    /// It grants registrations of at most so many seconds.
+    pub fn carrier_grants(&self, seconds: u32) {
+        self.act(|ua, _| ua.carrier.as_mut().expect("a carrier").grants = seconds);
+    }
+
+    /// It refuses registrations of fewer seconds with 423.
+    pub fn carrier_wants(&self, seconds: u32) {
+        self.act(|ua, _| ua.carrier.as_mut().expect("a carrier").least = seconds);
+    }
+
+    /// It answers every REGISTER with this status, or as usual again.
+    pub fn carrier_refuses(&self, status: Option<u16>) {
+        self.act(|ua, _| ua.carrier.as_mut().expect("a carrier").refuses = status);
+    }
+
+    /// The contact that its customer has registered, while that holds.
+    pub fn customer(&self) -> Option<String> {
+        self.ask(|ua, now| ua.customer_at(now))
+    }
+
+    /// REGISTERs that it let in.
+    pub fn carrier_registers(&self) -> u64 {
+        self.ask(|ua, _| ua.carrier.as_ref().map_or(0, |carrier| carrier.registers))
     }
 
     // What it knows.

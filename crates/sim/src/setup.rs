@@ -26,6 +26,7 @@ pub struct Setup {
     pub(crate) max_calls_per_worker: usize,
     pub(crate) tunings: Vec<fn(&mut cell::Config)>,
     pub(crate) zone: Zone,
+    pub(crate) peers: Vec<(String, IpAddr)>,
 }
 
 impl Setup {
@@ -47,6 +48,7 @@ impl Setup {
             max_calls_per_worker: 1000,
             tunings: Vec::new(),
             zone: Zone::default(),
+            peers: Vec::new(),
         }
     }
 
@@ -89,6 +91,14 @@ impl Setup {
     /// The domain name system says this.
     pub fn zone(mut self, zone: Zone) -> Self {
         self.zone = zone;
+        self
+    }
+
+    /// One more far end, which belongs to a trunk only if the zone or a tuning says so: [`crate::World::trunk`] by its name. The
+    /// first is at 198.51.100.150, the next one above it.
+    pub fn peer(mut self, name: &str) -> Self {
+        let ip = IpAddr::V4(Ipv4Addr::new(198, 51, 100, 150 + self.peers.len() as u8));
+        self.peers.push((name.to_owned(), ip));
         self
     }
 

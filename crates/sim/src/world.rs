@@ -250,7 +250,7 @@ impl World {
             nats: 0,
         };
         let world = Self { inner: Rc::new(RefCell::new(inner)), watch, setup };
-        let peers: Vec<_> = world.setup.trunks.clone();
+        let peers: Vec<_> = world.setup.trunks.iter().chain(&world.setup.peers).cloned().collect();
         for (name, ip) in peers {
             world.add_ua(&name, &name, ip);
         }

@@ -1,8 +1,12 @@
 //! One registered contact, and its form in the hot store.
 
+use super::outbound::Push;
 use crate::endpoint::{Flow, Transport};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use stdx::{UnixMillis, Wall};
+
+/// How long a NAT remembers a phone that says nothing.
+const NAT: Duration = Duration::from_secs(30);
 
 /// Where an extension can be reached until the binding lapses (RFC 3261 §10).
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,19 +29,63 @@ pub struct Binding {
     pub user_agent: String,
     /// `+sip.instance`, which stays the same when the phone restarts (RFC 5626 §4.1).
     pub instance: Option<String>,
+    /// Proxies between us and the phone, as Route values in their order (RFC 3327).
+    pub path: Vec<Vec<u8>>,
+    /// Which of the phone's flows this is (RFC 5626 §4.2).
+    pub reg_id: Option<u32>,
+    /// Its flow is gone, but a push can wake the phone so that it registers again (RFC 8599).
+    pub asleep: bool,
+    /// A phone that relies on pushes keeps no NAT open: over UDP it is asleep from then on.
+    pub awake_until: Option<Instant>,
 }
 
 impl Binding {
     /// True if nothing but the stream it was registered over leads to it (RFC 7118 §5: no browser listens).
+    /// Or one of several flows of a phone (RFC 5626 §6).
     pub fn ends_with_its_stream(&self) -> bool {
-        matches!(self.flow.transport, Transport::Ws | Transport::Wss)
+        let outbound = self.reg_id.is_some() && self.flow.transport.is_reliable();
+        outbound || matches!(self.flow.transport, Transport::Ws | Transport::Wss)
+    }
+
+    /// True if the end of its stream matters: it ends too, or falls asleep.
+    pub(super) fn hangs_on_its_stream(&self) -> bool {
+        self.ends_with_its_stream() || (self.flow.transport.is_reliable() && self.push().is_some())
+    }
+
+    /// What tells it from the other bindings of its extension: the contact, and for one of several flows which.
+    pub fn name(&self) -> Vec<u8> {
+        let mut name = self.contact.clone();
+        if let Some(reg_id) = self.reg_id {
+            name.extend(format!("|{reg_id}|{}", self.instance.as_deref().unwrap_or_default()).into_bytes());
+        }
+        name
+    }
+
+    /// True if nothing but the time of its lapse differs.
+    pub(super) fn says_the_same_as(&self, other: &Self) -> bool {
+        let facts = |b: &Self| (b.contact.clone(), b.flow, b.q, b.user_agent.clone(), b.path.clone(), b.asleep);
+        facts(self) == facts(other)
+    }
+
+    /// Whether it has to be woken before it can be called.
+    pub fn is_asleep(&self, now: Instant) -> bool {
+        self.asleep || self.awake_until.is_some_and(|until| until <= now)
+    }
+
+    pub(super) fn nat_forgets_at(&self, now: Instant) -> Option<Instant> {
+        (self.flow.transport == Transport::Udp && self.push().is_some()).then(|| now + NAT)
+    }
+
+    /// How the phone is woken, if it can be.
+    pub fn push(&self) -> Option<Push> {
+        Push::of(&self.contact)
     }
 
     /// Bytes that [`Binding::restore`] understands. Times become wall clock.
     pub fn snapshot(&self, wall: &Wall) -> Vec<u8> {
         let Self { flow, expires_at, .. } = self;
         let head = format!(
-            "1\n{}\n{} {} {}\n{}\n{}\n{}\n",
+            "2\n{}\n{} {} {}\n{}\n{}\n{}\n",
             self.aor,
             flow.transport.as_str(),
             flow.local,
@@ -52,7 +100,11 @@ impl Binding {
             &self.call_id,
             self.instance.as_deref().unwrap_or("").as_bytes(),
             self.user_agent.as_bytes(),
-        ] {
+            self.reg_id.map(|id| id.to_string()).unwrap_or_default().as_bytes(),
+        ]
+        .into_iter()
+        .chain(self.path.iter().map(Vec::as_slice))
+        {
             // Header values hold no line breaks; if one ever did, the rest would be misread.
             out.extend(text.iter().filter(|b| **b != b'\n'));
             out.push(b'\n');
@@ -65,7 +117,9 @@ impl Binding {
         let mut lines = bytes.split(|b| *b == b'\n');
         let mut line = || lines.next();
         let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).ok();
-        if line()? != b"1" {
+        // Version 1 knew nothing of flows and paths.
+        let version = line()?;
+        if version != b"1" && version != b"2" {
             return None;
         }
         let aor = text(line()?)?;
@@ -76,7 +130,30 @@ impl Binding {
         let (contact, call_id) = (line()?.to_vec(), line()?.to_vec());
         let instance = text(line()?).filter(|instance| !instance.is_empty());
         let user_agent = text(line()?)?;
-        Some(Self { aor, contact, flow, call_id, cseq, expires_at: wall.instant(expires_at), q, user_agent, instance })
+        let (mut reg_id, mut path) = (None, Vec::new());
+        if version == b"2" {
+            reg_id = text(line()?)?.parse().ok();
+            path = std::iter::from_fn(line).filter(|value| !value.is_empty()).map(<[u8]>::to_vec).collect();
+        }
+        let expires_at = wall.instant(expires_at);
+        let mut binding = Self {
+            aor,
+            contact,
+            flow,
+            call_id,
+            cseq,
+            expires_at,
+            q,
+            user_agent,
+            instance,
+            path,
+            reg_id,
+            asleep: false,
+            awake_until: None,
+        };
+        // No stream outlives the process, and who knows how long it was gone.
+        binding.asleep = binding.push().is_some();
+        Some(binding)
     }
 }
 
@@ -96,7 +173,6 @@ fn flow(text: &str) -> Option<Flow> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::time::Duration;
 
     #[test]
     fn a_binding_survives_in_bytes() {
@@ -112,12 +188,24 @@ mod tests {
             q: 500,
             user_agent: "Phone 1.0 话机".into(),
             instance: None,
+            path: vec![b"<sip:edge.test;lr;ob>".to_vec(), b"<sip:inner.test;lr>".to_vec()],
+            reg_id: Some(2),
+            asleep: false,
+            awake_until: None,
         };
         let bytes = binding.snapshot(&wall);
         assert_eq!(Binding::restore(&bytes, &wall), Some(binding));
         for cut in 0..bytes.len() - 1 {
             let _ = Binding::restore(&bytes[..cut], &wall);
         }
-        assert_eq!(Binding::restore(b"2\n", &wall), None);
+        assert_eq!(Binding::restore(b"3\n", &wall), None);
+        // What an earlier version wrote.
+        let old = format!(
+            "1\n100\nUDP 192.0.2.1:5060 198.51.100.7:5062\n7\n{}\n1000\nsip:100@h\nabc@x\n\nPhone\n",
+            1_700_000_060_000u64
+        );
+        let old = Binding::restore(old.as_bytes(), &wall).unwrap();
+        assert_eq!((old.contact.as_slice(), old.reg_id, old.path.len()), (&b"sip:100@h"[..], None, 0));
+        assert_eq!(old.expires_at, now + Duration::from_secs(60));
     }
 }

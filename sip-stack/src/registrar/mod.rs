@@ -4,14 +4,18 @@
 //! not at all.
 
 mod binding;
+mod outbound;
+mod wish;
 
 pub use binding::Binding;
+pub use outbound::Push;
 
 use crate::endpoint::Flow;
-use crate::message::{Message, Name, NameAddr, Scheme, Status, Uri};
+use crate::message::{Message, Name, Status, Uri};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 use stdx::Timers;
+use wish::{Asked, Wish};
 
 /// Limits of registrations.
 #[derive(Clone, Debug)]
@@ -24,6 +28,11 @@ pub struct Config {
     pub default_expires: Duration,
     /// Contacts of one extension; one more is refused with 403.
     pub max_contacts: usize,
+    /// Push services that sleeping phones can be woken by; others are refused with 555. Empty: push parameters are kept, and no phone
+    /// is told that they help.
+    pub push_providers: Vec<String>,
+    /// Service-Route values for our 200s (RFC 3608).
+    pub service_route: Vec<String>,
 }
 
 impl Default for Config {
@@ -33,6 +42,8 @@ impl Default for Config {
             max_expires: Duration::from_secs(3600),
             default_expires: Duration::from_secs(3600),
             max_contacts: 10,
+            push_providers: Vec::new(),
+            service_route: Vec::new(),
         }
     }
 }
@@ -62,8 +73,10 @@ pub struct Change {
 pub enum ChangeKind {
     /// It is new.
     Added,
-    /// It was renewed.
+    /// It was renewed, and nothing else changed.
     Refreshed,
+    /// It was renewed from another address, or says something else of the phone.
+    Altered,
     /// It is gone.
     Removed,
 }
@@ -76,15 +89,6 @@ pub struct Registrar {
     lapses: Timers<String>,
     /// Which extensions registered over a stream: those whose bindings end with it.
     streams: BTreeMap<Flow, BTreeSet<String>>,
-}
-
-/// What one Contact of a request asks for.
-struct Wish {
-    uri: Uri,
-    contact: Vec<u8>,
-    expires: Duration,
-    q: u16,
-    instance: Option<String>,
 }
 
 impl Registrar {
@@ -114,13 +118,14 @@ impl Registrar {
                 Ok(wishes) => wishes,
                 Err(refusal) => return refusal,
             };
+            let asked = Asked { aor, call_id, cseq, request, flow };
             let mut changes: Vec<Change> = Vec::new();
             for wish in wishes {
                 let old = known.iter().find(|binding| wish.means(binding));
                 if old.is_some_and(late) {
                     return refused(Status::SERVER_INTERNAL_ERROR);
                 }
-                changes.extend(change(wish, old, aor, (call_id, cseq), request, flow, now));
+                changes.extend(wish.change(old, &asked, now));
             }
             let count = |kind| changes.iter().filter(|change| change.kind == kind).count();
             let after = known.len() + count(ChangeKind::Added) - count(ChangeKind::Removed).min(known.len());
@@ -133,15 +138,29 @@ impl Registrar {
             self.apply(change);
         }
         self.set_timer(aor);
-        Registration { status: Status::OK, headers: self.contact_headers(aor, now), changes }
+        Registration { status: Status::OK, headers: self.headers(aor, request, now), changes }
     }
 
     /// The valid contacts of an extension, best first.
     pub fn contacts(&self, aor: &str, now: Instant) -> Vec<&Binding> {
-        let mut contacts: Vec<&Binding> =
-            self.bindings.get(aor).into_iter().flatten().filter(|binding| binding.expires_at > now).collect();
+        let mut contacts: Vec<&Binding> = self.valid(aor, now).filter(|binding| !binding.is_asleep(now)).collect();
+        // Of the flows of one phone only one is used: the one that was renewed last (RFC 5626 §6).
+        let newer = |a: &Binding, b: &Binding| {
+            a.reg_id.is_some() && a.instance == b.instance && (a.expires_at, a.reg_id) > (b.expires_at, b.reg_id)
+        };
+        let all = contacts.clone();
+        contacts.retain(|binding| binding.reg_id.is_none() || !all.iter().any(|other| newer(other, binding)));
         contacts.sort_by_key(|binding| std::cmp::Reverse(binding.q));
         contacts
+    }
+
+    /// The contacts of an extension that a push would wake.
+    pub fn sleeping(&self, aor: &str, now: Instant) -> Vec<&Binding> {
+        self.valid(aor, now).filter(|binding| binding.is_asleep(now)).collect()
+    }
+
+    fn valid(&self, aor: &str, now: Instant) -> impl Iterator<Item = &Binding> {
+        self.bindings.get(aor).into_iter().flatten().filter(move |binding| binding.expires_at > now)
     }
 
     /// Every binding.
@@ -159,12 +178,17 @@ impl Registrar {
         self.bindings.is_empty()
     }
 
-    /// A stream is gone. Bindings that lead nowhere else go with it, and are returned: a browser cannot be connected to.
+    /// A stream is gone. Bindings that lead nowhere else go with it, and are returned: a browser cannot be connected to. A phone that
+    /// can be woken by a push falls asleep.
     pub fn stream_closed(&mut self, flow: Flow) -> Vec<Binding> {
         let mut gone = Vec::new();
         for aor in self.streams.remove(&flow).unwrap_or_default() {
             if let Some(bindings) = self.bindings.get_mut(&aor) {
-                gone.extend(bindings.extract_if(.., |binding| binding.flow == flow));
+                for binding in bindings.iter_mut().filter(|binding| binding.flow == flow) {
+                    binding.asleep = binding.push().is_some();
+                }
+                let ends = |b: &mut Binding| b.flow == flow && !b.asleep && b.ends_with_its_stream();
+                gone.extend(bindings.extract_if(.., ends));
             }
             self.set_timer(&aor);
         }
@@ -218,7 +242,7 @@ impl Registrar {
         let mut wishes = Vec::new();
         for contact in request.contacts() {
             let contact = contact.map_err(|_| refused(Status::BAD_REQUEST))?;
-            let wish = Wish::read(&contact, default).ok_or_else(|| refused(Status::BAD_REQUEST))?;
+            let wish = Wish::read(request, &contact, default, &self.config)?;
             if !wish.expires.is_zero() && wish.expires < self.config.min_expires {
                 let seconds = self.config.min_expires.as_secs().to_string().into_bytes();
                 let headers = vec![("Min-Expires".to_owned(), seconds)];
@@ -235,7 +259,7 @@ impl Registrar {
 
     fn apply(&mut self, change: &Change) {
         let bindings = self.bindings.entry(change.binding.aor.clone()).or_default();
-        let old = bindings.iter().position(|known| known.contact == change.binding.contact);
+        let old = bindings.iter().position(|known| known.name() == change.binding.name());
         if let Some(old) = old.and_then(|at| bindings.get(at)).cloned() {
             self.forget_stream(&old);
         }
@@ -248,21 +272,24 @@ impl Registrar {
                 bindings.remove(at);
             }
             (ChangeKind::Removed, None) => {}
-            (ChangeKind::Added | ChangeKind::Refreshed, Some(at)) => bindings[at] = change.binding.clone(),
-            (ChangeKind::Added | ChangeKind::Refreshed, None) => bindings.push(change.binding.clone()),
+            (ChangeKind::Added | ChangeKind::Refreshed | ChangeKind::Altered, Some(at)) => {
+                bindings[at] = change.binding.clone()
+            }
+            (ChangeKind::Added | ChangeKind::Refreshed | ChangeKind::Altered, None) => {
+                bindings.push(change.binding.clone())
+            }
         }
     }
 
     fn note_stream(&mut self, binding: &Binding) {
-        if binding.ends_with_its_stream() {
+        if binding.hangs_on_its_stream() {
             self.streams.entry(binding.flow).or_default().insert(binding.aor.clone());
         }
     }
 
     fn forget_stream(&mut self, binding: &Binding) {
-        let others = |known: &Binding| known.flow == binding.flow && known.contact != binding.contact;
-        if !binding.ends_with_its_stream() || self.bindings.get(&binding.aor).is_some_and(|all| all.iter().any(others))
-        {
+        let others = |known: &Binding| known.flow == binding.flow && known.name() != binding.name();
+        if !binding.hangs_on_its_stream() || self.bindings.get(&binding.aor).is_some_and(|all| all.iter().any(others)) {
             return;
         }
         if let Some(aors) = self.streams.get_mut(&binding.flow) {
@@ -283,78 +310,45 @@ impl Registrar {
         }
     }
 
-    fn contact_headers(&self, aor: &str, now: Instant) -> Vec<(String, Vec<u8>)> {
-        let line = |binding: &&Binding| {
-            let mut value = vec![b'<'];
-            value.extend(&binding.contact);
-            // Rounded up, so that a phone granted 60 s is told 60.
-            let left = binding.expires_at.saturating_duration_since(now).as_millis().div_ceil(1000);
-            value.extend(format!(">;expires={left}").into_bytes());
-            if binding.q < 1000 {
-                value.extend(format!(";q=0.{:03}", binding.q).into_bytes());
-            }
-            ("Contact".to_owned(), value)
-        };
-        self.contacts(aor, now).iter().map(line).collect()
+    /// The headers of a 200: all contacts, and what the phone must know of the way to it.
+    fn headers(&self, aor: &str, request: &Message, now: Instant) -> Vec<(String, Vec<u8>)> {
+        let gruu = request.lists(Name::Supported, "gruu").then(|| request.to().ok().map(|to| to.uri)).flatten();
+        let mut all: Vec<&Binding> = self.valid(aor, now).collect();
+        all.sort_by_key(|binding| std::cmp::Reverse(binding.q));
+        let mut headers: Vec<_> = all.iter().map(|binding| contact_line(binding, gruu.as_ref(), now)).collect();
+        headers.extend(request.values(Name::Path).map(|value| ("Path".to_owned(), value.to_vec())));
+        headers.extend(self.config.service_route.iter().map(|v| ("Service-Route".to_owned(), v.clone().into_bytes())));
+        let call_id = request.call_id().unwrap_or_default();
+        if all.iter().any(|binding| binding.reg_id.is_some() && binding.call_id == call_id) {
+            headers.push(("Require".to_owned(), b"outbound".to_vec()));
+        }
+        let woken =
+            |binding: &&Binding| Some(binding.push()?.provider).filter(|p| self.config.push_providers.contains(p));
+        if let Some(provider) = all.iter().find_map(woken) {
+            headers.push(("Feature-Caps".to_owned(), format!("*;+sip.pns=\"{provider}\"").into_bytes()));
+        }
+        headers
     }
 }
 
-impl Wish {
-    fn read(contact: &NameAddr, default: Duration) -> Option<Self> {
-        if !matches!(contact.uri.scheme(), Scheme::Sip | Scheme::Sips) {
-            return None;
-        }
-        let expires = contact.expires().map_or(default, |seconds| Duration::from_secs(seconds.into()));
-        let instance = contact.params.unquoted("+sip.instance").map(|text| String::from_utf8_lossy(&text).into_owned());
-        let uri = contact.uri.without_headers();
-        Some(Self { contact: uri.as_bytes().to_vec(), uri, expires, q: contact.q().unwrap_or(1000), instance })
+fn contact_line(binding: &Binding, gruu: Option<&Uri>, now: Instant) -> (String, Vec<u8>) {
+    let mut value = vec![b'<'];
+    value.extend(&binding.contact);
+    // Rounded up, so that a phone granted 60 s is told 60.
+    let left = binding.expires_at.saturating_duration_since(now).as_millis().div_ceil(1000);
+    value.extend(format!(">;expires={left}").into_bytes());
+    if binding.q < 1000 {
+        value.extend(format!(";q=0.{:03}", binding.q).into_bytes());
     }
-
-    /// True if the wish is about this binding: the same address, or the same phone with a new one (RFC 5626 §6).
-    fn means(&self, binding: &Binding) -> bool {
-        if self.instance.is_some() && self.instance == binding.instance {
-            return true;
-        }
-        self.contact == binding.contact
-            || Uri::from_slice(&binding.contact).is_ok_and(|known| known.equivalent(&self.uri))
+    if let (Some(instance), Some(reg_id)) = (&binding.instance, binding.reg_id) {
+        value.extend(format!(";+sip.instance=\"{instance}\";reg-id={reg_id}").into_bytes());
     }
-}
-
-/// What a wish changes: nothing, one binding, or, for a phone that came back with another address, two.
-fn change(
-    wish: Wish,
-    old: Option<&Binding>,
-    aor: &str,
-    (call_id, cseq): (&[u8], u32),
-    request: &Message,
-    flow: Flow,
-    now: Instant,
-) -> Vec<Change> {
-    if wish.expires.is_zero() {
-        let gone = |binding: &Binding| Change { kind: ChangeKind::Removed, binding: binding.clone() };
-        return old.map(gone).into_iter().collect();
+    if let Some(gruu) = gruu.zip(binding.instance.as_ref()).and_then(|(aor, phone)| outbound::public_gruu(aor, phone)) {
+        value.extend(b";pub-gruu=\"");
+        value.extend(gruu);
+        value.push(b'"');
     }
-    let user_agent =
-        request.header(Name::UserAgent).map(|text| String::from_utf8_lossy(text).chars().take(128).collect());
-    let new = Binding {
-        aor: aor.to_owned(),
-        contact: wish.contact,
-        flow,
-        call_id: call_id.to_vec(),
-        cseq,
-        expires_at: now + wish.expires,
-        q: wish.q,
-        user_agent: user_agent.unwrap_or_default(),
-        instance: wish.instance,
-    };
-    match old {
-        Some(old) if old.contact == new.contact => vec![Change { kind: ChangeKind::Refreshed, binding: new }],
-        Some(old) => vec![
-            Change { kind: ChangeKind::Removed, binding: old.clone() },
-            Change { kind: ChangeKind::Added, binding: new },
-        ],
-        None => vec![Change { kind: ChangeKind::Added, binding: new }],
-    }
+    ("Contact".to_owned(), value)
 }
 
 fn refused(status: Status) -> Registration {

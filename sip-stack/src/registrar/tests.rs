@@ -160,3 +160,81 @@ fn streams_are_known_only_as_long_as_something_is_bound_to_them() {
     desk.registrar.remove_all("100");
     assert!(desk.registrar.streams.is_empty());
 }
+
+#[test]
+fn the_flows_of_one_phone_stand_side_by_side_and_one_is_called() {
+    let mut desk = Desk::new();
+    desk.transport = Transport::Tcp;
+    let flow = |n: u32| {
+        format!(
+            "Supported: outbound, path\r\nContact: <sip:100@10.0.0.1;ob>;reg-id={n};+sip.instance=\"<urn:uuid:1>\"\r\n"
+        )
+    };
+    let first = desk.register_as("a", 1, &flow(1));
+    assert!(first.headers.contains(&("Require".to_owned(), b"outbound".to_vec())), "{:?}", first.headers);
+    desk.now += secs(1);
+    assert_eq!(desk.register_as("b", 1, &flow(2)).changes[0].kind, ChangeKind::Added);
+    assert_eq!((desk.registrar.len(), desk.bound().len()), (2, 1), "the same phone rings once");
+    assert_eq!(desk.registrar.contacts("100", desk.now)[0].reg_id, Some(2), "by the flow that was renewed last");
+    assert_eq!(desk.register_as("a", 2, &flow(1)).changes[0].kind, ChangeKind::Refreshed);
+    assert_eq!(desk.registrar.len(), 2);
+    // Both came by one stream here; when it closes nothing is left.
+    let closed = desk.registrar.contacts("100", desk.now)[0].flow;
+    assert_eq!(desk.registrar.stream_closed(closed).len(), 2);
+    assert!(desk.registrar.is_empty());
+}
+
+#[test]
+fn a_first_hop_that_cannot_keep_the_flow_is_439() {
+    let mut desk = Desk::new();
+    let contact = "Supported: outbound\r\nContact: <sip:100@10.0.0.1>;reg-id=1;+sip.instance=\"<urn:uuid:1>\"\r\n";
+    let lacks = desk.register(&format!("Path: <sip:edge.test;lr>\r\n{contact}"));
+    assert_eq!(lacks.status, Status(439));
+    let has = desk.register(&format!("Path: <sip:inner.test;lr>, <sip:edge.test;lr;ob>\r\n{contact}"));
+    assert_eq!(has.status, Status::OK);
+    assert_eq!(desk.register(&contact.replace("reg-id=1", "reg-id=0")).status, Status::BAD_REQUEST);
+    // Without the option tag the parameters mean nothing.
+    let plain = desk.register(&contact.replace("Supported: outbound\r\n", "Path: <sip:edge.test;lr>\r\n"));
+    assert_eq!(plain.status, Status::OK);
+}
+
+#[test]
+fn the_path_is_kept_and_told() {
+    let mut desk = Desk::new();
+    let path = "Path: <sip:inner.test;lr>, <sip:edge.test;lr>\r\nSupported: path\r\nContact: <sip:100@10.0.0.1>\r\n";
+    let registered = desk.register(path);
+    let told: Vec<_> = registered.headers.iter().filter(|(name, _)| name == "Path").map(|(_, v)| v.clone()).collect();
+    assert_eq!(told, [b"<sip:inner.test;lr>".to_vec(), b"<sip:edge.test;lr>".to_vec()]);
+    assert_eq!(desk.registrar.contacts("100", desk.now)[0].path, told);
+    let moved = desk.register("Contact: <sip:100@10.0.0.1>\r\n");
+    assert_eq!(moved.changes[0].kind, ChangeKind::Altered, "it is reached directly now");
+}
+
+#[test]
+fn a_phone_that_asks_for_it_gets_an_address_of_its_own() {
+    let mut desk = Desk::new();
+    let contact = "Contact: <sip:100@10.0.0.1>;+sip.instance=\"<urn:uuid:1>\"\r\n";
+    let plain = String::from_utf8(desk.register(contact).headers[0].1.clone()).unwrap();
+    assert!(!plain.contains("gruu"), "{plain}");
+    let asked = desk.register(&format!("Supported: gruu\r\n{contact}"));
+    let value = String::from_utf8(asked.headers[0].1.clone()).unwrap();
+    assert!(value.ends_with(";pub-gruu=\"sip:100@x;gr=urn:uuid:1\""), "{value}");
+}
+
+#[test]
+fn a_phone_that_a_push_can_wake_falls_asleep_with_its_stream() {
+    let mut desk = Desk::new();
+    desk.transport = Transport::Tls;
+    let contact = "Contact: <sip:100@10.0.0.1;pn-provider=fcm;pn-prid=abc>\r\n";
+    desk.registrar.config.push_providers = vec!["fcm".into()];
+    let registered = desk.register(contact);
+    assert!(registered.headers.iter().any(|(name, value)| name == "Feature-Caps" && value == b"*;+sip.pns=\"fcm\""));
+    let flow = desk.registrar.contacts("100", desk.now)[0].flow;
+    assert!(desk.registrar.stream_closed(flow).is_empty());
+    assert!(desk.bound().is_empty());
+    assert_eq!(desk.registrar.sleeping("100", desk.now)[0].push().unwrap().prid, "abc");
+    let awake = desk.register(contact);
+    assert_eq!((awake.changes[0].kind, desk.bound().len()), (ChangeKind::Altered, 1));
+    assert!(desk.registrar.sleeping("100", desk.now).is_empty());
+    assert_eq!(desk.register(&contact.replace("fcm", "apns")).status, Status(555));
+}

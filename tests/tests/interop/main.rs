@@ -4,6 +4,7 @@
 //! ports with a data folder of its own. Every wait has a limit, and an ERROR in the server's log fails the case.
 
 mod api;
+mod kamailio;
 mod patience;
 mod phone;
 mod ports;
@@ -12,6 +13,7 @@ mod sipp;
 mod sound;
 
 mod acme;
+mod carrier;
 mod dying;
 mod failing;
 mod floods;

@@ -53,13 +53,23 @@ impl Server {
         Self::start_in(setup, |_| {})
     }
 
+    /// The same with more lines in its configuration.
+    pub(crate) fn start_with(setup: Setup, more: &str) -> Self {
+        Self::start_as(setup, more, |_| {})
+    }
+
     /// The same; `prepare` puts things into its folder before.
     pub(crate) fn start_in(setup: Setup, prepare: impl FnOnce(&Path)) -> Self {
+        Self::start_as(setup, "", prepare)
+    }
+
+    fn start_as(setup: Setup, more: &str, prepare: impl FnOnce(&Path)) -> Self {
         let dir = tempfile::tempdir().expect("a temporary folder");
         prepare(dir.path());
         let (sip, http, phones, media) = (ports::one(), ports::one(), ports::block(10), ports::block(200));
         std::fs::create_dir(dir.path().join("recordings")).expect("room on the disk");
-        std::fs::write(dir.path().join("patchbay.toml"), config(setup, sip, http, media)).expect("room on the disk");
+        std::fs::write(dir.path().join("patchbay.toml"), config(setup, sip, http, media) + more)
+            .expect("room on the disk");
         let log = Log::default();
         let mut process = launch(setup, dir.path(), &log);
         let passwords = first_passwords(&mut process, &log);

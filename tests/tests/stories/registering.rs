@@ -196,3 +196,23 @@ fn more_contacts_than_an_extension_may_have_are_refused() {
     assert_eq!((registered, world.registrations("100").len()), (10, 10));
     world.assert_settled();
 }
+
+#[test]
+fn a_phone_that_says_something_else_of_itself_is_told_of_and_a_renewal_is_not() {
+    let world = World::new(Setup::new(7));
+    let phone = world.phone("100");
+    phone.register();
+    world.run_for(secs(1));
+    let changes = || {
+        let of = |event: model::Event| match event.body {
+            EventBody::RegistrationChanged { change, .. } => Some(change),
+            _ => None,
+        };
+        world.events().into_iter().filter_map(of).collect::<Vec<_>>()
+    };
+    assert_eq!(changes(), [RegistrationChange::Added]);
+    phone.set_preference("0.5");
+    phone.register();
+    world.run_for(secs(1));
+    assert_eq!(changes(), [RegistrationChange::Added, RegistrationChange::Changed]);
+}

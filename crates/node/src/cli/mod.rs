@@ -11,6 +11,7 @@ mod route;
 mod run;
 mod table;
 mod trace;
+mod trunk;
 
 pub use ladder::{TraceLine, ladder};
 
@@ -80,6 +81,11 @@ enum Command {
         #[command(subcommand)]
         action: ban::Ban,
     },
+    /// Trunks: connections to the PSTN and other switches
+    Trunk {
+        #[command(subcommand)]
+        action: trunk::Trunk,
+    },
     /// Records of finished calls
     Cdr {
         #[command(subcommand)]
@@ -120,6 +126,7 @@ fn act(cli: Cli) -> Result<(), Trouble> {
         Command::Spending { shape } => history::spending(&Client::connect(&load(file.as_deref())?)?, shape),
         Command::Call { action } => history::call(&Client::connect(&load(file.as_deref())?)?, action),
         Command::Ban { action } => ban::ban(&Client::connect(&load(file.as_deref())?)?, action),
+        Command::Trunk { action } => trunk::trunk(&Client::connect(&load(file.as_deref())?)?, action),
         Command::Cdr { action } => history::cdr(&Client::connect(&load(file.as_deref())?)?, action),
     }
 }

@@ -6,11 +6,13 @@ mod capture;
 mod load;
 mod routing;
 mod security;
+mod trunk;
 mod validate;
 mod words;
 
 pub use capture::{Hep, Trace};
 pub use security::{DigestFor, RateLimits, Security, digest_for};
+pub use trunk::Trunk;
 
 pub use load::{ConfigError, ENV_PREFIX, Problem, load, parse};
 pub use routing::{Blocked, Dialling, Numbers, RightsRules, Route, Rule, Way};
@@ -64,6 +66,8 @@ pub struct Config {
     pub trace: Trace,
     /// SIP messages that are shown to a capture server.
     pub hep: Hep,
+    /// Waking phones that sleep.
+    pub push: Push,
     /// Connections to the PSTN or other switches.
     #[serde(rename = "trunk")]
     pub trunks: Vec<Trunk>,
@@ -94,6 +98,7 @@ impl Default for Config {
             security: Security::default(),
             trace: Trace::default(),
             hep: Hep::default(),
+            push: Push::default(),
             trunks: Vec::new(),
             routes: Vec::new(),
         }
@@ -135,13 +140,7 @@ impl Config {
 
     /// The trunks in the switch's words.
     pub fn model_trunks(&self) -> Vec<model::Trunk> {
-        let trunk = |t: &Trunk| model::Trunk {
-            addresses: t.addresses.clone(),
-            target: t.target.map(|target| target.to_string()),
-            dialling: t.dialling.to_model(),
-            ..model::Trunk::new(&t.name)
-        };
-        self.trunks.iter().map(trunk).collect()
+        self.trunks.iter().map(Trunk::to_model).collect()
     }
 
     /// Everything that says where numbers lead, in the switch's words, or what is wrong with it.
@@ -200,6 +199,8 @@ pub struct Sip {
     /// The address that peers outside private networks are told in Via, Contact and SDP, where the host itself has only a private one.
     #[serde(deserialize_with = "words::optional_ip")]
     pub advertised: Option<IpAddr>,
+    /// Service-Route values that registering phones are told.
+    pub service_route: Vec<String>,
     /// Digest algorithms that challenges offer, in this order.
     #[serde(deserialize_with = "words::algorithms")]
     pub digest: Vec<Algorithm>,
@@ -238,6 +239,7 @@ impl Default for Sip {
             trust_trunk_identity: true,
             identity_to_trunks: false,
             identity_to_phones: false,
+            service_route: Vec::new(),
         }
     }
 }
@@ -530,6 +532,25 @@ impl Default for Log {
     }
 }
 
+/// `[push]`: waking phones that sleep (RFC 8599).
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Push {
+    /// The gateway that is told of a phone to be woken, `http://…`; without it no phone is.
+    pub url: Option<String>,
+    /// The push services that the gateway reaches, as phones name them.
+    pub providers: Vec<String>,
+    /// How long a call waits for the phone.
+    #[serde(rename = "wait_seconds", deserialize_with = "words::seconds")]
+    pub wait: Duration,
+}
+
+impl Default for Push {
+    fn default() -> Self {
+        Self { url: None, providers: Vec::new(), wait: Duration::from_secs(15) }
+    }
+}
+
 /// `[limits]`: what is refused beyond it.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -552,6 +573,8 @@ pub struct Limits {
     pub cost_per_day: Option<u64>,
     /// How many minutes all calls by trunks together may last in a day.
     pub minutes_per_day: Option<u32>,
+    /// Contacts that one extension may register.
+    pub contacts: u16,
 }
 
 impl Default for Limits {
@@ -561,27 +584,11 @@ impl Default for Limits {
             streams: 20_000,
             streams_per_source: 1_000,
             silent_streams: 1_000,
+            contacts: 10,
             extension_cost_per_day: None,
             extension_minutes_per_day: None,
             cost_per_day: None,
             minutes_per_day: None,
         }
     }
-}
-
-/// `[[trunk]]`: a connection to the PSTN or another switch.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Trunk {
-    /// Its name in routes, records and logs.
-    pub name: String,
-    /// Calls from these addresses are this trunk's, without a password.
-    #[serde(default, deserialize_with = "words::ips")]
-    pub addresses: Vec<IpAddr>,
-    /// Where calls to it are sent.
-    #[serde(default, deserialize_with = "words::optional_address")]
-    pub target: Option<SocketAddr>,
-    /// How calls go over it.
-    #[serde(default)]
-    pub dialling: Dialling,
 }

@@ -57,11 +57,33 @@ pub(super) fn findings(config: &Config) -> Vec<Finding> {
             say(key, "0 would let no stream in; turn TCP and TLS off by empty lists in [sip]".to_owned());
         }
     }
+    if config.limits.contacts == 0 {
+        say(
+            "limits.contacts",
+            "0 would let no phone register; write how many contacts an extension may have".to_owned(),
+        );
+    }
+    if config.push.url.as_ref().is_some_and(|url| !url.starts_with("http://")) {
+        say("push.url", "must begin with http://; the gateway is expected on this host or in this network".to_owned());
+    }
+    if config.push.url.is_some() == config.push.providers.is_empty() {
+        say("push.providers", "a url and the providers that are reached through it go together".to_owned());
+    }
+    for value in &config.sip.service_route {
+        if !value.contains("sip") || value.contains(['\r', '\n']) {
+            say("sip.service_route", format!("\"{value}\" is no route; write it like \"<sip:proxy.example.com;lr>\""));
+        }
+    }
     if config.limits.calls == 0 {
         say("limits.calls", "0 would refuse every call; write how many calls may exist at one time".to_owned());
     }
     numbers(config, &mut say);
-    trunks(&config.trunks, &mut say);
+    let streams = config.sip.tcp.iter().chain(config.sip.tls.iter()).flatten();
+    let listen: Vec<_> = config.sip.listen.iter().chain(streams).copied().collect();
+    super::trunk::findings(&config.trunks, &listen, &mut say);
+    for (i, trunk) in config.trunks.iter().enumerate() {
+        dialling(trunk, i, &mut say);
+    }
     routes(config, &mut say);
     found
 }
@@ -149,29 +171,6 @@ fn ports(config: &Config, say: &mut impl FnMut(&str, String)) {
     for address in &config.sip.listen {
         if (range.first..=range.last).contains(&address.port()) {
             say("media.ports", format!("the range holds port {} of sip.listen; choose another range", address.port()));
-        }
-    }
-}
-
-fn trunks(trunks: &[Trunk], say: &mut impl FnMut(&str, String)) {
-    for (i, trunk) in trunks.iter().enumerate() {
-        dialling(trunk, i, &mut *say);
-        if trunk.name.trim().is_empty() {
-            say(&format!("trunk.{i}.name"), "is empty; give the trunk a name, routes refer to it".to_owned());
-        }
-        if trunks[..i].iter().any(|t| t.name == trunk.name) {
-            say(&format!("trunk.{i}.name"), format!("\"{}\" is another trunk's name already", trunk.name));
-        }
-        if trunk.addresses.is_empty() && trunk.target.is_none() {
-            say(&format!("trunk.{i}"), "has neither addresses (to be called from) nor a target (to call)".to_owned());
-        }
-        if trunk.target.is_some_and(|t| t.port() == 0 || t.ip().is_unspecified()) {
-            say(&format!("trunk.{i}.target"), "must be an address and port that calls can be sent to".to_owned());
-        }
-        for address in &trunk.addresses {
-            if trunks[..i].iter().any(|t| t.addresses.contains(address)) {
-                say(&format!("trunk.{i}.addresses"), format!("{address} belongs to another trunk already"));
-            }
         }
     }
 }

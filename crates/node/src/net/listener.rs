@@ -129,19 +129,6 @@ fn flow(advertised: Option<IpAddr>, local: SocketAddr, remote: SocketAddr) -> Fl
     Flow { transport: Transport::Udp, local, remote }
 }
 
-/// By which flow a peer that has not spoken yet can be reached: the source address that the system would use.
-pub fn flow_to(addresses: &Resolved, advertised: Option<IpAddr>, remote: SocketAddr) -> Option<Flow> {
-    let listener = addresses.0.iter().find(|a| a.is_ipv4() == remote.is_ipv4())?;
-    let ip = if listener.ip().is_unspecified() {
-        let probe = std::net::UdpSocket::bind(SocketAddr::new(listener.ip(), 0)).ok()?;
-        probe.connect(remote).ok()?;
-        probe.local_addr().ok()?.ip()
-    } else {
-        listener.ip()
-    };
-    Some(flow(advertised, SocketAddr::new(ip, listener.port()), remote))
-}
-
 fn is_private(ip: IpAddr) -> bool {
     match ip {
         IpAddr::V4(ip) => {
@@ -194,12 +181,5 @@ mod tests {
         let local = SocketAddr::new("203.0.113.5".parse().unwrap(), resolved.0[0].port());
         listeners.send(&Flow::udp(local, peer.local_addr().unwrap()), b"x").unwrap();
         assert_eq!(peer.recv_from(&mut [0; 8]).unwrap(), (1, resolved.0[0]));
-    }
-
-    #[test]
-    fn a_trunk_is_called_from_the_address_that_leads_there() {
-        let resolved = Resolved(vec![at("0.0.0.0:5060")]);
-        let flow = flow_to(&resolved, None, at("127.0.0.3:5090")).unwrap();
-        assert!(flow.local.ip().is_loopback() && flow.local.port() == 5060);
     }
 }

@@ -8,7 +8,7 @@ mod udp;
 pub mod sound;
 pub mod streams;
 
-pub use listener::{BindError, Listeners, Resolved, flow_to, resolve};
+pub use listener::{BindError, Listeners, Resolved, resolve};
 pub use own::{Listening, locals, udp};
 pub use stock::{Action, Stock};
 pub use udp::{Received, UdpSocket};

@@ -12,7 +12,7 @@ use crate::ua::digest::Hash;
 use crate::world::SWITCH;
 use crate::zone::{Answers, Zone};
 use bytes::Bytes;
-use cell::{Config, Envelope, Input, Output, RecordingKey, Worker};
+use cell::{Config, Envelope, Input, Local, Locals, Output, RecordingKey, Worker};
 use hot::{Hot, Sql};
 use media::engine::Channel;
 use model::{CallId, Command, Event, Extension, Refusal, Reply, Trunk};
@@ -74,6 +74,8 @@ impl Switch {
     pub(crate) fn new(setup: &Setup, workers: u16, entropy: Entropy, now: Instant) -> Self {
         let mut config = Config::new(REALM, Wall::new(now, EPOCH));
         config.cells = workers;
+        let local = Local { transport: Transport::Udp, address: SWITCH, prefix: 24 };
+        config.locals = Locals { all: vec![local], advertised: None };
         config.routes.clone_from(&setup.routes);
         config.policy.announce = setup.announce;
         config.policy.media_timeout = setup.media_timeout;
@@ -83,7 +85,6 @@ impl Switch {
             let target = SocketAddr::new(*ip, 5060);
             let target_text = Some(target.to_string());
             config.trunks.push(Trunk { addresses: vec![*ip], target: target_text, ..Trunk::new(name) });
-            config.trunk_flows.insert(name.clone(), Flow::udp(SWITCH, target));
         }
         for tuning in &setup.tunings {
             tuning(&mut config);
@@ -111,7 +112,7 @@ impl Switch {
             tickets: 0,
             invited: BTreeSet::new(),
             seen: BTreeSet::new(),
-            trunks: setup.trunks.iter().map(|(_, ip)| *ip).collect(),
+            trunks: setup.trunks.iter().chain(&setup.peers).map(|(_, ip)| *ip).collect(),
             zone: setup.zone.clone(),
             resolving: BTreeMap::new(),
             out: Vec::new(),

@@ -7,6 +7,7 @@ use cell::{Counts, Input};
 use md5::{Digest, Md5};
 use model::{
     Answer, CallId, CallRecord, Command, Event, Extension, Ha1, LiveCall, Query, Refusal, Registration, Reply,
+    TrunkStatus,
 };
 use sha2::{Sha256, Sha512_256};
 use std::collections::BTreeSet;
@@ -231,6 +232,13 @@ impl World {
         self.query(&Query::Spending).into_iter().flat_map(of).collect()
     }
 
+    /// A trunk as its home knows it.
+    pub fn trunk_status(&self, name: &str) -> TrunkStatus {
+        let answers = self.query(&Query::Trunks).into_iter();
+        let all = answers.flat_map(|answer| if let Answer::Trunks(list) = answer { list } else { Vec::new() });
+        all.into_iter().find(|status| status.name == name).unwrap_or_else(|| panic!("there is no trunk {name}"))
+    }
+
     fn query(&self, query: &Query) -> Vec<Answer> {
         let (ticket, workers) = self.switch(|switch, now| {
             switch.tickets += 1;
@@ -295,6 +303,7 @@ impl World {
                 occupied: a.occupied + b.occupied,
                 bindings: a.bindings + b.bindings,
                 extensions: a.extensions.max(b.extensions),
+                leaving: a.leaving + b.leaving,
             })
         })
     }

@@ -2,6 +2,7 @@
 //!
 //! It follows the RFCs strictly and complains about whatever the other side does that they forbid; a complaint fails the test.
 
+pub(crate) mod carrier;
 pub(crate) mod client;
 pub(crate) mod digest;
 mod incoming;
@@ -135,6 +136,8 @@ pub(crate) struct Ua {
     pub(crate) strangers_packets: u64,
     pub(crate) complaints: Vec<String>,
     pub(crate) entropy: Entropy,
+    /// It is the far end of a trunk that one registers with.
+    pub(crate) carrier: Option<carrier::Carrier>,
     clients: BTreeMap<String, Client>,
     servers: BTreeMap<String, Server>,
     timers: Timers<Timer>,
@@ -177,6 +180,7 @@ impl Ua {
             strangers_packets: 0,
             complaints: Vec::new(),
             entropy,
+            carrier: None,
             clients: BTreeMap::new(),
             servers: BTreeMap::new(),
             timers: Timers::default(),

@@ -16,6 +16,8 @@ pub(crate) struct Registration {
     pub(crate) expires: u32,
     /// The preference it asks for, if it does.
     pub(crate) q: Option<String>,
+    /// Parameters of its contact URI.
+    pub(crate) uri_params: String,
     /// The final status of the last REGISTER.
     pub(crate) status: Option<u16>,
     pub(crate) registered: bool,
@@ -34,6 +36,7 @@ impl Registration {
             cseq: 0,
             expires: 3600,
             q: None,
+            uri_params: String::new(),
             status: None,
             registered: false,
             contacts: 0,
@@ -69,14 +72,18 @@ impl Ua {
             call_id: &self.registration.call_id,
             cseq: self.registration.cseq,
             contact: Some(match &self.registration.q {
-                Some(q) => format!("{};q={q}", self.contact()),
-                None => self.contact(),
+                Some(q) => format!("{};q={q}", self.contact_uri()),
+                None => self.contact_uri(),
             }),
             extra: vec![Header::Expires(rsip::headers::Expires::new(expires.to_string()))],
             body: Vec::new(),
         }
         .request();
         self.start_client(request, proxy, Purpose::Register, now);
+    }
+
+    fn contact_uri(&self) -> String {
+        self.contact().replace('>', &format!("{}>", self.registration.uri_params))
     }
 
     pub(super) fn on_registered(&mut self, status: u16, response: Option<&Response>, now: Instant) {

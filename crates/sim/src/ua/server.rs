@@ -34,7 +34,14 @@ impl Ua {
             return;
         }
         self.servers.insert(key.clone(), Server { to: from, last: None, interval: T1, line: None });
+        if matches!(facts.method.as_str(), "REGISTER" | "INVITE")
+            && facts.to_tag.is_none()
+            && self.challenges(request, facts, now)
+        {
+            return;
+        }
         match facts.method.as_str() {
+            "REGISTER" => self.on_register(request, facts, now),
             "INVITE" if facts.to_tag.is_none() => self.on_invite(request, facts, &key, now),
             "INVITE" => self.on_reinvite(request, facts, now),
             "CANCEL" => self.on_cancel(request, facts, now),

@@ -3,6 +3,7 @@
 mod bans;
 mod calls;
 mod extensions;
+mod messages;
 mod passwords;
 mod recording;
 mod records;
@@ -38,6 +39,8 @@ pub(crate) fn all() -> OpenApiRouter<App> {
         .routes(routes!(trunks::list))
         .routes(routes!(spending::list))
         .routes(routes!(calls::list))
+        .routes(routes!(messages::list, messages::send))
+        .routes(routes!(messages::set_voice_messages))
         .routes(routes!(calls::get, calls::hang_up))
         .routes(routes!(trace::trace))
         .routes(routes!(bans::list))

@@ -2,7 +2,8 @@
 
 use crate::problem::{Kind, Problem};
 use model::{
-    Answer, Ban, Command, Event, LiveCall, Query, Refusal, Registration, Reply, Seen, SeenFilter, Spending, TrunkStatus,
+    Answer, Ban, Command, Event, LiveCall, Query, Refusal, Registration, Reply, Seen, SeenFilter, Spending,
+    TextMessage, TrunkStatus,
 };
 use std::future::Future;
 use std::pin::Pin;
@@ -62,8 +63,18 @@ impl AnySwitch {
     }
 
     pub(crate) async fn command(&self, command: Command) -> Result<(), Problem> {
-        let Reply::Done = in_time(self.0.command(command)).await?;
-        Ok(())
+        self.do_command(command).await.map(drop)
+    }
+
+    pub(crate) async fn do_command(&self, command: Command) -> Result<Reply, Problem> {
+        in_time(self.0.command(command)).await
+    }
+
+    pub(crate) async fn messages(&self, extension: Option<String>) -> Result<Vec<TextMessage>, Problem> {
+        match in_time(self.0.query(Query::Messages { extension })).await? {
+            Answer::Messages(list) => Ok(list),
+            other => Err(Problem::ours(&format!("messages asked, answered {other:?}"))),
+        }
     }
 
     pub(crate) async fn calls(&self) -> Result<Vec<LiveCall>, Problem> {
@@ -127,6 +138,7 @@ impl From<Refusal> for Problem {
     fn from(refusal: Refusal) -> Self {
         match refusal {
             Refusal::NoSuchCall | Refusal::NoSuchLeg => Kind::NoSuchCall,
+            Refusal::NoSuchExtension => Kind::NoSuchExtension,
             Refusal::WrongState => Kind::WrongState,
             Refusal::Overloaded => Kind::Overloaded,
             Refusal::ShuttingDown => Kind::ShuttingDown,

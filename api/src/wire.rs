@@ -1,12 +1,14 @@
 //! The native API's own shapes. Times are Unix milliseconds, lengths of time milliseconds, unless their name says so.
 
 mod calls;
+mod messages;
 mod names;
 mod records;
 mod spending;
 mod trunks;
 
 pub(crate) use calls::{BanOut, CallOut, RegistrationOut};
+pub(crate) use messages::{MessageIn, MessageOut, MessageSent, VoiceMessagesIn};
 pub(crate) use names::{directions, outcomes};
 pub(crate) use records::{RecordOut, RecordPage};
 pub(crate) use spending::SpendingOut;

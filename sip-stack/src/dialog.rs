@@ -114,6 +114,11 @@ impl Dialog {
         self.local_seq
     }
 
+    /// Leaves out some numbers that others may have used.
+    pub(crate) fn skip(&mut self, numbers: u32) {
+        self.local_seq = self.local_seq.wrapping_add(numbers) & 0x7fff_ffff;
+    }
+
     /// Begins a request inside the dialog: everything up to CSeq. Strict routers of RFC 2543 are obeyed (§12.2.1.1).
     pub(crate) fn request(&self, method: &Method, seq: u32, branch: &str, flow: &Flow) -> Option<MessageBuilder> {
         let target = Uri::from_slice(&self.target).ok()?;

@@ -5,6 +5,7 @@ mod dialog;
 pub mod endpoint;
 pub mod locate;
 pub mod message;
+pub mod packages;
 pub mod placement;
 pub mod qualify;
 pub mod registrar;

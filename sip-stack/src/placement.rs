@@ -150,7 +150,11 @@ fn of_request(line: &[u8], headers: &[u8]) -> Hint {
     }
     match method {
         b"REGISTER" => Hint::Aor(hash(&unescaped(user(address(to.unwrap_or(uri)))))),
-        b"SUBSCRIBE" | b"PUBLISH" => Hint::Aor(hash(&unescaped(user(uri)))),
+        // Some phones subscribe to their own affairs at the switch as such.
+        b"SUBSCRIBE" | b"PUBLISH" if uri.contains(&b'@') || uri.starts_with(b"tel:") => {
+            Hint::Aor(hash(&unescaped(user(uri))))
+        }
+        b"SUBSCRIBE" | b"PUBLISH" => Hint::Aor(hash(&unescaped(user(address(to.unwrap_or(uri)))))),
         _ => of_call_id(headers),
     }
 }

@@ -1,6 +1,6 @@
 //! The names that the model's enums have in JSON, for the API's description.
 
-use model::{BanReason, Direction, LegState, Outcome, Role, Side};
+use model::{BanReason, Direction, LegState, MessageState, Outcome, Role, Side};
 use serde::Serialize;
 use utoipa::openapi::schema::{Object, ObjectBuilder, Type};
 
@@ -60,6 +60,11 @@ pub(super) fn ban_reasons() -> Object {
 
 pub(super) fn sides() -> Object {
     one_of("Which side ended it", &[Side::Caller, Side::Callee, Side::System])
+}
+
+pub(super) fn message_states() -> Object {
+    let all = [MessageState::Waiting, MessageState::Delivered, MessageState::Failed, MessageState::Expired];
+    one_of("How it stands", &all)
 }
 
 pub(super) fn leg_states() -> Object {

@@ -36,6 +36,7 @@ pub(crate) struct Inside {
     pub(crate) bans: Vec<model::Ban>,
     pub(crate) seen: Vec<model::Seen>,
     pub(crate) spending: Vec<model::Spending>,
+    pub(crate) messages: Vec<model::TextMessage>,
     pub(crate) commands: Vec<Command>,
     pub(crate) refuses: Option<Refusal>,
     pub(crate) panics: bool,
@@ -54,8 +55,9 @@ impl Switch for FakeSwitch {
                 return Err(Refusal::NoSuchCall);
             }
         }
+        let sends = matches!(command, Command::SendMessage(_));
         inside.commands.push(command);
-        Ok(Reply::Done)
+        Ok(if sends { Reply::Message { id: "m1".to_owned() } } else { Reply::Done })
     }
 
     async fn query(&self, query: Query) -> Result<Answer, Refusal> {
@@ -74,6 +76,7 @@ impl Switch for FakeSwitch {
                 Ok(Answer::Seen(inside.seen.iter().filter(fits).cloned().collect()))
             }
             (None, Query::Bans) => Ok(Answer::Bans(inside.bans.clone())),
+            (None, Query::Messages { .. }) => Ok(Answer::Messages(inside.messages.clone())),
             (None, Query::Registrations { extension }) => {
                 let wanted = |r: &&Registration| extension.as_ref().is_none_or(|wanted| *wanted == r.extension);
                 Ok(Answer::Registrations(inside.registrations.iter().filter(wanted).cloned().collect()))

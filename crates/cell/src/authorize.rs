@@ -5,7 +5,7 @@ use crate::screen::PROVEN_FOR;
 use crate::signalling::text;
 use call::{Party, PartyKind};
 use sip_stack::auth::{Ha1, Verdict};
-use sip_stack::endpoint::Flow;
+use sip_stack::endpoint::{Flow, RequestId};
 use sip_stack::message::{Message, Status};
 use sip_stack::placement::kind_hint;
 use std::time::Instant;
@@ -103,6 +103,36 @@ impl Cell {
                 Admission::Ignored
             }
         }
+    }
+}
+
+impl Cell {
+    /// The extension that sends a request outside calls, if it proves who it is and speaks for itself. Otherwise the request is answered.
+    pub(crate) fn proven(&mut self, id: RequestId, request: &Message, flow: Flow, now: Instant) -> Option<Party> {
+        let admission = self.authenticate(request, flow, now);
+        let party = self.granted(id, admission, flow, now)?;
+        if request.from().is_ok_and(|from| number_of(&from.uri) == party.number) {
+            return Some(party);
+        }
+        self.sip.respond(id, Status::FORBIDDEN, Vec::new(), None, now);
+        None
+    }
+
+    /// Who was admitted. Otherwise the request is answered.
+    pub(crate) fn granted(&mut self, id: RequestId, admission: Admission, flow: Flow, now: Instant) -> Option<Party> {
+        match admission {
+            Admission::Granted(party) => return Some(party),
+            Admission::Challenged { status, headers } => self.sip.respond(id, status, headers, None, now),
+            Admission::Denied { .. } => {
+                let delay = self.auth.delay(flow.remote.ip());
+                self.sip.respond_after(id, Status::FORBIDDEN, Vec::new(), delay, now);
+            }
+            Admission::TooOften => {
+                self.sip.respond(id, Status::SERVICE_UNAVAILABLE, crate::signalling::retry_after(), None, now);
+            }
+            Admission::Ignored => self.sip.discard_request(id),
+        }
+        None
     }
 }
 

@@ -5,6 +5,7 @@ use crate::conversation::Conversation;
 use crate::directory::Directory;
 use crate::hot;
 use crate::io::{Body, Counts, Envelope, Input, Output, RecordingKey, Stats};
+use crate::messages::Messages;
 use crate::remote::Wish;
 use crate::screen::Screen;
 use crate::sleepers::Sleepers;
@@ -12,12 +13,14 @@ use crate::spending::Spending;
 use crate::tap::Ring;
 use crate::trace::Ladder;
 use crate::trunks::Trunks;
+use crate::watch::Watchers;
 use bytes::Bytes;
 use media::engine::{Channel, Engine, Forward, Packet, Page, PortId, RecordingId};
 use model::{Answer, CallId, Command, EventBody, LegNo, Query, Refusal, Registration, Reply};
 use sip_stack::auth::Authenticator;
 use sip_stack::endpoint::{CellTag, Endpoint, Flow, SessionId};
 use sip_stack::message::Method;
+use sip_stack::packages::Summary;
 use sip_stack::registrar::Registrar;
 use slotmap::SecondaryMap;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -44,6 +47,8 @@ pub(crate) enum Timer {
     Linger(CallId),
     /// Time to say that we live.
     Alive,
+    /// Subscribers of the last process are told how things stand.
+    Greeting,
 }
 
 #[derive(Debug)]
@@ -68,6 +73,10 @@ pub(crate) struct Cell {
     pub(crate) occupied: BTreeMap<String, BTreeSet<CallId>>,
     /// Calls that are being joined with a call of another cell: on whose wish, and by which port.
     pub(crate) linking: BTreeMap<CallId, (LegNo, PortId, Flow)>,
+    /// Texts: those that wait, and those under way.
+    pub(crate) messages: Messages,
+    /// As home of extensions: who watches them.
+    pub(crate) watchers: Watchers,
     /// Facts for calls, in order; a wish of a call may lead to the next fact at once.
     pub(crate) facts: VecDeque<(CallId, call::Input)>,
     /// As home of those who pay for calls.
@@ -96,7 +105,16 @@ impl Cell {
             session_expires: config.policy.session_expires,
             reliable_provisionals: config.policy.reliable_ringing,
             tcp: config.locals.tcp(),
-            methods: vec![Method::Options, Method::Register, Method::Refer, Method::Notify, Method::Info],
+            methods: vec![
+                Method::Options,
+                Method::Register,
+                Method::Refer,
+                Method::Notify,
+                Method::Info,
+                Method::Subscribe,
+                Method::Publish,
+                Method::Message,
+            ],
             supported: vec!["100rel", "timer", "replaces", "norefersub"],
             ..Default::default()
         };
@@ -134,6 +152,8 @@ impl Cell {
             timers: Timers::default(),
             occupied: BTreeMap::new(),
             linking: BTreeMap::new(),
+            messages: Messages::default(),
+            watchers: Watchers::default(),
             facts: VecDeque::new(),
             spending: Spending::default(),
             ring: Ring::new(config.policy.kept_messages),
@@ -209,6 +229,8 @@ impl Cell {
         self.settle_spending(now);
         self.trunk_timeouts(now);
         self.sleepers_timeout(now);
+        self.expire_publications(now);
+        self.message_timeouts(now);
         while let Some(timer) = self.timers.pop_due(now) {
             match timer {
                 Timer::Call(id) => {
@@ -220,6 +242,7 @@ impl Cell {
                 Timer::Announced(id) => self.facts.push_back((id, call::Input::Announced)),
                 Timer::Linger(id) => self.forget_ladder(id),
                 Timer::Alive => self.say_alive(now),
+                Timer::Greeting => self.greet_watchers(now),
             }
         }
         self.settle(now);
@@ -234,6 +257,8 @@ impl Cell {
             self.spending.next(),
             self.trunks.poll_timeout(),
             self.sleepers.poll_timeout(),
+            self.watchers.poll_timeout(),
+            self.messages.poll_timeout(),
         ]
         .into_iter()
         .flatten()
@@ -262,6 +287,8 @@ impl Cell {
             bindings: self.registrar.len(),
             extensions: self.directory.len(),
             leaving: self.trunks.leaving(),
+            subscriptions: self.watchers.len(),
+            messages: self.messages.len(),
         }
     }
 
@@ -318,12 +345,23 @@ impl Cell {
             Command::PutExtension(extension) => {
                 if !extension.enabled {
                     self.unregister(&extension.number, now);
+                    self.unwatch(&extension.number, now);
                 }
                 self.directory.put(*extension);
                 Ok(Reply::Done)
             }
+            Command::SetMessages { extension, .. } if self.directory.extension(&extension).is_none() => {
+                Err(Refusal::NoSuchExtension)
+            }
+            Command::SetMessages { extension, new, old } => {
+                self.set_messages(&extension, Summary { new, old }, now);
+                Ok(Reply::Done)
+            }
+            Command::SendMessage(message) => self.send_message(*message, now),
             Command::RemoveExtension { number } => {
+                self.forget_messages(&number, now);
                 self.unregister(&number, now);
+                self.unwatch(&number, now);
                 self.directory.remove(&number);
                 Ok(Reply::Done)
             }
@@ -348,6 +386,7 @@ impl Cell {
             }
             Query::Trunks => Answer::Trunks(self.trunk_statuses(now)),
             Query::Spending => Answer::Spending(self.spending_now(now)),
+            Query::Messages { extension } => Answer::Messages(self.messages.list(extension.as_deref())),
             Query::Registrations { extension } => Answer::Registrations(self.registrations(extension.as_deref(), now)),
             Query::Bans => Answer::Bans(self.bans(now)),
             Query::Seen(filter) => Answer::Seen(self.seen(filter)),

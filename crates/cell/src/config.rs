@@ -1,7 +1,7 @@
 //! With what a worker is set up.
 
 use model::{BlackList, Numbers, Outcome, RightsRules, Route, SpendingCap, Trunk};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 use stdx::Wall;
@@ -120,6 +120,10 @@ pub struct Policy {
     pub push_wait: Duration,
     /// Service-Route values that registering phones are told (RFC 3608).
     pub service_route: Vec<String>,
+    /// Extensions may watch each other: lamps and presence. Otherwise each only itself.
+    pub watch: bool,
+    /// Extensions with which gateways are registered: their MESSAGEs may name any sender.
+    pub gateways: BTreeSet<String>,
     /// Messages per call kept for the ladder; later ones are counted only.
     pub max_trace: usize,
     /// Bytes of the latest messages kept in this worker, whatever they are about.
@@ -149,6 +153,8 @@ impl Default for Policy {
             push_providers: Vec::new(),
             push_wait: Duration::ZERO,
             service_route: Vec::new(),
+            watch: true,
+            gateways: BTreeSet::new(),
             max_trace: 64,
             kept_messages: 4 << 20,
         }

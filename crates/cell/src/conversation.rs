@@ -5,6 +5,7 @@ use crate::io::Contact;
 use crate::outward::{OutLeg, Terms, Waiting};
 use crate::trace::Ladder;
 use crate::trunks::TrunkLeg;
+use crate::watch::legs::Views;
 use call::Call;
 use media::engine::{PortId, RecordingId};
 use model::{CallId, CallRecord, Charge, LegNo, Outcome, Quality, RecordingFile};
@@ -54,6 +55,8 @@ pub(crate) struct Conversation {
     pub(crate) ring: Duration,
     pub(crate) record: bool,
     pub(crate) destination: Option<String>,
+    /// What those know who watch its extensions.
+    pub(crate) views: Views,
     /// The parties were joined at this moment.
     pub(crate) joined_at: Option<Instant>,
 }
@@ -216,6 +219,7 @@ impl Conversation {
             ring: Duration::ZERO,
             record: false,
             destination: None,
+            views: Views::default(),
             joined_at: None,
         }
     }

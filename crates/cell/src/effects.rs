@@ -37,6 +37,9 @@ impl Cell {
                 Effect::Record { left, right } => self.record(id, left, right, now),
                 Effect::HangUp { leg, cause } => self.hang_up_leg(id, leg, cause, now),
                 Effect::Tell(event) => {
+                    if let Some(conversation) = self.conversations.get_mut(&id) {
+                        conversation.views.note_event(&event);
+                    }
                     match event {
                         EventBody::CallAnswered { call, leg } | EventBody::TransferDone { call, leg, .. } => {
                             self.charge_from(LegId { call, no: leg }, now)
@@ -54,6 +57,7 @@ impl Cell {
             Some(at) => self.timers.set(Timer::Call(id), at),
             None => self.timers.cancel(&Timer::Call(id)),
         }
+        self.show_legs(id, now);
     }
 
     fn find(&mut self, id: CallId, number: &str, by: LegNo, now: Instant) {
@@ -483,6 +487,7 @@ impl Cell {
         conversation.complete(&mut record);
         info!(call = %id, outcome = record.outcome.name(), talked_ms = record.talk_ms(), "call ended");
         *self.stats.calls.entry(record.outcome).or_default() += 1;
+        self.end_views(&conversation, &record, now);
         for number in &conversation.occupied {
             self.send_home(number, Body::Vacate { call: id, number: number.clone() }, now);
         }

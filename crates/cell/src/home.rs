@@ -5,7 +5,7 @@ use crate::hot;
 use crate::io::{Body, Contact, Envelope, Output};
 use model::{CallId, EventBody, Outcome, RegistrationChange};
 use sip_stack::endpoint::{Flow, RequestId};
-use sip_stack::message::Message;
+use sip_stack::message::{Message, Status};
 use sip_stack::placement::aor_hash;
 use sip_stack::registrar::{Binding, ChangeKind};
 use std::time::Instant;
@@ -31,9 +31,13 @@ impl Cell {
             Body::Locate { call, number } => {
                 let from = envelope.from;
                 let found = self.locate(call, &number, now);
+                let watched = found.is_ok();
                 // A call waits only where nobody is awake; others ring at once.
                 if found != Err(Outcome::Unreachable) || !self.wake(from, call, &number, now) {
                     self.located_for(from, call, &number, found, now);
+                }
+                if watched {
+                    self.watch_call(call, &number, now);
                 }
             }
             Body::Banned(ban) => self.screen.bans.put(ban, now),
@@ -41,6 +45,10 @@ impl Cell {
             Body::JoinCall(request) => self.on_join_call(envelope.from, &request, now),
             Body::CallJoined { call, result } => self.on_call_joined(call, result.map(|joined| *joined), now),
             Body::LinkEnded { call, from, cause } => self.on_link_ended(call, from, cause),
+            Body::Message { number, message } => self.store_message(&number, *message, now),
+            Body::MessageFate { ticket, status } => self.answer_sender(ticket, Status(status), now),
+            Body::Watch { call, number } => self.show_legs_of(call, &number, now),
+            Body::LegState(view) => self.on_leg_state(*view, now),
             Body::Located { call, number, found } => self.on_located(call, &number, found, now),
             Body::MaySpend { call, whose, price } => {
                 let room = self.may_spend(&whose, price, now);
@@ -55,7 +63,8 @@ impl Cell {
             Body::Spent { leg, whose, at } => self.spent(&whose, leg, at, now),
             Body::StopSpending { leg } => self.stop_spending(leg),
             Body::Occupy { call, number } => {
-                self.occupied.entry(number).or_default().insert(call);
+                self.occupied.entry(number.clone()).or_default().insert(call);
+                self.watch_call(call, &number, now);
             }
             Body::Reserve { call, leg, trunk, urgent } => {
                 self.reserve((envelope.from, call, leg, urgent), &trunk, now);
@@ -102,6 +111,8 @@ impl Cell {
     /// REGISTER of a phone that proved who it is.
     pub(crate) fn register(&mut self, id: RequestId, number: &str, request: &Message, flow: Flow, now: Instant) {
         let registration = self.registrar.register(number, request, flow, now);
+        let there = registration.changes.iter().any(|change| change.kind != ChangeKind::Removed);
+        let new = registration.changes.iter().any(|change| change.kind == ChangeKind::Added);
         for change in registration.changes {
             self.keep_binding(change.kind, &change.binding, now);
         }
@@ -111,6 +122,9 @@ impl Cell {
         }
         self.sip.respond(id, registration.status, registration.headers, None, now);
         self.woken(number, now);
+        if there {
+            self.deliver_after_registration(number, new, now);
+        }
     }
 
     pub(crate) fn expire_registrations(&mut self, now: Instant) {
@@ -146,6 +160,7 @@ impl Cell {
         let (extension, remote) = (binding.aor.clone(), binding.flow.remote.to_string());
         let contact = String::from_utf8_lossy(&binding.contact).into_owned();
         self.tell(EventBody::RegistrationChanged { extension, change, contact, remote }, now);
+        self.tell_registration(&binding.aor, now);
     }
 
     /// What the last process left behind.
@@ -166,6 +181,15 @@ impl Cell {
                     None if !mine => {}
                     None => self.out.push_back(Output::Forget { key: key.to_vec() }),
                 }
+            }
+            Some(hot::Key::Subscription { number }) if self.home_of(&number) == self.config.cell => {
+                self.restore_watcher(key, value, now);
+            }
+            Some(hot::Key::Summary { number }) if self.home_of(&number) == self.config.cell => {
+                self.restore_summary(&number, value);
+            }
+            Some(hot::Key::Message { number }) if self.home_of(&number) == self.config.cell => {
+                self.restore_message(&number, key, value, now);
             }
             Some(hot::Key::Alive) => self.died_at = self.died_at.max(hot::alive_time(value).unwrap_or(0)),
             Some(hot::Key::Spent { whose, day }) => self.restore_spent(key, &whose, &day, value, now),

@@ -3,6 +3,9 @@
 //! | key | value |
 //! |---|---|
 //! | `reg/<extension>/<contact>` | a registered contact (`sip_stack::registrar::Binding::snapshot`) |
+//! | `sub/<extension>/<tag>` | a subscription to the extension, with its dialog (postcard) |
+//! | `mwi/<extension>` | how many voice messages wait for it: new and old |
+//! | `msg/<extension>/<time and number>` | a text that waits for the extension (postcard) |
 //! | `call/<uuid>` | the record that stands if the switch dies now (postcard: written at every turn of a call, so small and quick) |
 //! | `record/<uuid>` | the record of a finished call that SQL may not have yet (postcard) |
 //! | `spent/<extension>/<day>` | what its calls of a day that are over have spent (postcard); without an extension: those of the whole switch |
@@ -17,6 +20,9 @@ use stdx::{UnixMillis, Wall};
 
 pub(crate) enum Key {
     Registration { number: String },
+    Subscription { number: String },
+    Summary { number: String },
+    Message { number: String },
     Call(CallId),
     Record(CallId),
     Spent { whose: String, day: String },
@@ -30,6 +36,9 @@ impl Key {
         let (kind, rest) = text.split_once('/')?;
         match kind {
             "reg" => Some(Self::Registration { number: rest.split_once('/')?.0.to_owned() }),
+            "sub" => Some(Self::Subscription { number: rest.split_once('/')?.0.to_owned() }),
+            "mwi" => Some(Self::Summary { number: rest.to_owned() }),
+            "msg" => Some(Self::Message { number: rest.split_once('/')?.0.to_owned() }),
             "call" => rest.parse().ok().map(Self::Call),
             "record" => rest.parse().ok().map(Self::Record),
             "spent" => {
@@ -47,6 +56,20 @@ pub(crate) fn registration(number: &str, contact: &[u8]) -> Vec<u8> {
     let mut key = format!("reg/{number}/").into_bytes();
     key.extend(contact.escape_ascii());
     key
+}
+
+pub(crate) fn subscription(number: &str, tag: &[u8]) -> Vec<u8> {
+    let mut key = format!("sub/{number}/").into_bytes();
+    key.extend(tag.escape_ascii());
+    key
+}
+
+pub(crate) fn summary(number: &str) -> Vec<u8> {
+    format!("mwi/{number}").into_bytes()
+}
+
+pub(crate) fn message(number: &str, order: &str) -> Vec<u8> {
+    format!("msg/{number}/{order}").into_bytes()
 }
 
 pub(crate) fn call(id: CallId) -> Vec<u8> {

@@ -1,11 +1,14 @@
 //! What goes into a worker and what comes out of it.
 
+use crate::messages::Stored;
 use crate::refer::DialogName;
 use crate::trunks::TrunkWay;
 use bytes::Bytes;
 use call::Party;
 use media::engine::{Channel, Datagram, Page, RecordingId};
-use model::{Answer, CallId, CallRecord, Cause, Command, Event, LegId, LegNo, Outcome, Price, Query, Refusal, Reply};
+use model::{
+    Answer, CallId, CallRecord, Cause, Command, Event, LegId, LegNo, LegState, Outcome, Price, Query, Refusal, Reply,
+};
 use sip_stack::endpoint::Flow;
 use sip_stack::locate::{Failure, Question, Record};
 use std::net::{IpAddr, SocketAddr};
@@ -113,7 +116,7 @@ pub enum Output {
     },
     /// Put into the hot store.
     Keep {
-        /// `reg/…`, `call/…`, `record/…`, `alive/…`.
+        /// `reg/…`, `sub/…`, `mwi/…`, `msg/…`, `call/…`, `record/…`, `alive/…`.
         key: Vec<u8>,
         /// To be given to [`crate::Worker::restore`] after a restart.
         value: Vec<u8>,
@@ -383,6 +386,56 @@ pub enum Body {
         /// The extension.
         number: String,
     },
+    /// You own this call: an extension of mine that is in it is watched. Tell me what its legs do, now and whenever it changes.
+    Watch {
+        /// The call.
+        call: CallId,
+        /// The extension.
+        number: String,
+    },
+    /// You are the home of this message's receiver, or of the gateway that it goes by: it is yours from now on.
+    Message {
+        /// In whose queue.
+        number: String,
+        /// What there is of it.
+        message: Box<Stored>,
+    },
+    /// What became of a message whose sender waits in your cell.
+    MessageFate {
+        /// The sender's number there.
+        ticket: u64,
+        /// The SIP status that it is to hear.
+        status: u16,
+    },
+    /// A leg of an extension of yours that is watched.
+    LegState(Box<LegView>),
+}
+
+/// A leg, as those are told of it who watch its extension.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LegView {
+    /// In which call.
+    pub call: CallId,
+    /// Which.
+    pub leg: LegNo,
+    /// Whose: the extension.
+    pub number: String,
+    /// What it is doing.
+    pub state: LegState,
+    /// How it ended, once it has.
+    pub over: Option<Outcome>,
+    /// The extension called, rather than was called.
+    pub initiator: bool,
+    /// Call-ID of its dialog.
+    pub call_id: String,
+    /// The phone's tag; empty while it is not known.
+    pub local_tag: String,
+    /// Our tag.
+    pub remote_tag: String,
+    /// The other party's number.
+    pub remote: String,
+    /// Its name; empty if not known.
+    pub remote_name: String,
 }
 
 /// A call whose party shall go on in a call of another cell.
@@ -417,7 +470,7 @@ pub struct Contact {
     pub q: u16,
 }
 
-/// What is alive now. All but `bindings` and `extensions` return to zero when the calls are over and their timers have lapsed.
+/// What is alive now. All but `bindings`, `extensions`, `subscriptions` and `messages` return to zero when the calls are over and their timers have lapsed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counts {
     /// Calls.
@@ -442,6 +495,10 @@ pub struct Counts {
     pub extensions: usize,
     /// Trunks that are told that we go, and have not answered.
     pub leaving: usize,
+    /// Subscriptions to extensions whose home is here; they stay as long as their subscribers renew them.
+    pub subscriptions: usize,
+    /// Texts that wait for receivers whose home is here.
+    pub messages: usize,
 }
 
 /// What happened since the start.

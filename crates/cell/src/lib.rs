@@ -21,6 +21,7 @@ mod identity;
 mod intake;
 mod io;
 mod locals;
+mod messages;
 mod outward;
 mod overload;
 mod protect;
@@ -35,10 +36,13 @@ mod spending;
 mod tap;
 mod trace;
 mod trunks;
+mod watch;
 mod worker;
 
 pub use config::{Config, Forking, Identity, Policy, Redirect, Sounds};
-pub use io::{Body, Contact, Counts, Envelope, Input, JoinRequest, MAX_QUESTIONS, Output, RecordingKey, Stats};
+pub use io::{
+    Body, Contact, Counts, Envelope, Input, JoinRequest, LegView, MAX_QUESTIONS, Output, RecordingKey, Stats,
+};
 pub use locals::{Local, Locals};
 pub use refer::{DialogName, Joined};
 pub use screen::{Class, Rates, ScreenStats, Security};

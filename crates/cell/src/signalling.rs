@@ -37,7 +37,12 @@ impl Cell {
             Event::Ended { session, how, reason } => self.on_ended(session, how, reason),
             Event::Request { id, request, flow, session } => self.on_request(id, &request, flow, session, now),
             Event::Confirmed { session, message } => self.on_confirmed(session, &message, now),
-            Event::Responded { id, message } => drop(self.trunk_responded(id, message.as_ref(), now)),
+            Event::Subscription { id, turn } => self.on_subscription(id, turn, now),
+            Event::Responded { id, message } => {
+                if !self.trunk_responded(id, message.as_ref(), now) {
+                    self.on_text_answered(id, message.as_ref(), now);
+                }
+            }
             Event::Reanswered { .. } => {}
         }
     }
@@ -170,6 +175,9 @@ impl Cell {
         let Some((id, leg)) = self.sessions.get(session).copied() else { return };
         self.hop_answered(id, leg, session, now);
         let early_media = !message.body().is_empty() && self.receive_answer(id, leg, message.body(), now);
+        if let Some(conversation) = self.conversations.get_mut(&id) {
+            conversation.views.note_tag(leg, message);
+        }
         if let Some(end) = self.conversations.get_mut(&id).and_then(|c| c.legs.get_mut(&leg)) {
             end.talents.note(message);
         }
@@ -315,6 +323,9 @@ impl Cell {
             // What a phone tells of a subscription that a transfer made; nothing depends on it.
             Some(Method::Notify) if session.is_some() => self.sip.respond(id, Status(200), Vec::new(), None, now),
             Some(Method::Register) if session.is_none() => self.on_register(id, request, flow, now),
+            Some(Method::Subscribe) if session.is_none() => self.on_subscribe(id, request, flow, now),
+            Some(Method::Message) if session.is_none() => self.on_message(id, request, flow, now),
+            Some(Method::Publish) if session.is_none() => self.on_publish(id, request, flow, now),
             _ => self.sip.respond(id, Status(405), Vec::new(), None, now),
         }
     }
@@ -360,12 +371,12 @@ impl Cell {
 }
 
 /// For one who asks too often: a pause.
-fn retry_after() -> Vec<(String, Vec<u8>)> {
+pub(crate) fn retry_after() -> Vec<(String, Vec<u8>)> {
     vec![("Retry-After".to_owned(), b"10".to_vec())]
 }
 
 /// The number a request wants to reach; `None` if it names none that could exist.
-fn dialled(request: &Message) -> Option<String> {
+pub(crate) fn dialled(request: &Message) -> Option<String> {
     let uri = sip_stack::message::Uri::from_slice(request.request_uri()).ok()?;
     let number = number_of(&uri);
     (!number.is_empty() && number.len() <= MAX_NUMBER).then_some(number)

@@ -1,6 +1,6 @@
 //! What anyone may ask of the switch, and its answers.
 
-use crate::{CallId, Direction, Extension, LegNo, Seen, SeenFilter, Spending, TrunkStatus};
+use crate::{CallId, Direction, Extension, LegNo, NewMessage, Seen, SeenFilter, Spending, TextMessage, TrunkStatus};
 use serde::{Deserialize, Serialize};
 use std::net::IpAddr;
 use stdx::UnixMillis;
@@ -38,6 +38,17 @@ pub enum Command {
     },
     /// An extension was added or changed: every cell takes the new facts. A disabled extension loses its registrations.
     PutExtension(Box<Extension>),
+    /// Send a text; [`Reply::Message`] names it.
+    SendMessage(Box<NewMessage>),
+    /// So many voice messages wait for an extension: its message lamp shows it.
+    SetMessages {
+        /// Its number.
+        extension: String,
+        /// Not heard yet.
+        new: u32,
+        /// Heard and kept.
+        old: u32,
+    },
     /// An extension is gone, and its registrations with it.
     RemoveExtension {
         /// Its number.
@@ -60,6 +71,11 @@ pub enum Command {
 pub enum Query {
     /// The calls that exist now; answered by [`Answer::Calls`].
     Calls,
+    /// Texts that wait, and those of late that are over, of one extension or of all; answered by [`Answer::Messages`].
+    Messages {
+        /// Only those from or to this extension.
+        extension: Option<String>,
+    },
     /// The registered contacts, of one extension or of all; answered by [`Answer::Registrations`].
     Registrations {
         /// Only of this extension.
@@ -80,6 +96,11 @@ pub enum Query {
 pub enum Reply {
     /// Done.
     Done,
+    /// A message is taken in.
+    Message {
+        /// Its name.
+        id: String,
+    },
 }
 
 /// What a query found.
@@ -87,6 +108,8 @@ pub enum Reply {
 pub enum Answer {
     /// The calls that exist now, oldest first.
     Calls(Vec<LiveCall>),
+    /// Texts, oldest first.
+    Messages(Vec<TextMessage>),
     /// Registered contacts.
     Registrations(Vec<Registration>),
     /// The trunks, by name.
@@ -107,6 +130,8 @@ pub enum Refusal {
     NoSuchCall,
     /// No such leg in the call.
     NoSuchLeg,
+    /// No such extension (any more).
+    NoSuchExtension,
     /// Not possible in the state the call is in.
     WrongState,
     /// The switch has no room for more work now; try again.
@@ -134,6 +159,7 @@ impl Refusal {
         match self {
             Self::NoSuchCall => "no_such_call",
             Self::NoSuchLeg => "no_such_leg",
+            Self::NoSuchExtension => "no_such_extension",
             Self::WrongState => "wrong_state",
             Self::Overloaded => "overloaded",
             Self::ShuttingDown => "shutting_down",

@@ -1,6 +1,8 @@
 //! What the switch says while it works.
 
-use crate::{BanReason, CallId, CallRecord, Cause, Direction, LegNo, Outcome, Spent, TrunkRegistration, TrunkState};
+use crate::{
+    BanReason, CallId, CallRecord, Cause, Direction, LegNo, Outcome, Spent, TextMessage, TrunkRegistration, TrunkState,
+};
 use serde::{Deserialize, Serialize};
 use std::net::IpAddr;
 use stdx::UnixMillis;
@@ -50,6 +52,21 @@ pub enum EventBody {
         prid: String,
         /// What the provider wants besides; empty if nothing.
         param: String,
+    },
+    /// A text reached us.
+    MessageReceived {
+        /// The text.
+        message: Box<TextMessage>,
+    },
+    /// A text has reached its receiver.
+    MessageDelivered {
+        /// The text.
+        message: Box<TextMessage>,
+    },
+    /// A text will not reach its receiver: it was refused, or waited too long.
+    MessageFailed {
+        /// The text.
+        message: Box<TextMessage>,
     },
     /// A call reached us.
     CallStarted {

@@ -254,6 +254,8 @@ fn cell_config(config: &Config, realm: &str, number: u16, wall: Wall) -> cell::C
     cell.extension_cap = cap(limits.extension_cost_per_day, limits.extension_minutes_per_day);
     cell.total_cap = cap(limits.cost_per_day, limits.minutes_per_day);
     cell.policy.announce = config.call.announce;
+    cell.policy.gateways = config.sip.message_gateways.iter().cloned().collect();
+    cell.policy.watch = config.sip.watch == crate::config::Watch::All;
     cell.policy.record_all = config.call.record;
     cell.policy.forking = match config.call.forking {
         crate::config::Forking::All => cell::Forking::All,

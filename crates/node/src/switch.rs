@@ -55,6 +55,11 @@ impl NodeSwitch {
         figures
     }
 
+    /// The worker that is the home of an extension.
+    fn home_of(&self, extension: &str) -> usize {
+        (sip_stack::placement::aor_hash(extension.as_bytes()) % self.inboxes.len().max(1) as u64) as usize
+    }
+
     async fn ask<T>(
         &self,
         worker: usize,
@@ -82,7 +87,11 @@ impl NodeSwitch {
 impl api::Switch for NodeSwitch {
     async fn command(&self, command: Command) -> Result<Reply, Refusal> {
         let deadline = Instant::now() + PATIENCE;
-        let owner = command.call().map(|call| usize::from(call.cell()));
+        let owner = match &command {
+            Command::SendMessage(message) => Some(self.home_of(message.via.as_ref().unwrap_or(&message.to))),
+            Command::SetMessages { extension, .. } => Some(self.home_of(extension)),
+            other => other.call().map(|call| usize::from(call.cell())),
+        };
         if let Some(owner) = owner {
             return self.ask(owner, |answer| Ask::Command(command, answer), deadline).await?;
         }
@@ -143,6 +152,7 @@ impl api::Switch for NodeSwitch {
 fn merge(query: &Query, answers: Vec<Answer>) -> Answer {
     let (mut calls, mut registrations, mut trunks) = (Vec::new(), Vec::new(), Vec::new());
     let (mut bans, mut seen, mut spending) = (Vec::<model::Ban>::new(), Vec::new(), Vec::new());
+    let mut messages = Vec::new();
     for answer in answers {
         match answer {
             Answer::Calls(more) => calls.extend(more),
@@ -151,12 +161,17 @@ fn merge(query: &Query, answers: Vec<Answer>) -> Answer {
             Answer::Bans(more) => bans.extend(more),
             Answer::Seen(more) => seen.extend(more),
             Answer::Spending(more) => spending.extend(more),
+            Answer::Messages(more) => messages.extend(more),
         }
     }
     match query {
         Query::Calls => {
             calls.sort_by_key(|call| (call.started_at, call.id));
             Answer::Calls(calls)
+        }
+        Query::Messages { .. } => {
+            messages.sort_by(|a, b| (a.at, &a.id).cmp(&(b.at, &b.id)));
+            Answer::Messages(messages)
         }
         Query::Registrations { .. } => {
             registrations.sort_by(|a, b| (&a.extension, &a.contact).cmp(&(&b.extension, &b.contact)));

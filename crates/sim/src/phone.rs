@@ -179,6 +179,87 @@ impl Phone {
         self.act(Ua::options);
     }
 
+    /// Subscribes to an event of a number for so many seconds: `dialog`, `presence`, `message-summary`, `reg`. It renews by itself.
+    pub fn subscribe(&self, number: &str, event: &str, seconds: u32) {
+        self.act(|ua, now| ua.subscribe(number, event, seconds, now));
+    }
+
+    /// Renews its subscription to an event of a number now, or with 0 takes it back.
+    pub fn resubscribe(&self, number: &str, event: &str, seconds: u32) {
+        self.act(|ua, now| {
+            let index = ua.events.subscriptions.iter().rposition(|s| s.number == number && s.event == event);
+            ua.resubscribe(index.unwrap_or_else(|| panic!("{} watches no {event} of {number}", ua.name)), seconds, now);
+        });
+    }
+
+    /// The final status of its last SUBSCRIBE to an event of a number.
+    pub fn subscribe_status(&self, number: &str, event: &str) -> Option<u16> {
+        self.of_subscription(number, event, |subscription| subscription.status).flatten()
+    }
+
+    /// Subscription-State and body of every NOTIFY of its latest subscription to an event of a number.
+    pub fn notices(&self, number: &str, event: &str) -> Vec<(String, String)> {
+        self.of_subscription(number, event, |subscription| subscription.notices.clone()).unwrap_or_default()
+    }
+
+    fn of_subscription<T>(
+        &self,
+        number: &str,
+        event: &str,
+        question: impl FnOnce(&crate::ua::events::Subscription) -> T,
+    ) -> Option<T> {
+        self.ask(|ua, _| {
+            let mut all = ua.events.subscriptions.iter().rev();
+            all.find(|s| s.number == number && s.event == event).map(question)
+        })
+    }
+
+    /// The lamp of a number that it watches: `off`, `trying`, `ringing` or `on`; `None` while nothing was told.
+    pub fn lamp(&self, number: &str) -> Option<&'static str> {
+        let (_, body) = self.notices(number, "dialog").pop()?;
+        Some(match () {
+            () if body.contains(">confirmed<") => "on",
+            () if body.contains(">early<") => "ringing",
+            () if body.contains(">trying<") => "trying",
+            () => "off",
+        })
+    }
+
+    /// Publishes its presence, `open` or `closed`, with a note; without a note it takes the publication back.
+    pub fn publish(&self, basic: &str, note: Option<&str>) {
+        self.act(|ua, now| ua.publish(basic, note, now));
+    }
+
+    /// The final status of its last PUBLISH.
+    pub fn publish_status(&self) -> Option<u16> {
+        self.ask(|ua, _| ua.events.published)
+    }
+
+    /// Sends a text to a number.
+    pub fn text(&self, number: &str, text: &str) {
+        self.act(|ua, now| ua.send_text(number, text, None, now));
+    }
+
+    /// Sends a text that is worth nothing after so many seconds.
+    pub fn text_for(&self, number: &str, text: &str, seconds: u32) {
+        self.act(|ua, now| ua.send_text(number, text, Some(seconds), now));
+    }
+
+    /// The final status of every text it sent; none for one under way.
+    pub fn text_statuses(&self) -> Vec<Option<u16>> {
+        self.ask(|ua, _| ua.events.sent.clone())
+    }
+
+    /// What it says to texts from now on; 200 unless told otherwise.
+    pub fn answer_texts_with(&self, status: u16) {
+        self.act(|ua, _| ua.events.answer = Some(status));
+    }
+
+    /// The texts that came in: from whom, and what.
+    pub fn texts(&self) -> Vec<(String, String)> {
+        self.ask(|ua, _| ua.events.messages.clone())
+    }
+
     /// Calls a number through the switch.
     pub fn dial(&self, number: &str) {
         self.act(|ua, now| {

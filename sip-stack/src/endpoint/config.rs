@@ -27,6 +27,10 @@ pub struct Config {
     pub max_transactions: usize,
     /// Sessions at one time. Beyond it a new INVITE gets 503 with Retry-After, and `invite` says [`super::Overloaded`].
     pub max_sessions: usize,
+    /// Subscriptions at one time. Beyond it a new one gets 503 with Retry-After.
+    pub max_subscriptions: usize,
+    /// The shortest time that a subscription is granted (423 with Min-Expires for less), and the longest, which is also the default.
+    pub subscription_expires: (Duration, Duration),
     /// Sizes of messages.
     pub limits: Limits,
     /// Methods that we answer besides INVITE, ACK, BYE, CANCEL, UPDATE and PRACK (405 for other known ones, 501 for unknown ones);
@@ -63,6 +67,8 @@ impl Default for Config {
             t4: Duration::from_secs(5),
             max_transactions: 200_000,
             max_sessions: 10_000,
+            max_subscriptions: 50_000,
+            subscription_expires: (Duration::from_secs(30), Duration::from_secs(3600)),
             limits: Limits::default(),
             methods: vec![Method::Options, Method::Register],
             supported: vec!["100rel", "timer"],
@@ -84,6 +90,8 @@ pub struct Counts {
     pub transactions: usize,
     /// Sessions, those that are just saying BYE or CANCEL included.
     pub sessions: usize,
+    /// Subscriptions; these stay as long as their subscribers renew them.
+    pub subscriptions: usize,
     /// Deadlines that are set.
     pub timers: usize,
     /// Entries in the tables by which messages find their transaction and dialog.

@@ -3,6 +3,7 @@
 use bytes::Bytes;
 
 use super::flow::Flow;
+use super::subscription::{SubscriptionId, Turn};
 use crate::message::{Message, Name, Status};
 
 /// Extra header lines: name and value.
@@ -141,6 +142,13 @@ pub enum Event {
         flow: Flow,
         /// The session whose dialog it belongs to.
         session: Option<SessionId>,
+    },
+    /// Something happened to a subscription that a peer holds with us.
+    Subscription {
+        /// Which.
+        id: SubscriptionId,
+        /// What.
+        turn: Turn,
     },
     /// The final response to a request of ours.
     Responded {

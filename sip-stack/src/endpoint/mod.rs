@@ -24,6 +24,7 @@ mod reliable;
 mod request;
 mod session;
 mod snapshot;
+mod subscription;
 mod table;
 mod uac;
 mod uas;
@@ -43,6 +44,7 @@ pub use event::{Ended, Event, Headers, Input, Output, Overloaded, ReasonHeader, 
 pub use flow::Flow;
 pub(crate) use flow::reachable;
 pub use request::Outgoing;
+pub use subscription::{Notice, Standing, SubscriptionId, Turn, package_of};
 pub use uac::Invite;
 
 use crate::message::{Abilities, Method, Status};
@@ -52,6 +54,7 @@ use again::{Attempt, NoTcp};
 use event::TxId;
 use muffler::Muffler;
 use session::Session;
+use subscription::Subscription;
 use table::{Deadline, Hasher, Kind, SessionTimer, Tx};
 
 /// The beat of the coarse clock.
@@ -73,6 +76,9 @@ pub struct Endpoint {
     sessions: SlotMap<SessionId, Session>,
     /// Sessions by Call-ID and our tag.
     dialogs: BTreeMap<u128, SessionId>,
+    subscriptions: SlotMap<SubscriptionId, Subscription>,
+    /// Subscriptions by Call-ID and our tag.
+    subscribed: BTreeMap<u128, SubscriptionId>,
     timers: Timers<Deadline>,
     /// When the coarse clock began.
     origin: Option<Instant>,
@@ -112,6 +118,8 @@ impl Endpoint {
             by_remote: BTreeSet::new(),
             sessions: SlotMap::with_key(),
             dialogs: BTreeMap::new(),
+            subscriptions: SlotMap::with_key(),
+            subscribed: BTreeMap::new(),
             timers: Timers::default(),
             origin: None,
             out: VecDeque::new(),
@@ -150,6 +158,7 @@ impl Endpoint {
                 Deadline::Held(id) => self.release_held(id, now),
                 Deadline::Forget(id) => self.forget(id),
                 Deadline::Session(id, timer) => self.session_timer(id, timer, now),
+                Deadline::Subscription(id) => self.subscription_lapsed(id, now),
             }
         }
     }
@@ -175,8 +184,13 @@ impl Endpoint {
         Counts {
             transactions: self.txs.len(),
             sessions: self.sessions.len(),
+            subscriptions: self.subscriptions.len(),
             timers: self.timers.len(),
-            index_entries: self.by_key.len() + self.merged.len() + self.by_remote.len() + self.dialogs.len(),
+            index_entries: self.by_key.len()
+                + self.merged.len()
+                + self.by_remote.len()
+                + self.dialogs.len()
+                + self.subscribed.len(),
         }
     }
 
@@ -209,6 +223,13 @@ impl Endpoint {
     /// Whether a session is answered: what `early-only` of Replaces asks (RFC 3891 §3).
     pub fn is_confirmed(&self, id: SessionId) -> bool {
         matches!(self.sessions.get(id).map(|session| &session.state), Some(session::State::Open { .. }))
+    }
+
+    /// Call-ID, our tag and the peer's tag of a session's dialog; the peer's is empty while it is not known. None if it is gone.
+    pub fn dialog_names(&self, id: SessionId) -> Option<[String; 3]> {
+        let dialog = &self.sessions.get(id)?.dialog;
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        Some([text(&dialog.call_id), text(&dialog.local_tag), text(&dialog.remote_tag)])
     }
 
     /// What we can do, for the 200 to an OPTIONS (RFC 3261 §11.2): Allow, Supported if there is any extension, Accept,

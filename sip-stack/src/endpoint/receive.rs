@@ -249,6 +249,7 @@ impl Endpoint {
         }
         match purpose {
             Purpose::Bye(session) => drop(self.remove_session(session)),
+            Purpose::Notify(id) => self.notify_answered(id, response.and_then(Message::status), now),
             Purpose::Asked => self.event(Event::Responded { id: RequestId(first), message: response.cloned() }),
             Purpose::Errand => {}
             Purpose::Offer(session) => self.update_ended(session, first, status, response, now),

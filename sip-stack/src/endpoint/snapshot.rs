@@ -53,7 +53,7 @@ impl Endpoint {
     }
 }
 
-fn flow(text: &str) -> Option<Flow> {
+pub(super) fn flow(text: &str) -> Option<Flow> {
     let mut words = text.split(' ');
     let transport = Transport::from_token(words.next()?.as_bytes())?;
     Some(Flow { transport, local: words.next()?.parse().ok()?, remote: words.next()?.parse().ok()? })

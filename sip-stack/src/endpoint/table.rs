@@ -6,6 +6,7 @@ use smallvec::SmallVec;
 use super::again::Again;
 use super::event::{SessionId, TxId};
 use super::flow::Flow;
+use super::subscription::SubscriptionId;
 use crate::dialog::Dialog;
 use crate::message::{Message, Method, Name, Via};
 use crate::transaction::{Class, Client, InviteClient, InviteServer, Server, Timer};
@@ -142,6 +143,8 @@ pub(super) enum Purpose {
     Offer(SessionId),
     /// An UPDATE that keeps a session alive.
     Refresh(SessionId),
+    /// A notice of a subscription.
+    Notify(SubscriptionId),
     /// Our owner wants the answer.
     Asked,
 }
@@ -170,6 +173,8 @@ pub(super) enum Deadline {
     Forget(TxId),
     /// A timer of a session.
     Session(SessionId, SessionTimer),
+    /// A subscription's time is over.
+    Subscription(SubscriptionId),
 }
 
 impl Deadline {
@@ -179,7 +184,7 @@ impl Deadline {
             Self::Tx(id, timer) => Some((id, 1 << timer as u16)),
             Self::Held(id) => Some((id, 1 << 14)),
             Self::Forget(id) => Some((id, 1 << 15)),
-            Self::Session(..) => None,
+            Self::Session(..) | Self::Subscription(_) => None,
         }
     }
 

@@ -196,6 +196,11 @@ impl Endpoint {
 
     /// A request inside a dialog (RFC 3261 §12.2.2).
     pub(super) fn receive_in_dialog(&mut self, received: Received, method: &Method, now: Instant) {
+        if *method == Method::Subscribe
+            && let Some(id) = self.subscription_of(&received)
+        {
+            return self.receive_resubscribe(id, received, now);
+        }
         let found = self.session_of(&received).and_then(|id| Some((id, self.sessions.get_mut(id)?)));
         let Some((id, session)) = found else {
             return self.receive_outside_sessions(&received);

@@ -115,6 +115,7 @@ impl Side {
                 let method = request.method().unwrap();
                 assert!(!matches!(method, Method::Invite | Method::Ack | Method::Bye | Method::Cancel | Method::Prack));
             }
+            Event::Subscription { .. } => panic!("nobody was granted a subscription"),
             Event::Responded { id, .. } => assert!(self.requests.remove(id), "an answer to nothing, or a second one"),
         }
     }

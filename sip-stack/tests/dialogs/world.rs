@@ -348,7 +348,11 @@ impl World {
                 }
             }
             Event::Request { id, .. } => self.within(3000, Act::Respond(side, id)),
-            Event::Rejected { .. } | Event::Confirmed { .. } | Event::Ended { .. } | Event::Responded { .. } => {}
+            Event::Rejected { .. }
+            | Event::Confirmed { .. }
+            | Event::Ended { .. }
+            | Event::Responded { .. }
+            | Event::Subscription { .. } => {}
         }
     }
 

@@ -92,6 +92,9 @@ fn on_a_clean_line_nothing_of_a_conversation_is_missing() {
 fn kind(body: &EventBody) -> &'static str {
     match body {
         EventBody::RegistrationChanged { .. } => "registered",
+        EventBody::MessageReceived { .. } | EventBody::MessageDelivered { .. } | EventBody::MessageFailed { .. } => {
+            "text"
+        }
         EventBody::CallStarted { .. } => "started",
         EventBody::LegDialing { .. } => "dialing",
         EventBody::LegRinging { .. } => "ringing",

@@ -217,6 +217,11 @@ pub struct Sip {
     pub identity_to_trunks: bool,
     /// Phones are told P-Asserted-Identity.
     pub identity_to_phones: bool,
+    /// Whom extensions may watch (lamps, presence).
+    pub watch: Watch,
+    /// Extensions with which SMS gateways are registered: their MESSAGEs may name any sender.
+    #[serde(deserialize_with = "words::strings")]
+    pub message_gateways: Vec<String>,
 }
 
 impl Default for Sip {
@@ -240,6 +245,8 @@ impl Default for Sip {
             identity_to_trunks: false,
             identity_to_phones: false,
             service_route: Vec::new(),
+            watch: Watch::All,
+            message_gateways: Vec::new(),
         }
     }
 }
@@ -308,6 +315,17 @@ impl Default for Acme {
             authority: None,
         }
     }
+}
+
+/// Whom extensions may watch.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Watch {
+    /// Each other.
+    #[default]
+    All,
+    /// Nobody but themselves.
+    None,
 }
 
 /// `[media]`: sound.

@@ -142,10 +142,44 @@ impl World {
 
     /// An API client commands something in this call.
     pub fn command(&self, call: CallId, command: Command) -> Result<Reply, Refusal> {
+        self.command_at(call.cell(), command)
+    }
+
+    /// A program sends a text.
+    pub fn send_message(&self, from: &str, to: &str, via: Option<&str>, text: &str) -> Result<Reply, Refusal> {
+        let message = model::NewMessage {
+            from: from.to_owned(),
+            to: to.to_owned(),
+            via: via.map(str::to_owned),
+            content_type: "text/plain".to_owned(),
+            body: text.as_bytes().to_vec(),
+            expires_seconds: None,
+        };
+        self.command_at(self.home(via.unwrap_or(to)), Command::SendMessage(Box::new(message)))
+    }
+
+    /// The texts from or to an extension, waiting or over.
+    pub fn messages(&self, extension: &str) -> Vec<model::TextMessage> {
+        self.query(&Query::Messages { extension: Some(extension.to_owned()) })
+            .into_iter()
+            .flat_map(|answer| match answer {
+                Answer::Messages(messages) => messages,
+                _ => Vec::new(),
+            })
+            .collect()
+    }
+
+    /// So many voice messages wait for an extension.
+    pub fn set_messages(&self, extension: &str, new: u32, old: u32) -> Result<Reply, Refusal> {
+        self.command_at(self.home(extension), Command::SetMessages { extension: extension.to_owned(), new, old })
+    }
+
+    /// A command for one worker, as the API gives it.
+    pub(crate) fn command_at(&self, worker: u16, command: Command) -> Result<Reply, Refusal> {
         let ticket = self.switch(|switch, now| {
             switch.tickets += 1;
             let ticket = switch.tickets;
-            switch.input(usize::from(call.cell()), Input::Command { ticket, command }, now);
+            switch.input(usize::from(worker), Input::Command { ticket, command }, now);
             ticket
         });
         let replies = self.switch(|switch, _| switch.replies.remove(&ticket).unwrap_or_default());
@@ -304,6 +338,8 @@ impl World {
                 bindings: a.bindings + b.bindings,
                 extensions: a.extensions.max(b.extensions),
                 leaving: a.leaving + b.leaving,
+                subscriptions: a.subscriptions + b.subscriptions,
+                messages: a.messages + b.messages,
             })
         })
     }
@@ -322,7 +358,9 @@ impl World {
     /// nothing of a call is left in the hot store.
     pub fn assert_nothing_left(&self) {
         let seed = self.seed();
-        let quiet = |counts: Counts| Counts { bindings: 0, extensions: 0, ..counts } == Counts::default();
+        let quiet = |counts: Counts| {
+            Counts { bindings: 0, extensions: 0, subscriptions: 0, messages: 0, ..counts } == Counts::default()
+        };
         self.run_until(SETTLE, || quiet(self.counts()) && self.phones_busy_with() == 0);
         self.run_for(Duration::from_secs(2));
         // A REGISTER that is renewed just now leaves a transaction for a moment; nothing else may.

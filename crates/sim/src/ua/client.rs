@@ -14,6 +14,9 @@ use std::time::{Duration, Instant};
 pub(crate) enum Purpose {
     Register,
     Options,
+    Subscribe(usize),
+    Publish,
+    Message(usize),
     Invite(LineId),
     Reinvite(LineId),
     Cancel,
@@ -161,6 +164,9 @@ impl Ua {
         match purpose {
             Purpose::Register => self.on_registered(status, response.map(|(response, _)| response), now),
             Purpose::Options => self.registration.options_status = Some(status),
+            Purpose::Subscribe(index) => self.on_subscribed(index, status, response, now),
+            Purpose::Publish => self.on_published(status, response.map(|(response, _)| response)),
+            Purpose::Message(index) => self.events.sent[index] = Some(status),
             Purpose::Invite(line) => self.on_invite_final(line, status, response, now),
             Purpose::Reinvite(line) => self.on_reinvite_final(line, status, response, now),
             Purpose::Cancel => {}
@@ -256,7 +262,8 @@ impl Ua {
             | Purpose::Refer(line)
             | Purpose::Info(line)
             | Purpose::Prack(line) => &mut self.lines[line].local_cseq,
-            Purpose::Options | Purpose::Cancel => return 2,
+            Purpose::Subscribe(index) => &mut self.events.subscriptions[index].cseq,
+            Purpose::Options | Purpose::Publish | Purpose::Message(_) | Purpose::Cancel => return 2,
         };
         *cseq += 1;
         *cseq

@@ -5,6 +5,7 @@
 pub(crate) mod carrier;
 pub(crate) mod client;
 pub(crate) mod digest;
+pub(crate) mod events;
 mod incoming;
 pub(crate) mod line;
 mod media;
@@ -80,6 +81,8 @@ pub(crate) enum Timer {
     Speak(LineId),
     /// Offer a call again.
     Reinvite(LineId),
+    /// Renew a subscription.
+    Resubscribe(usize),
     /// Register again.
     Register,
     /// Keep the NAT box's mapping open.
@@ -129,6 +132,7 @@ pub(crate) struct Ua {
     pub(crate) silent: bool,
     pub(crate) on: bool,
     pub(crate) registration: Registration,
+    pub(crate) events: events::Events,
     pub(crate) lines: Vec<Line>,
     pub(crate) invites_received: u64,
     /// The last INVITE of a call that came in.
@@ -174,6 +178,7 @@ impl Ua {
             silent: false,
             on: true,
             registration: Registration::new(&mut entropy),
+            events: events::Events::default(),
             lines: Vec::new(),
             invites_received: 0,
             last_invite: String::new(),
@@ -226,6 +231,7 @@ impl Ua {
                 Timer::PickUp(line) => self.pick_up(line, now),
                 Timer::Speak(line) => self.speak(line, now),
                 Timer::Reinvite(line) => self.reoffer(line, now),
+                Timer::Resubscribe(index) => self.send_subscribe(index, now),
                 Timer::Register => self.register(now),
                 Timer::KeepAlive => {
                     if let Some(proxy) = self.proxy {

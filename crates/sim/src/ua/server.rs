@@ -46,9 +46,11 @@ impl Ua {
             "INVITE" => self.on_reinvite(request, facts, now),
             "CANCEL" => self.on_cancel(request, facts, now),
             "BYE" => self.on_bye(request, facts, now),
+            "NOTIFY" if self.watches(facts) => self.on_notice(request, facts, now),
             "NOTIFY" => self.on_notify(request, facts, now),
             "INFO" => self.on_info(request, facts, now),
             "OPTIONS" => self.respond(request, facts, 200, None, Vec::new(), &[], now),
+            "MESSAGE" => self.on_message(request, facts, now),
             _ => self.respond(request, facts, 501, None, Vec::new(), &[], now),
         }
     }

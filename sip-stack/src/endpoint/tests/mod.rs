@@ -9,6 +9,7 @@ mod network;
 mod offers;
 mod refresh;
 mod rules;
+mod subscriptions;
 
 use std::time::{Duration, Instant};
 

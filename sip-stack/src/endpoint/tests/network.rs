@@ -136,7 +136,7 @@ impl World {
             | Event::Reanswered { session, .. } => {
                 assert!(self.alive[side].contains(&session), "nothing is told of a session that is gone");
             }
-            Event::Request { .. } | Event::Responded { .. } => panic!("nobody asked"),
+            Event::Request { .. } | Event::Responded { .. } | Event::Subscription { .. } => panic!("nobody asked"),
         }
     }
 

@@ -1,0 +1,277 @@
+//! Lamps, presence, message lamps and registrations: who watches is told, and nobody else.
+
+use expect_test::expect_file;
+use patchbay_tests::{connect, everywhere, once, part, roughly};
+use sim::{Conduct, Phone, Setup, World, millis, secs};
+
+/// A phone that watches another by its lamp, which is off.
+fn watcher(world: &World, number: &str, watched: &str) -> Phone {
+    let phone = world.phone(number);
+    phone.subscribe(watched, "dialog", 600);
+    let told = world.run_until(secs(60), || phone.lamp(watched) == Some("off"));
+    assert!(told, "seed {}: {:?}", world.seed(), phone.subscribe_status(watched, "dialog"));
+    phone
+}
+
+fn shows(world: &World, phone: &Phone, number: &str, lamp: &'static str) {
+    let shown = world.run_until(secs(60), || phone.lamp(number) == Some(lamp));
+    assert!(shown, "seed {}: the lamp is {:?} instead of {lamp}", world.seed(), phone.lamp(number));
+}
+
+#[test]
+fn a_lamp_flashes_burns_and_goes_out() {
+    everywhere(
+        |setup| setup.workers(2),
+        &expect_file!["../../ladders/lamp.txt"],
+        |world| {
+            let (caller, called) = (world.phone("100"), world.phone("101"));
+            let console = watcher(world, "110", "101");
+            caller.dial("101");
+            shows(world, &console, "101", "ringing");
+            let (_, ringing) = console.notices("101", "dialog").pop().unwrap();
+            for part in
+                ["direction=\"recipient\"", "sip:100@", "display=\"Phone 100\"", "local-tag=\"", "remote-tag=\"pb"]
+            {
+                assert!(ringing.contains(part), "{part} in {ringing}");
+            }
+            assert!(ringing.contains(&format!("call-id=\"{}\"", called.call_id())), "{ringing}");
+            called.answer();
+            connect(world, &caller, &called);
+            shows(world, &console, "101", "on");
+            caller.hang_up();
+            part(world, &caller, &called);
+            shows(world, &console, "101", "off");
+            let (_, over) = console.notices("101", "dialog").pop().unwrap();
+            assert!(over.contains("terminated"), "{over}");
+        },
+    );
+}
+
+#[test]
+fn the_caller_s_lamp_burns_too_and_a_late_watcher_sees_the_call() {
+    roughly(
+        |setup| setup.workers(3),
+        |world| {
+            let (caller, called) = (world.phone("100"), world.phone("101"));
+            called.set_conduct(Conduct::Answer(secs(1)));
+            caller.dial("101");
+            connect(world, &caller, &called);
+            let console = world.phone("110");
+            for number in ["100", "101"] {
+                console.subscribe(number, "dialog", 600);
+                shows(world, &console, number, "on");
+            }
+            let (_, body) = console.notices("100", "dialog").pop().unwrap();
+            assert!(body.contains("direction=\"initiator\"") && body.contains("sip:101@"), "{body}");
+            called.hang_up();
+            part(world, &caller, &called);
+            for number in ["100", "101"] {
+                shows(world, &console, number, "off");
+            }
+        },
+    );
+}
+
+#[test]
+fn a_call_that_is_cancelled_or_refused_puts_the_lamp_out() {
+    let world = World::seeded(7);
+    let (caller, called) = (world.phone("100"), world.phone("101"));
+    let console = watcher(&world, "110", "101");
+    caller.dial("101");
+    shows(&world, &console, "101", "ringing");
+    caller.hang_up();
+    shows(&world, &console, "101", "off");
+    let (_, body) = console.notices("101", "dialog").pop().unwrap();
+    assert!(body.contains("event=\"cancelled\""), "{body}");
+    part(&world, &caller, &called);
+    called.set_conduct(Conduct::Refuse(603));
+    caller.dial("101");
+    world.run_for(secs(10));
+    assert_eq!(console.lamp("101"), Some("off"));
+    world.assert_settled();
+}
+
+#[test]
+fn subscriptions_are_renewed_taken_back_and_lapse() {
+    once(Setup::new(7), &expect_file!["../../ladders/subscription.txt"], |world| {
+        world.extension("101");
+        let console = watcher(world, "110", "101");
+        world.run_for(secs(500));
+        assert!(console.notices("101", "dialog").len() > 1, "it was renewed");
+        console.resubscribe("101", "dialog", 0);
+        world.run_for(secs(1));
+        let (state, _) = console.notices("101", "dialog").pop().unwrap();
+        assert_eq!(state, "terminated;reason=timeout");
+        assert_eq!(world.counts().subscriptions, 0);
+        // A phone that is gone is forgotten when its time is over.
+        console.subscribe("101", "dialog", 60);
+        world.run_for(secs(1));
+        assert_eq!(world.counts().subscriptions, 1);
+        console.vanish();
+        world.run_for(secs(200));
+        assert_eq!(world.counts().subscriptions, 0);
+    });
+}
+
+#[test]
+fn who_may_watch_whom() {
+    let world = World::new(Setup::new(7).tuned(|config| config.policy.watch = false));
+    let phone = world.phone("100");
+    world.extension("101");
+    for (number, event, status) in [
+        ("101", "dialog", 403),
+        ("100", "dialog", 200),
+        ("100", "reg", 200),
+        ("101", "reg", 403),
+        ("101", "message-summary", 403),
+        ("100", "message-summary", 200),
+        ("100", "x-unheard-of", 489),
+        ("999", "presence", 403),
+    ] {
+        phone.subscribe(number, event, 600);
+        world.run_for(secs(1));
+        assert_eq!(phone.subscribe_status(number, event), Some(status), "{event} of {number}");
+    }
+    let world = World::seeded(7);
+    let phone = world.phone("100");
+    phone.subscribe("999", "dialog", 600);
+    world.run_for(secs(1));
+    assert_eq!(phone.subscribe_status("999", "dialog"), Some(404));
+    let liar = world.unregistered("102");
+    liar.set_password("wrong");
+    liar.subscribe("100", "dialog", 600);
+    world.run_for(secs(5));
+    assert_eq!(liar.subscribe_status("100", "dialog"), Some(403));
+}
+
+#[test]
+fn lamps_survive_a_kill() {
+    for seed in 0..6 {
+        let workers = 1 + (seed % 3) as u16;
+        let world = World::new(Setup::new(seed).workers(workers));
+        let (caller, called) = (world.phone("100"), world.phone("101"));
+        let console = watcher(&world, "110", "101");
+        called.set_conduct(Conduct::Answer(secs(1)));
+        caller.dial("101");
+        shows(&world, &console, "101", "on");
+        world.kill();
+        world.run_for(secs(1));
+        world.restart();
+        // The call died with the process: the lamp goes out, though nobody subscribed anew.
+        shows(&world, &console, "101", "off");
+        assert_eq!(world.counts().subscriptions, 1, "seed {seed}");
+        for phone in [&caller, &called] {
+            phone.hang_up();
+        }
+        assert!(world.run_until(secs(60), || caller.is_idle() && called.is_idle()));
+        caller.dial("101");
+        shows(&world, &console, "101", "on");
+        // Its refresh finds the subscription where it was.
+        world.run_for(secs(450));
+        assert_eq!(world.counts().subscriptions, 1, "seed {seed}");
+        assert_eq!(console.lamp("101"), Some("on"));
+        caller.hang_up();
+        part(&world, &caller, &called);
+        world.assert_settled();
+    }
+}
+
+#[test]
+fn presence_is_made_of_registration_calls_and_what_the_phone_says() {
+    let world = World::new(Setup::new(7).workers(2));
+    let (friend, called) = (world.phone("110"), world.unregistered("101"));
+    friend.subscribe("101", "presence", 600);
+    let says = |what: &str| {
+        let said = world
+            .run_until(secs(5), || friend.notices("101", "presence").last().is_some_and(|(_, b)| b.contains(what)));
+        assert!(said, "{what} in {:?}", friend.notices("101", "presence").last());
+    };
+    says("<basic>closed</basic>");
+    called.register();
+    says("<basic>open</basic>");
+    called.publish("open", Some("at lunch"));
+    says("<note>at lunch</note>");
+    called.set_conduct(Conduct::AnswerAtOnce);
+    friend.dial("101");
+    says("<rpid:on-the-phone/>");
+    friend.hang_up();
+    says("<note>at lunch</note>");
+    called.publish("open", None);
+    says("<note>Online</note>");
+    assert_eq!(called.publish_status(), Some(200));
+    called.unregister();
+    says("<basic>closed</basic>");
+    // A publication that nobody renews lapses.
+    called.publish("open", Some("back soon"));
+    says("back soon");
+    world.run_for(secs(601));
+    says("<basic>closed</basic>");
+    world.assert_settled();
+}
+
+#[test]
+fn a_publication_does_not_survive_a_kill_and_the_phone_is_told() {
+    let world = World::seeded(7);
+    let phone = world.phone("100");
+    phone.publish("open", Some("here"));
+    world.run_for(secs(1));
+    assert_eq!(phone.publish_status(), Some(200));
+    world.kill();
+    world.restart();
+    phone.publish("open", Some("here"));
+    world.run_for(secs(2));
+    assert_eq!(phone.publish_status(), Some(412));
+    phone.publish("open", Some("here"));
+    world.run_for(secs(2));
+    assert_eq!(phone.publish_status(), Some(200));
+    world.assert_settled();
+}
+
+#[test]
+fn the_message_lamp_burns_while_new_messages_wait_also_after_a_kill() {
+    let world = World::new(Setup::new(7).workers(2));
+    let phone = world.phone("100");
+    phone.subscribe("100", "message-summary", 3600);
+    let last = || phone.notices("100", "message-summary").pop().map(|(_, body)| body).unwrap_or_default();
+    world.run_for(secs(1));
+    assert!(last().starts_with("Messages-Waiting: no"), "{}", last());
+    world.set_messages("100", 2, 1).unwrap();
+    world.run_for(secs(1));
+    assert!(last().contains("Voice-Message: 2/1 (0/0)"), "{}", last());
+    world.kill();
+    world.restart();
+    world.run_for(secs(3));
+    assert!(last().contains("Voice-Message: 2/1 (0/0)"), "{}", last());
+    world.set_messages("100", 0, 0).unwrap();
+    world.run_for(secs(1));
+    assert!(last().starts_with("Messages-Waiting: no"), "{}", last());
+    assert!(world.set_messages("999", 1, 0).is_err());
+}
+
+#[test]
+fn a_phone_hears_of_the_other_contacts_of_its_extension() {
+    let world = World::seeded(7);
+    let (phone, other) = (world.phone("100"), world.unregistered("100"));
+    phone.subscribe("100", "reg", 3600);
+    let contacts = || {
+        let body = phone.notices("100", "reg").pop().map(|(_, body)| body).unwrap_or_default();
+        body.matches("event=\"registered\"").count()
+    };
+    assert!(world.run_until(secs(2), || contacts() == 1));
+    other.register();
+    assert!(world.run_until(secs(2), || contacts() == 2));
+    other.unregister();
+    assert!(world.run_until(secs(2), || contacts() == 1));
+}
+
+#[test]
+fn who_watches_a_removed_extension_is_told_that_it_is_gone() {
+    let world = World::seeded(7);
+    world.extension("101");
+    let console = watcher(&world, "110", "101");
+    world.remove_extension("101");
+    world.run_for(millis(500));
+    let (state, _) = console.notices("101", "dialog").pop().unwrap();
+    assert_eq!(state, "terminated;reason=noresource");
+    assert_eq!(world.counts().subscriptions, 0);
+}

@@ -31,13 +31,9 @@ impl Cell {
             Body::Locate { call, number } => {
                 let from = envelope.from;
                 let found = self.locate(call, &number, now);
-                let watched = found.is_ok();
                 // A call waits only where nobody is awake; others ring at once.
                 if found != Err(Outcome::Unreachable) || !self.wake(from, call, &number, now) {
                     self.located_for(from, call, &number, found, now);
-                }
-                if watched {
-                    self.watch_call(call, &number, now);
                 }
             }
             Body::Banned(ban) => self.screen.bans.put(ban, now),
@@ -49,6 +45,7 @@ impl Cell {
             Body::MessageFate { ticket, status } => self.answer_sender(ticket, Status(status), now),
             Body::Watch { call, number } => self.show_legs_of(call, &number, now),
             Body::LegState(view) => self.on_leg_state(*view, now),
+            Body::TextOut { trunk, numbers, message } => self.relay_message(&trunk, numbers, *message, now),
             Body::Located { call, number, found } => self.on_located(call, &number, found, now),
             Body::MaySpend { call, whose, price } => {
                 let room = self.may_spend(&whose, price, now);

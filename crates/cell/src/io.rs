@@ -400,6 +400,15 @@ pub enum Body {
         /// What there is of it.
         message: Box<Stored>,
     },
+    /// You are the home of this trunk: send this message out by it.
+    TextOut {
+        /// The trunk.
+        trunk: String,
+        /// The called number and the sender's as the trunk wants them.
+        numbers: (String, String),
+        /// What there is of it.
+        message: Box<Stored>,
+    },
     /// What became of a message whose sender waits in your cell.
     MessageFate {
         /// The sender's number there.

@@ -90,11 +90,14 @@ impl Cell {
         found: Result<Vec<crate::io::Contact>, Outcome>,
         now: Instant,
     ) {
-        let number = number.to_owned();
+        let (number, rings) = (number.to_owned(), found.is_ok());
         if to == self.config.cell {
             self.on_located(call, &number, found, now);
         } else {
-            self.send(to, Body::Located { call, number, found });
+            self.send(to, Body::Located { call, number: number.clone(), found });
+        }
+        if rings {
+            self.watch_call(call, &number, now);
         }
     }
 }

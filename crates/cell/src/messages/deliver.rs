@@ -1,7 +1,7 @@
 //! How a message reaches its receiver: to all its phones at once, one message after the other.
 
 use super::queue::Verdict;
-use super::{Attempt, Due, MAX_WAITING, MAX_WAITING_HERE, Stored};
+use super::{Attempt, Due, MAX_WAITING, MAX_WAITING_HERE, Sender, Stored};
 use crate::cell::Cell;
 use crate::hot;
 use crate::io::Output;
@@ -106,26 +106,8 @@ impl Cell {
     }
 
     /// A MESSAGE with this text; `None` if it cannot be sent.
-    pub(super) fn send_text(&mut self, flow: Flow, uri: &[u8], stored: &Stored, now: Instant) -> Option<RequestId> {
-        let message = &stored.message;
-        let request_uri = Uri::from_slice(uri).ok()?;
-        let address = |user: &str| {
-            let host = match flow.local.ip() {
-                std::net::IpAddr::V4(ip) => ip.to_string(),
-                std::net::IpAddr::V6(ip) => format!("[{ip}]"),
-            };
-            let user = if user.is_empty() { "anonymous" } else { user };
-            Uri::sip(Some(user), &host, Some(flow.local.port())).ok().map(NameAddr::new)
-        };
-        let mut headers = stored.headers.clone();
-        headers.push(("Date".to_owned(), date(message.at).into_bytes()));
-        let (from, to) = (address(&message.from)?, address(&message.to)?);
-        let outgoing = Outgoing {
-            headers,
-            body: Some((message.content_type.clone(), Bytes::copy_from_slice(&message.body))),
-            call_id: Some(stored.call_id.clone()),
-            ..Outgoing::new(flow, Method::Message, request_uri, from, to)
-        };
+    fn send_text(&mut self, flow: Flow, uri: &[u8], stored: &Stored, now: Instant) -> Option<RequestId> {
+        let outgoing = text_request(flow, uri, stored)?;
         self.sip.request(outgoing, now).ok()
     }
 
@@ -135,22 +117,20 @@ impl Cell {
         let status = message.and_then(Message::status).unwrap_or(Status::REQUEST_TIMEOUT);
         match attempt {
             Attempt::Delivery { number, id, attempt } => self.delivery_answered(&number, &id, attempt, status, now),
-            Attempt::Relay { message, ticket } => self.relayed(*message, ticket, status, now),
+            Attempt::Relay { message, sender } => self.relayed(*message, sender, status, now),
         }
         true
     }
 
     /// A trunk has answered.
-    pub(super) fn relayed(&mut self, message: TextMessage, ticket: Option<u64>, status: Status, now: Instant) {
+    pub(super) fn relayed(&mut self, message: TextMessage, sender: Option<Sender>, status: Status, now: Instant) {
         let state = if status.is_success() { MessageState::Delivered } else { MessageState::Failed };
         let message = TextMessage { state, status: status.code(), ..message };
         self.tell_message(&message, now);
         self.messages.remember(message);
-        if let Some(ticket) = ticket {
-            // That the trunk is full does not mean that we are (RFC 3261 §16.7, step 6).
-            let status = if status == Status::SERVICE_UNAVAILABLE { Status::SERVER_INTERNAL_ERROR } else { status };
-            self.answer_sender(ticket, status, now);
-        }
+        // That the trunk is full does not mean that we are (RFC 3261 §16.7, step 6).
+        let status = if status == Status::SERVICE_UNAVAILABLE { Status::SERVER_INTERNAL_ERROR } else { status };
+        self.tell_sender(sender, status, now);
     }
 
     fn delivery_answered(&mut self, number: &str, id: &str, attempt: u64, status: Status, now: Instant) {
@@ -204,6 +184,29 @@ impl Cell {
             self.messages.timers.set(due, at.max(now + Duration::from_millis(10)));
         }
     }
+}
+
+/// A MESSAGE with this text; `None` if an address in it is none.
+pub(super) fn text_request(flow: Flow, uri: &[u8], stored: &Stored) -> Option<Outgoing> {
+    let message = &stored.message;
+    let request_uri = Uri::from_slice(uri).ok()?;
+    let address = |user: &str| {
+        let host = match flow.local.ip() {
+            std::net::IpAddr::V4(ip) => ip.to_string(),
+            std::net::IpAddr::V6(ip) => format!("[{ip}]"),
+        };
+        let user = if user.is_empty() { "anonymous" } else { user };
+        Uri::sip(Some(user), &host, Some(flow.local.port())).ok().map(NameAddr::new)
+    };
+    let mut headers = stored.headers.clone();
+    headers.push(("Date".to_owned(), date(message.at).into_bytes()));
+    let (from, to) = (address(&message.from)?, address(&message.to)?);
+    Some(Outgoing {
+        headers,
+        body: Some((message.content_type.clone(), Bytes::copy_from_slice(&message.body))),
+        call_id: Some(stored.call_id.clone()),
+        ..Outgoing::new(flow, Method::Message, request_uri, from, to)
+    })
 }
 
 /// The URI of a number beyond a gateway's contact.

@@ -8,7 +8,7 @@ use call::PartyKind;
 use model::{MessageState, NewMessage, Refusal, Reply, TextMessage};
 use route::{Decision, Source};
 use sip_stack::endpoint::{Flow, RequestId};
-use sip_stack::message::{Message, Name, Status, may_forward};
+use sip_stack::message::{Message, Name, NameAddr, Status, Uri, may_forward};
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
@@ -23,7 +23,7 @@ enum Course {
     /// To the home of this extension.
     Home(String),
     /// Out by this trunk.
-    Trunk { name: String, flow: Flow, number: String, caller: String },
+    Trunk { name: String, numbers: (String, String) },
     /// Nowhere, and why.
     Nowhere(Status),
 }
@@ -111,8 +111,9 @@ impl Cell {
             Course::Home(number) => {
                 self.send_home(&number.clone(), Body::Message { number, message: Box::new(stored) }, now);
             }
-            Course::Trunk { name, flow, number, caller } => {
-                self.relay_message(&name, flow, (number, caller), stored, now);
+            Course::Trunk { name, numbers } => {
+                let letter = Body::TextOut { trunk: name.clone(), numbers, message: Box::new(stored) };
+                self.send_home(&name, letter, now);
             }
             Course::Nowhere(_) => {}
         }
@@ -157,15 +158,11 @@ impl Cell {
         };
         match decision {
             Decision::Extension { number, .. } => Course::Home(number),
-            Decision::Trunks { hops, .. } => {
-                let way = hops.into_iter().find_map(|hop| Some((self.directory.trunk_flow(&hop.trunk)?, hop)));
-                way.map_or(Course::Nowhere(Status::TEMPORARILY_UNAVAILABLE), |(flow, hop)| Course::Trunk {
-                    name: hop.trunk,
-                    flow,
-                    number: hop.number,
-                    caller: hop.caller,
-                })
-            }
+            // The best trunk alone: a text that two networks took would arrive twice.
+            Decision::Trunks { hops, .. } => match hops.into_iter().next() {
+                Some(hop) => Course::Trunk { name: hop.trunk, numbers: (hop.number, hop.caller) },
+                None => Course::Nowhere(Status::TEMPORARILY_UNAVAILABLE),
+            },
             Decision::Refused { outcome, .. } => Course::Nowhere(Status(outcome.cause().sip)),
         }
     }
@@ -219,26 +216,35 @@ impl Cell {
         self.sip.respond(id, status, retry.into_iter().collect(), None, now);
     }
 
-    /// Sends a message out by a trunk, with the numbers as it wants them; it is not stored: the sender hears what the trunk says.
-    fn relay_message(
+    /// As home of a trunk: sends a message out by it. It is not stored: the sender hears what the trunk says.
+    pub(crate) fn relay_message(
         &mut self,
         trunk: &str,
-        flow: Flow,
         (number, caller): (String, String),
         mut stored: Stored,
         now: Instant,
     ) {
-        let uri = format!("sip:{number}@{}", flow.remote);
         stored.message.via = Some(trunk.to_owned());
-        let ticket = stored.sender.map(|sender| sender.ticket);
         self.tell_message(&stored.message, now);
-        let message = Box::new(stored.message.clone());
+        let (message, sender) = (Box::new(stored.message.clone()), stored.sender);
         (stored.message.to, stored.message.from) = (number, caller);
-        match self.send_text(flow, uri.as_bytes(), &stored, now) {
+        match self.relay(trunk, &stored, now) {
             Some(id) => {
-                self.messages.attempts.insert(id, Attempt::Relay { message, ticket });
+                self.messages.attempts.insert(id, Attempt::Relay { message, sender });
             }
-            None => self.relayed(*message, ticket, Status::SERVICE_UNAVAILABLE, now),
+            None => self.relayed(*message, sender, Status::TEMPORARILY_UNAVAILABLE, now),
         }
+    }
+
+    fn relay(&mut self, trunk: &str, stored: &Stored, now: Instant) -> Option<RequestId> {
+        let way = self.way_of_text(trunk, now)?;
+        let uri = format!("sip:{}@{}", stored.message.to, way.host);
+        let mut outgoing = super::deliver::text_request(*way.flows.first()?, uri.as_bytes(), stored)?;
+        way.apply_to_request(&mut outgoing);
+        // A registrar wants its own domain in From.
+        if let Some(uri) = way.from_host.and_then(|host| Uri::sip(Some(&stored.message.from), &host, None).ok()) {
+            outgoing.from = NameAddr::new(uri);
+        }
+        self.sip.request(outgoing, now).ok()
     }
 }

@@ -63,7 +63,7 @@ enum Attempt {
     /// A message of a queue, in its so many-th attempt.
     Delivery { number: String, id: String, attempt: u64 },
     /// A message that goes out by a trunk.
-    Relay { message: Box<TextMessage>, ticket: Option<u64> },
+    Relay { message: Box<TextMessage>, sender: Option<Sender> },
 }
 
 /// Whoever waits for the fate of a message.

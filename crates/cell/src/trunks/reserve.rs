@@ -7,7 +7,7 @@ use crate::io::Body;
 use bytes::Bytes;
 use model::{CallId, LegNo, Outcome, TrunkState};
 use sip_stack::auth::Credentials;
-use sip_stack::endpoint::{Flow, Invite};
+use sip_stack::endpoint::{Flow, Invite, Outgoing};
 use sip_stack::locate::Target;
 use sip_stack::message::NameAddr;
 use std::sync::Arc;
@@ -34,6 +34,14 @@ pub struct TrunkWay {
 }
 
 impl TrunkWay {
+    /// Makes a request other than INVITE go this way.
+    pub(crate) fn apply_to_request(&self, request: &mut Outgoing) {
+        request.alternatives = self.flows.iter().skip(1).copied().collect();
+        request.credentials.clone_from(&self.credentials);
+        let route = |text: &String| NameAddr::parse(&Bytes::copy_from_slice(text.as_bytes()));
+        request.route = self.route.iter().filter_map(route).collect();
+    }
+
     /// Makes an INVITE go this way.
     pub(crate) fn apply(&self, invite: &mut Invite) {
         invite.alternatives = self.flows.iter().skip(1).copied().collect();
@@ -93,25 +101,36 @@ impl Cell {
             line.refused += 1;
             return Err(Outcome::Congestion);
         }
+        let way = self.way(no, now).ok_or(Outcome::Unreachable)?;
+        if let Some(line) = self.trunks.lines.get_mut(no) {
+            line.lately.push_back(now);
+            *line.calls.entry(call).or_default() += 1;
+        }
+        Ok(Box::new(way))
+    }
+
+    /// The way of a text by a trunk whose home is here: it counts as no call.
+    pub(crate) fn way_of_text(&mut self, trunk: &str, now: Instant) -> Option<TrunkWay> {
+        let no = self.trunks.by_name(trunk)?;
+        self.trunks.lines.get(no).filter(|line| line.is_callable() && line.state().0 != TrunkState::Down)?;
+        self.way(no, now)
+    }
+
+    fn way(&mut self, no: LineNo, now: Instant) -> Option<TrunkWay> {
         let flows: Vec<Flow> = self.hops(no, now).into_iter().map(|(_, flow)| flow).collect();
-        let Some(line) = self.trunks.lines.get_mut(no).filter(|_| !flows.is_empty()) else {
-            return Err(Outcome::Unreachable);
-        };
+        let line = self.trunks.lines.get(no).filter(|_| !flows.is_empty())?;
         let host = line.host.as_ref().map(|goal| goal.host_port()).unwrap_or_default();
         let text = |addr: &NameAddr| String::from_utf8_lossy(&addr.to_bytes()).into_owned();
         let service = line.enrol.iter().flat_map(|enrol| &enrol.service_route);
         let route: Vec<String> = line.proxy_route().iter().chain(service).map(text).collect();
-        let way = TrunkWay {
+        Some(TrunkWay {
             flows,
             host,
             from_host: line.domain(),
             route,
             credentials: line.credentials.clone(),
             contact_user: line.trunk.account.as_ref().map(|account| account.username.clone()),
-        };
-        line.lately.push_back(now);
-        *line.calls.entry(call).or_default() += 1;
-        Ok(Box::new(way))
+        })
     }
 
     /// A call came in by a trunk whose home is here.

@@ -193,7 +193,7 @@ pub(super) async fn remove(
     Ok(StatusCode::NO_CONTENT)
 }
 
-fn networks(list: Vec<String>) -> Result<Vec<model::Net>, Problem> {
+fn networks(list: &[String]) -> Result<Vec<model::Net>, Problem> {
     if list.len() > MAX_NETWORKS {
         return Err(Problem::because(Kind::BadBody, format!("allow holds at most {MAX_NETWORKS} networks")));
     }
@@ -211,7 +211,7 @@ fn with_settings(extension: Extension, settings: ExtensionSettings) -> Result<Ex
     };
     in_range("ring_seconds", ring_seconds, RING_SECONDS)?;
     in_range("max_calls", max_calls, MAX_CALLS)?;
-    let allow = allow.map(networks).transpose()?;
+    let allow = allow.as_deref().map(networks).transpose()?;
     Ok(Extension {
         allow: allow.unwrap_or(extension.allow),
         name: name.unwrap_or(extension.name),

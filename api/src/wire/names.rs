@@ -42,6 +42,15 @@ pub(super) fn roles() -> Object {
     )
 }
 
+pub(super) fn leg_origins() -> Object {
+    one_of(
+        "`caller`: it placed the call; `dialled`: it was called for the number dialled; `diverted`: a phone sent the call on \
+         to it; `transferred`: a party sent the other to it; `picked_up`: it took a call that rang elsewhere; `replaced`: it \
+         took the place of a party; `from_call`: it came from another call",
+        &["caller", "dialled", "diverted", "transferred", "picked_up", "replaced", "from_call"],
+    )
+}
+
 pub(super) fn rights() -> Object {
     one_of(
         "How far it may call, each including those before it; `default`: as the configuration says for all",

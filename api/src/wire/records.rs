@@ -91,10 +91,13 @@ pub(crate) struct LegRecordOut {
     codec: String,
     /// How its sound was; `null` if it never had any.
     quality: Option<QualityOut>,
-    /// How it came into the call: `caller`, `dialled`, or an object with one key: `diverted` (by a phone, 302), `transferred`,
-    /// `picked_up`, `replaced`, `from_call` (from another call, in place of who transferred it), whose value names the other leg.
-    #[schema(value_type = Object)]
-    origin: LegOrigin,
+    /// How it came into the call.
+    #[schema(schema_with = names::leg_origins)]
+    origin: &'static str,
+    /// The leg that diverted or transferred to it, or whose place it took; `null` for others.
+    origin_leg: Option<u16>,
+    /// The call that it came from; `null` for others.
+    origin_call: Option<String>,
     /// When it began to speak with somebody in this call; `null` if it never did.
     answered_at: Option<u64>,
     /// When it was over.
@@ -170,6 +173,15 @@ impl From<LegRecord> for LegRecordOut {
         let LegRecord { no, number, remote, user_agent, sip_call_id, outcome, cause, codec, quality, .. } = leg;
         let LegRecord { origin, answered_at, ended_at, .. } = leg;
         let (cause, quality) = (cause.into(), quality.map(QualityOut::from));
+        let (origin, origin_leg, origin_call) = match origin {
+            LegOrigin::Caller => ("caller", None, None),
+            LegOrigin::Dialled => ("dialled", None, None),
+            LegOrigin::Diverted { from } => ("diverted", Some(from), None),
+            LegOrigin::Transferred { by } => ("transferred", Some(by), None),
+            LegOrigin::PickedUp { of } => ("picked_up", Some(of), None),
+            LegOrigin::Replaced { of } => ("replaced", Some(of), None),
+            LegOrigin::FromCall { call, of } => ("from_call", Some(of), Some(call.to_string())),
+        };
         Self {
             no,
             number,
@@ -181,6 +193,8 @@ impl From<LegRecord> for LegRecordOut {
             codec,
             quality,
             origin,
+            origin_leg,
+            origin_call,
             answered_at,
             ended_at,
         }

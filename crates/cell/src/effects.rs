@@ -42,7 +42,7 @@ impl Cell {
                     }
                     match event {
                         EventBody::CallAnswered { call, leg } | EventBody::TransferDone { call, leg, .. } => {
-                            self.charge_from(LegId { call, no: leg }, now)
+                            self.charge_from(LegId { call, no: leg }, now);
                         }
                         EventBody::LegEnded { call, leg, .. } => self.charge_until(LegId { call, no: leg }, now),
                         _ => {}

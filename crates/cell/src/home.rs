@@ -192,10 +192,9 @@ impl Cell {
             Some(hot::Key::Spent { whose, day }) => self.restore_spent(key, &whose, &day, value, now),
             Some(hot::Key::Call(id)) => {
                 let is_mine = mine(id.cell());
-                if self.config.extension_cap.is_set() || self.config.total_cap.is_set() {
-                    if let Some(record) = hot::call_record(value) {
-                        self.restore_charge(&record, record.ended_at.max(self.died_at), now);
-                    }
+                let capped = self.config.extension_cap.is_set() || self.config.total_cap.is_set();
+                if capped && let Some(record) = hot::call_record(value) {
+                    self.restore_charge(&record, record.ended_at.max(self.died_at), now);
                 }
                 if is_mine {
                     self.bury(key, value);

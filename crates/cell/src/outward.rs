@@ -121,7 +121,7 @@ impl Cell {
         }
         conversation.waiting = Some(Waiting { stages, answers: payers.len() });
         for whose in payers {
-            self.send_payer(whose.clone(), Body::MaySpend { call: id, whose, price }, now);
+            self.send_payer(&whose.clone(), Body::MaySpend { call: id, whose, price }, now);
         }
     }
 

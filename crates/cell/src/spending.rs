@@ -40,8 +40,8 @@ impl Cell {
     }
 
     /// A letter to where somebody's spending is counted; that may be this cell.
-    pub(crate) fn send_payer(&mut self, whose: Payer, body: Body, now: Instant) {
-        let to = self.home_of_payer(&whose);
+    pub(crate) fn send_payer(&mut self, whose: &Payer, body: Body, now: Instant) {
+        let to = self.home_of_payer(whose);
         if to == self.config.cell {
             self.on_envelope(Envelope { from: to, to, body }, now);
         } else {
@@ -181,7 +181,7 @@ impl Cell {
             self.keep(leg.call, now);
         }
         for whose in payers {
-            self.send_payer(whose.clone(), Body::Spend { leg, whose, price, at }, now);
+            self.send_payer(&whose.clone(), Body::Spend { leg, whose, price, at }, now);
         }
     }
 
@@ -196,7 +196,7 @@ impl Cell {
         let (billed, emergency) = (out.terms.billed.clone(), out.terms.emergency);
         let payers = if emergency { Vec::new() } else { self.payers(billed.as_deref()) };
         for whose in payers {
-            self.send_payer(whose.clone(), Body::Spent { leg, whose, at }, now);
+            self.send_payer(&whose.clone(), Body::Spent { leg, whose, at }, now);
         }
     }
 

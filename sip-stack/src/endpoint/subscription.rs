@@ -151,7 +151,7 @@ impl Endpoint {
             }
             return;
         }
-        self.send_notify(id, notice, now);
+        self.send_notify(id, &notice, now);
     }
 
     /// True while a NOTIFY waits for its answer.
@@ -283,11 +283,11 @@ impl Endpoint {
         self.timers.set(Deadline::Subscription(id), at);
     }
 
-    fn send_notify(&mut self, id: SubscriptionId, notice: Notice, now: Instant) {
+    fn send_notify(&mut self, id: SubscriptionId, notice: &Notice, now: Instant) {
         let branch = self.branch();
         let Some(known) = self.subscriptions.get_mut(id) else { return };
         let left = known.expires_at.saturating_duration_since(now).as_millis().div_ceil(1000);
-        let state = match notice.standing {
+        let state = match &notice.standing {
             // A fetch is over with its first notice.
             Standing::Pending | Standing::Active if known.ending => "terminated;reason=timeout".to_owned(),
             Standing::Pending => format!("pending;expires={left}"),
@@ -335,7 +335,7 @@ impl Endpoint {
         let told = status.is_some_and(|status| !ends_subscription(status));
         let next = known.next.take();
         match (told, next) {
-            (true, Some(next)) => self.send_notify(id, next, now),
+            (true, Some(next)) => self.send_notify(id, &next, now),
             (true, None) if !known.ending => self.event(Event::Subscription { id, turn: Turn::Notified }),
             (true, None) => drop(self.remove_subscription(id)),
             (false, _) => {

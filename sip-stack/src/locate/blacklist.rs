@@ -90,7 +90,7 @@ mod tests {
         let (one, two) = (target(1), target(2));
         for seconds in [30, 60, 120, 240, 480, 600, 600] {
             assert!(list.failed(&one, None, now));
-            assert_eq!(list.living(vec![one.clone(), two.clone()], now), [two.clone()]);
+            assert_eq!(list.living(vec![one.clone(), two.clone()], now), std::slice::from_ref(&two));
             now += Duration::from_secs(seconds) - Duration::from_millis(1);
             assert!(list.is_dead(&one, now), "{seconds}");
             now += Duration::from_millis(1);

@@ -29,13 +29,16 @@ pub struct Search {
     ttl: Option<Duration>,
 }
 
+/// A service name and what is known of its hosts.
+type Service = (Transport, String, Option<Result<Vec<Server>, Failure>>);
+
 #[derive(Debug)]
 enum State {
     /// Which transports the domain offers.
     Naptr,
     /// Which hosts serve by each of them: the service names in order of preference, with what is known of each.
     Srv {
-        services: Vec<(Transport, String, Option<Result<Vec<Server>, Failure>>)>,
+        services: Vec<Service>,
     },
     /// Where those hosts are.
     Addresses {
@@ -63,7 +66,7 @@ impl Search {
     pub fn handle_answer(&mut self, question: &Question, answer: Result<Vec<Record>, Failure>) {
         match (&mut self.state, question) {
             (State::Naptr, Question::Naptr(_)) => self.on_naptr(&answer.unwrap_or_default()),
-            (State::Srv { .. }, Question::Srv(name)) => self.on_srv(name, answer),
+            (State::Srv { .. }, Question::Srv(name)) => self.on_srv(name, &answer),
             (State::Addresses { .. }, Question::Addresses(host)) => self.on_addresses(host, answer),
             // Of a step that is over.
             (State::Naptr | State::Srv { .. } | State::Addresses { .. } | State::Done(_), _) => {}
@@ -135,14 +138,14 @@ impl Search {
         self.state = State::Srv { services: services.into_iter().map(|(t, name)| (t, name, None)).collect() };
     }
 
-    fn on_srv(&mut self, name: &str, answer: Result<Vec<Record>, Failure>) {
+    fn on_srv(&mut self, name: &str, answer: &Result<Vec<Record>, Failure>) {
         let State::Srv { services } = &mut self.state else { return };
         let mut ttl = None::<Duration>;
         for (group, (transport, of, known)) in services.iter_mut().enumerate() {
             if of != name || known.is_some() {
                 continue;
             }
-            *known = Some(answer.clone().map(|records| {
+            *known = Some(answer.as_ref().map_err(|failure| *failure).map(|records| {
                 let server = |record: &Record| match record {
                     Record::Srv { ttl: holds, priority, weight, port, target } => {
                         ttl = Some(ttl.map_or(*holds, |ttl| ttl.min(*holds)));

@@ -273,10 +273,10 @@ impl Registrar {
             }
             (ChangeKind::Removed, None) => {}
             (ChangeKind::Added | ChangeKind::Refreshed | ChangeKind::Altered, Some(at)) => {
-                bindings[at] = change.binding.clone()
+                bindings[at] = change.binding.clone();
             }
             (ChangeKind::Added | ChangeKind::Refreshed | ChangeKind::Altered, None) => {
-                bindings.push(change.binding.clone())
+                bindings.push(change.binding.clone());
             }
         }
     }

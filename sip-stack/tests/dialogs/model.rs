@@ -1,5 +1,7 @@
 //! What RFC 3261 and its kin allow an endpoint to say, to its owner and to the network. Small enough to be believed.
 
+#![allow(clippy::type_complexity, clippy::needless_pass_by_value)] // a model is read once, from the top
+
 use bytes::Bytes;
 use patchbay_sip_stack::endpoint::{Event, RequestId, SessionId};
 use patchbay_sip_stack::message::{Message, Method, Name};

@@ -1,5 +1,7 @@
 //! Two endpoints, what their owners do, and the network between them, all from one seed.
 
+#![allow(clippy::needless_pass_by_value)] // events are used up here
+
 use crate::forger::Forger;
 use crate::model::{Life, Side};
 use bytes::Bytes;

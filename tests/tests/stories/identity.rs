@@ -1,5 +1,7 @@
 //! What one side of a call learns of the other, and what it must not.
 
+#![allow(clippy::unwrap_used)] // helpers of tests
+
 use patchbay_tests::{connect, converse, part};
 use sim::{Conduct, Phone, Setup, World, secs};
 

@@ -1,5 +1,7 @@
 //! Transfers: to a number, into another call, with and without an answer; parties that take the place of others.
 
+#![allow(clippy::unwrap_used)] // helpers of tests
+
 use expect_test::expect_file;
 use model::{CallRecord, LegOrigin, Outcome};
 use patchbay_tests::{connect, converse, everywhere, heard_if_told, part, roughly};

@@ -8,6 +8,7 @@ use sip_stack::endpoint::Outgoing;
 use sip_stack::locate::Target;
 use sip_stack::message::{Message, Method, NameAddr, Status, Uri};
 use sip_stack::qualify::{Health, Qualify};
+use std::collections::btree_map::Entry;
 use std::time::{Duration, Instant};
 use tracing::{info, warn};
 
@@ -38,10 +39,10 @@ impl Cell {
             self.trunks.timers.cancel(&Due::Probe(no, target));
         }
         for target in targets {
-            if !line.probes.contains_key(&target) {
+            if let Entry::Vacant(free) = line.probes.entry(target) {
                 let probe = Qualify::new(every, &mut self.entropy, now);
-                self.trunks.timers.set(Due::Probe(no, target.clone()), probe.poll_timeout());
-                line.probes.insert(target, probe);
+                self.trunks.timers.set(Due::Probe(no, free.key().clone()), probe.poll_timeout());
+                free.insert(probe);
             }
         }
     }

@@ -1,5 +1,7 @@
 //! Bans and messages over the API.
 
+#![allow(clippy::unwrap_used, reason = "helpers of tests may")]
+
 mod common;
 
 use common::World;

@@ -174,6 +174,7 @@ impl Cell {
         invite.headers = headers;
         invite.headers.push(("Max-Forwards".to_owned(), conversation.max_forwards.to_string().into_bytes()));
         invite.route = proxies;
+        invite.by_flow = trunk.is_none();
         if let Some(way) = trunk {
             way.apply(&mut invite);
         }

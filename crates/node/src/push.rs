@@ -36,7 +36,7 @@ pub async fn carry(url: String, mut events: broadcast::Receiver<Event>) {
             }
             Ok(_) => {}
             Err(broadcast::error::RecvError::Lagged(missed)) => {
-                warn!(missed, "events were missed; a push may be among them")
+                warn!(missed, "events were missed; a push may be among them");
             }
             Err(broadcast::error::RecvError::Closed) => return,
         }

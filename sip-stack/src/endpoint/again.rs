@@ -286,10 +286,13 @@ impl Endpoint {
         &mut self,
         data: Bytes,
         flow: Flow,
+        session: Option<SessionId>,
         again: Option<Box<Again>>,
         now: Instant,
     ) -> (Bytes, Flow, Option<Box<Again>>) {
-        let long = flow.transport == Transport::Udp && data.len() > MAX_DATAGRAM && !self.config.tcp.is_empty();
+        let stays = session.and_then(|id| self.sessions.get(id)).is_some_and(|session| session.by_flow);
+        let long =
+            !stays && flow.transport == Transport::Udp && data.len() > MAX_DATAGRAM && !self.config.tcp.is_empty();
         if !long || self.no_tcp.has(flow.remote, now) {
             return (data, flow, again);
         }

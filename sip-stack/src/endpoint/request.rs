@@ -253,7 +253,7 @@ impl Endpoint {
         again: Option<Box<Again>>,
         now: Instant,
     ) -> TxId {
-        let (data, flow, again) = self.by_size(data, flow, again, now);
+        let (data, flow, again) = self.by_size(data, flow, session, again, now);
         let mut effects = Effects::default();
         let machine = Client::start(data, &self.timing(flow), &mut effects);
         let id = self.add_tx(Tx { kind: Kind::Client { machine, purpose, again }, flow, key, session, armed: 0 });

@@ -31,6 +31,8 @@ pub(super) struct Session {
     pub(super) waiting: Option<Box<Waiting>>,
     /// We began it: the Call-ID is ours.
     pub(super) caller: bool,
+    /// Its requests stay on its flow, however long they are.
+    pub(super) by_flow: bool,
     /// The peer takes UPDATE.
     pub(super) updates: bool,
     /// Which of its deadlines are set, a bit each.
@@ -141,6 +143,7 @@ impl Session {
             refresh: None,
             waiting: None,
             caller: false,
+            by_flow: false,
             updates: false,
             armed: 0,
         }

@@ -45,6 +45,8 @@ pub struct Invite {
     /// Where to go on when a hop is dead (503, timer B or [`hop_patience`](super::Config::hop_patience), a failure of the transport;
     /// RFC 3263 §4.3), best first.
     pub alternatives: Vec<Flow>,
+    /// Nothing but this flow leads there, as to a phone that registered over it: a long request does not go by TCP instead.
+    pub by_flow: bool,
 }
 
 impl Invite {
@@ -62,6 +64,7 @@ impl Invite {
             call_id: None,
             credentials: None,
             alternatives: Vec::new(),
+            by_flow: false,
         }
     }
 }
@@ -81,6 +84,7 @@ impl Endpoint {
         let branch = self.branch();
         let credentials = invite.credentials.take();
         let alternatives = std::mem::take(&mut invite.alternatives);
+        let by_flow = invite.by_flow;
         let data = self.write_invite(invite, &branch);
         // What we wrote can be read; were it not so, nobody else could read it either.
         let message = Message::parse_datagram(data.clone()).map_err(|_| Overloaded)?;
@@ -90,7 +94,7 @@ impl Endpoint {
         let again = Again::of(&data, None, credentials.is_some(), alternatives);
         let login = credentials.map(|credentials| Box::new(Login::new(credentials)));
         let mut session = Session::new(dialog, flow, key, state);
-        (session.login, session.caller) = (login, true);
+        (session.login, session.caller, session.by_flow) = (login, true, by_flow);
         let id = self.sessions.insert(session);
         self.dialogs.insert(key, id);
         let tx = self.send_invite(data, flow, &branch, id, again, now);
@@ -152,7 +156,7 @@ impl Endpoint {
         again: Option<Box<Again>>,
         now: Instant,
     ) -> TxId {
-        let (data, flow, again) = self.by_size(data, flow, again, now);
+        let (data, flow, again) = self.by_size(data, flow, Some(session), again, now);
         let mut effects = Effects::default();
         let machine = InviteClient::start(data.clone(), &self.timing(flow), &mut effects);
         let inside = matches!(self.sessions.get(session).map(|session| &session.state), Some(State::Open { .. }));

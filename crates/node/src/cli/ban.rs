@@ -25,11 +25,11 @@ pub(super) enum Ban {
     },
 }
 
-pub(super) fn ban(client: &Client, action: Ban) -> Result<(), Trouble> {
+pub(super) fn ban(client: &Client, action: &Ban) -> Result<(), Trouble> {
     match action {
         Ban::List { shape } => {
             let list = client.get("/bans")?;
-            show(shape, &list, || {
+            show(*shape, &list, || {
                 let rows: Vec<Vec<String>> = items(&list)
                     .map(|ban| {
                         let at = |key: &str| ban[key].as_u64().map(moment).unwrap_or_default();

@@ -125,8 +125,8 @@ fn act(cli: Cli) -> Result<(), Trouble> {
         Command::Route { action } => route::route(&load(file.as_deref())?, action),
         Command::Spending { shape } => history::spending(&Client::connect(&load(file.as_deref())?)?, shape),
         Command::Call { action } => history::call(&Client::connect(&load(file.as_deref())?)?, action),
-        Command::Ban { action } => ban::ban(&Client::connect(&load(file.as_deref())?)?, action),
-        Command::Trunk { action } => trunk::trunk(&Client::connect(&load(file.as_deref())?)?, action),
+        Command::Ban { action } => ban::ban(&Client::connect(&load(file.as_deref())?)?, &action),
+        Command::Trunk { action } => trunk::trunk(&Client::connect(&load(file.as_deref())?)?, &action),
         Command::Cdr { action } => history::cdr(&Client::connect(&load(file.as_deref())?)?, action),
     }
 }

@@ -15,10 +15,10 @@ pub(super) enum Trunk {
     },
 }
 
-pub(super) fn trunk(client: &Client, action: Trunk) -> Result<(), Trouble> {
+pub(super) fn trunk(client: &Client, action: &Trunk) -> Result<(), Trouble> {
     let Trunk::List { shape } = action;
     let list = client.get("/trunks")?;
-    show(shape, &list, || {
+    show(*shape, &list, || {
         let rows: Vec<Vec<String>> = items(&list).map(row).collect();
         table(&["trunk", "state", "registration", "round trip", "calls", "servers", "note"], &rows)
     });

@@ -204,6 +204,17 @@ fn a_long_request_goes_over_tcp_and_over_udp_if_that_fails() {
 }
 
 #[test]
+fn a_long_request_stays_on_the_flow_that_alone_leads_to_its_peer() {
+    let mut b = Bench::with(Config { tcp: vec!["192.0.2.1:5060".parse().unwrap()], ..Config::default() });
+    b.flows = Some(Vec::new());
+    dialling(&mut b, |invite| {
+        invite.body = vec![b'x'; 1300].into();
+        invite.by_flow = true;
+    });
+    assert_eq!(b.flows.as_ref().unwrap().last(), Some(&b.flow));
+}
+
+#[test]
 fn requests_inside_a_dialog_are_sent_and_answered() {
     let mut b = Bench::new();
     let (session, _, _) = b.answered();

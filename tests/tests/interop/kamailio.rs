@@ -6,6 +6,9 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::process::{Child, Command, Stdio};
 use tempfile::TempDir;
 
+/// Not where phones are: what comes from a carrier's address is the carrier's.
+const ADDRESS: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 2);
+
 /// The customer's user and password.
 pub(crate) const USER: &str = "055510";
 pub(crate) const PASSWORD: &str = "let us in";
@@ -57,7 +60,7 @@ impl Kamailio {
         let modules: String = modules.iter().map(|name| format!("loadmodule \"{name}.so\"\n")).collect();
         let text = format!(
             "debug=1\nlog_stderror=yes\nfork=yes\nchildren=2\ndisable_tcp=yes\nauto_aliases=no\ndns=no\nrev_dns=no\n\
-             listen=udp:127.0.0.1:{port}\n{modules}modparam(\"usrloc\", \"db_mode\", 0)\n{ROUTES}"
+             listen=udp:{ADDRESS}:{port}\n{modules}modparam(\"usrloc\", \"db_mode\", 0)\n{ROUTES}"
         );
         std::fs::write(dir.path().join("kamailio.cfg"), text).expect("room on the disk");
         let mut carrier = Self { port, dir, process: None };
@@ -98,7 +101,7 @@ impl Kamailio {
     }
 
     pub(crate) fn address(&self) -> SocketAddr {
-        SocketAddr::from((Ipv4Addr::LOCALHOST, self.port))
+        SocketAddr::from((ADDRESS, self.port))
     }
 }
 

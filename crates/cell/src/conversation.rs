@@ -9,7 +9,7 @@ use crate::watch::legs::Views;
 use call::Call;
 use media::engine::{PortId, RecordingId};
 use model::{CallId, CallRecord, Charge, LegNo, Outcome, Quality, RecordingFile};
-use sip_stack::endpoint::{Flow, SessionId};
+use sip_stack::endpoint::{Flow, SessionId, SubscriptionId};
 use sip_stack::message::{Message, Name};
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -105,9 +105,7 @@ pub(crate) struct LegEnd {
     /// It goes on in another call, by this leg's port.
     pub(crate) link: Option<Link>,
     /// It asked for a transfer and is told how that goes.
-    pub(crate) refer: Option<Refer>,
-    /// How often it asked.
-    pub(crate) refers: u32,
+    pub(crate) refer: Option<SubscriptionId>,
     /// What it said it can do.
     pub(crate) talents: Talents,
 }
@@ -126,15 +124,6 @@ pub(crate) struct Asking {
 pub(crate) struct Link {
     /// The call there, which names its cell.
     pub(crate) call: CallId,
-}
-
-/// A transfer that was asked for by REFER (RFC 3515).
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Refer {
-    /// The `id` of its event; none for the first of a dialog.
-    pub(crate) event: Option<u32>,
-    /// It does not want to be told (RFC 4488).
-    pub(crate) silent: bool,
 }
 
 /// What a phone said it can do.
@@ -177,7 +166,6 @@ impl LegEnd {
             asking: None,
             link: None,
             refer: None,
-            refers: 0,
             talents: Talents::default(),
         }
     }

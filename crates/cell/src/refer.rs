@@ -3,7 +3,7 @@
 //! Nobody is referred on: the transferred party's dialog stays here and speaks with another one. Who asked is told by NOTIFY.
 
 use crate::cell::Cell;
-use crate::conversation::{LegEnd, Link, Refer};
+use crate::conversation::{LegEnd, Link};
 use crate::io::{Body, JoinRequest};
 use crate::outward::OutLeg;
 use crate::signalling::MAX_NUMBER;
@@ -12,7 +12,7 @@ use call::{Input, Party, PartyKind, Progress, Replacing};
 use media::engine::Answer;
 use model::{CallId, Cause, LegId, LegNo};
 use sip_stack::endpoint::{RequestId, SessionId};
-use sip_stack::message::{Message, Method, Name, NameAddr, Status};
+use sip_stack::message::{Message, Name, NameAddr, Status};
 use sip_stack::placement::cell_of_tag;
 use std::time::Instant;
 use tracing::{debug, info};
@@ -122,7 +122,11 @@ impl Cell {
             info!(call = %id, leg, "a transfer was refused");
             return self.sip.respond(request_id, Status(603), Vec::new(), None, now);
         }
-        self.accept_refer(request_id, request, (id, leg), now);
+        // 202, and the first NOTIFY (RFC 3515 §2.4.4).
+        let refer = self.sip.accept_refer(request_id, now);
+        if let Some(end) = self.conversations.get_mut(&id).and_then(|c| c.legs.get_mut(&leg)) {
+            end.refer = refer;
+        }
         match wanted {
             Wanted::Number(_) => {
                 info!(call = %id, leg, "a party transfers the other");
@@ -132,19 +136,6 @@ impl Cell {
         }
     }
 
-    /// 202, and the first NOTIFY (RFC 3515 §2.4.4).
-    fn accept_refer(&mut self, request_id: RequestId, request: &Message, (id, leg): (CallId, LegNo), now: Instant) {
-        let silent =
-            request.header(Name::ReferSub).is_some_and(|value| value.trim_ascii().eq_ignore_ascii_case(b"false"));
-        let cseq = request.cseq().map_or(0, |(seq, _)| seq);
-        let headers = if silent { vec![("Refer-Sub".to_owned(), b"false".to_vec())] } else { Vec::new() };
-        self.sip.respond(request_id, Status(202), headers, None, now);
-        let Some(end) = self.conversations.get_mut(&id).and_then(|c| c.legs.get_mut(&leg)) else { return };
-        end.refer = Some(Refer { event: (end.refers > 0).then_some(cseq), silent });
-        end.refers += 1;
-        self.notify_refer(id, leg, Status(100), false, now);
-    }
-
     /// Tells who asked for a transfer how it goes.
     pub(crate) fn notify_progress(&mut self, id: CallId, leg: LegNo, how: Progress, now: Instant) {
         let (status, last) = match how {
@@ -152,30 +143,11 @@ impl Cell {
             Progress::Done => (Status(200), true),
             Progress::Failed(cause) => (Status(cause.sip.clamp(300, 699)), true),
         };
-        self.notify_refer(id, leg, status, last, now);
-    }
-
-    fn notify_refer(&mut self, id: CallId, leg: LegNo, status: Status, last: bool, now: Instant) {
         let Some(end) = self.conversations.get_mut(&id).and_then(|c| c.legs.get_mut(&leg)) else { return };
-        let (Some(refer), Some(session)) = (end.refer, end.session) else { return };
-        if last {
-            end.refer = None;
+        let refer = if last { end.refer.take() } else { end.refer };
+        if let Some(refer) = refer {
+            self.sip.notify_refer(refer, status, now);
         }
-        if refer.silent {
-            return;
-        }
-        let event = refer.event.map_or_else(|| "refer".to_owned(), |cseq| format!("refer;id={cseq}"));
-        let state: &[u8] = if last { b"terminated;reason=noresource" } else { b"active;expires=180" };
-        let headers = vec![("Event".to_owned(), event.into_bytes()), ("Subscription-State".to_owned(), state.to_vec())];
-        let body = Bytes::from(format!("SIP/2.0 {} {}\r\n", status.code(), status.phrase()));
-        // Without a dialog there is nobody left to tell.
-        let _ = self.sip.request_in(
-            session,
-            Method::Notify,
-            headers,
-            Some(("message/sipfrag;version=2.0".to_owned(), body)),
-            now,
-        );
     }
 
     /// The party this leg speaks with goes on in the call of another dialog of the same phone, in its place there.

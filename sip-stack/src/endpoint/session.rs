@@ -33,6 +33,8 @@ pub(super) struct Session {
     pub(super) caller: bool,
     /// Its requests stay on its flow, however long they are.
     pub(super) by_flow: bool,
+    /// The peer has sent a REFER in it.
+    pub(super) referred: bool,
     /// The peer takes UPDATE.
     pub(super) updates: bool,
     /// Which of its deadlines are set, a bit each.
@@ -144,6 +146,7 @@ impl Session {
             waiting: None,
             caller: false,
             by_flow: false,
+            referred: false,
             updates: false,
             armed: 0,
         }

@@ -117,8 +117,13 @@ impl Endpoint {
             self.respond(id, Status::ACCEPTED, vec![("Refer-Sub".to_owned(), b"false".to_vec())], None, now);
             return None;
         }
-        // Several REFERs in one dialog are told apart by their numbers (RFC 3515 §2.4.6).
-        let event = format!("refer;id={}", request.cseq().map_or(0, |(seq, _)| seq));
+        // The first in a dialog needs no number, and not every phone looks for one; later ones are told apart by theirs (RFC 3515 §2.4.6).
+        let session = self.txs.get(id.0).and_then(|tx| tx.session).and_then(|id| self.sessions.get_mut(id));
+        let later = session.is_some_and(|session| std::mem::replace(&mut session.referred, true));
+        let event = match request.cseq() {
+            Ok((seq, _)) if later => format!("refer;id={seq}"),
+            _ => "refer".to_owned(),
+        };
         let subscription = self.add_subscription(id, &request, event.as_bytes(), REFER, now)?;
         let contact = self.subscriptions.get(subscription).map(|known| known.dialog.contact.to_vec());
         let headers = vec![("Contact".to_owned(), contact.unwrap_or_default())];

@@ -10,4 +10,5 @@ pub mod placement;
 pub mod qualify;
 pub mod registrar;
 pub mod registration;
+pub mod seal;
 mod transaction;

@@ -20,6 +20,7 @@ pub use bans::{Ban, BanConfig, BanReason, Bans, source_key, source_of};
 pub use client::Credentials;
 pub(crate) use client::Login;
 pub use digest::{Algorithm, Ha1};
+pub(crate) use digest::{hex, same};
 pub use guard::{Failed, Guard, GuardConfig};
 pub use limits::{Buckets, Rate};
 pub use pattern::{Pattern, md5_only, scanners};

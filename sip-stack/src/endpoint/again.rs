@@ -214,7 +214,7 @@ impl Endpoint {
             change.drop(&[Name::Authorization, Name::ProxyAuthorization]);
             change.add.extend(headers.unwrap_or_default());
         }
-        let branch = self.branch();
+        let branch = self.marked_branch(super::proxy::mark_of_branch(&old));
         let Some(data) = rewritten(&old, &flow, &branch, seq, &change) else { return Err(attempt.again) };
         let Attempt { tx, session, purpose, mut again, .. } = attempt;
         again.request = data.clone();
@@ -378,7 +378,8 @@ fn copy_but(old: &Message, out: &mut MessageBuilder, method: &Method, seq: u32, 
     }
 }
 
-fn finish(old: &Message, out: MessageBuilder) -> Bytes {
+/// Ends a message with the body of another.
+pub(super) fn finish(old: &Message, out: MessageBuilder) -> Bytes {
     let content_type = old.header(Name::ContentType).map(String::from_utf8_lossy).unwrap_or_default();
     out.finish_with_body(&content_type, old.body())
 }

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use crate::message::{Limits, Method};
+use crate::seal::Seal;
 
 /// The number of the cell, written into our tags and branches, so that [`crate::placement`] finds the owner of a message.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -53,6 +54,13 @@ pub struct Config {
     pub tcp: Vec<SocketAddr>,
     /// How long the first word of a hop is waited for if there are others (RFC 3263 §4.3): 8 s; not longer than 64·T1.
     pub hop_patience: Duration,
+    /// Methods that our owner may pass on by [`super::Endpoint::forward`]: outside dialogs their Require is the owner's to judge, by
+    /// [`super::Endpoint::understands`], for what it asks for is asked of whoever serves them in the end (RFC 3261 §16.3).
+    pub passed_on: Vec<Method>,
+    /// Credentials for this realm end here when a request is passed on (RFC 3261 §22.3).
+    pub realm: String,
+    /// Seals the routes that we record; cells that serve one address share it. None: one that nobody else has.
+    pub seal: Option<Seal>,
     /// Whether messages of sessions are repeated as [`super::Output::Trace`].
     pub trace: bool,
 }
@@ -78,6 +86,9 @@ impl Default for Config {
             timer_c: Duration::from_secs(180),
             tcp: Vec::new(),
             hop_patience: Duration::from_secs(8),
+            passed_on: Vec::new(),
+            realm: String::new(),
+            seal: None,
             trace: true,
         }
     }
@@ -137,6 +148,8 @@ pub struct Stats {
     pub transport_failures: u64,
     /// Requests of ours that went on by another hop.
     pub failovers: u64,
+    /// Requests that were passed on, each once however many got it.
+    pub passed_on: u64,
     /// 401 and 407 that our credentials answered.
     pub challenges_answered: u64,
     /// Offers of ours that met one of the peer (491) and waited.

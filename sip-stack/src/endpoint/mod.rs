@@ -18,10 +18,12 @@ mod keepalive;
 mod muffler;
 mod offer;
 mod overload;
+mod proxy;
 mod receive;
 mod refresh;
 mod reliable;
 mod request;
+mod route;
 mod session;
 mod snapshot;
 mod subscription;
@@ -43,16 +45,19 @@ pub use config::{CellTag, Config, Counts, Stats};
 pub use event::{Ended, Event, Headers, Input, Output, Overloaded, ReasonHeader, RequestId, SessionId, Trace};
 pub use flow::Flow;
 pub(crate) use flow::reachable;
+pub use proxy::Hop;
 pub use request::Outgoing;
 pub use subscription::{Notice, Standing, SubscriptionId, Turn, package_of};
 pub use uac::Invite;
 
 use crate::message::{Abilities, Method, Status};
 use crate::placement;
+use crate::seal::Seal;
 use crate::transaction::{Effect, Effects, Outcome, Timer, Timing};
 use again::{Attempt, NoTcp};
 use event::TxId;
 use muffler::Muffler;
+use proxy::{Fork, ForkId};
 use session::Session;
 use subscription::Subscription;
 use table::{Deadline, Hasher, Kind, SessionTimer, Tx};
@@ -79,6 +84,9 @@ pub struct Endpoint {
     subscriptions: SlotMap<SubscriptionId, Subscription>,
     /// Subscriptions by Call-ID and our tag.
     subscribed: BTreeMap<u128, SubscriptionId>,
+    /// Requests that were passed on and wait for their answers.
+    forks: SlotMap<ForkId, Fork>,
+    seal: Seal,
     timers: Timers<Deadline>,
     /// When the coarse clock began.
     origin: Option<Instant>,
@@ -105,8 +113,14 @@ impl Endpoint {
                 methods.push(method.clone());
             }
         }
-        let abilities = Abilities { methods, extensions: config.supported.clone(), ..Abilities::default() };
+        let abilities = Abilities {
+            methods,
+            extensions: config.supported.clone(),
+            passed_on: config.passed_on.clone(),
+            ..Abilities::default()
+        };
         let hasher = Hasher { key: (entropy.u64(), entropy.u64()) };
+        let seal = config.seal.clone().unwrap_or_else(|| Seal::random(&mut entropy));
         Self {
             config,
             abilities,
@@ -120,6 +134,8 @@ impl Endpoint {
             dialogs: BTreeMap::new(),
             subscriptions: SlotMap::with_key(),
             subscribed: BTreeMap::new(),
+            forks: SlotMap::with_key(),
+            seal,
             timers: Timers::default(),
             origin: None,
             out: VecDeque::new(),
@@ -159,6 +175,7 @@ impl Endpoint {
                 Deadline::Forget(id) => self.forget(id),
                 Deadline::Session(id, timer) => self.session_timer(id, timer, now),
                 Deadline::Subscription(id) => self.subscription_lapsed(id, now),
+                Deadline::Fork(id) => self.conclude(id, now),
             }
         }
     }
@@ -190,7 +207,8 @@ impl Endpoint {
                 + self.merged.len()
                 + self.by_remote.len()
                 + self.dialogs.len()
-                + self.subscribed.len(),
+                + self.subscribed.len()
+                + self.forks.len(),
         }
     }
 

@@ -11,7 +11,8 @@ use super::keepalive::KeepAlive;
 use super::table::{Kind, Open, Purpose, Tx};
 use super::{Endpoint, Event, Flow, Output, RequestId};
 use crate::message::{
-    Message, Method, Name, ParseErrorKind, ResponseBuilder, Status, Via, may_forward, validate, validate_response,
+    Message, Method, Name, ParseErrorKind, ResponseBuilder, Status, Via, may_forward, validate, validate_forked,
+    validate_response,
 };
 use crate::transaction::{Class, Effects, Server};
 
@@ -115,6 +116,11 @@ impl Endpoint {
                 return self.refuse_overloaded(&received, now);
             }
         }
+        if received.to_tag.is_some()
+            && let Some(way) = self.recorded_way(request)
+        {
+            return self.pass_by_route(received, way, now);
+        }
         if let Err(refused) = self.abilities.check(request) {
             let header = refused.header.map(|(name, value)| (name.as_str().to_owned(), value));
             let also = (refused.status == Status::UNSUPPORTED_MEDIA_TYPE)
@@ -185,7 +191,7 @@ impl Endpoint {
     }
 
     fn receive_response(&mut self, flow: Flow, response: &Message, now: Instant) {
-        if let Err(phrase) = validate_response(response) {
+        if let Err(phrase) = validate_forked(response) {
             self.stats.malformed_dropped += 1;
             return self.warn_malformed(flow, phrase, now);
         }
@@ -203,6 +209,12 @@ impl Endpoint {
         };
         let class = Class::of(status.code());
         let Some(tx) = self.txs.get(id) else { return };
+        if !tx.is_branch()
+            && let Err(phrase) = validate_response(response)
+        {
+            self.stats.malformed_dropped += 1;
+            return self.warn_malformed(flow, phrase, now);
+        }
         if let Ok(via) = response.via() {
             self.control.heed(tx.flow.remote, &via, now);
         }
@@ -250,6 +262,7 @@ impl Endpoint {
         match purpose {
             Purpose::Bye(session) => drop(self.remove_session(session)),
             Purpose::Notify(id) => self.notify_answered(id, response.and_then(Message::status), now),
+            Purpose::Branch(fork) => self.branch_ended(fork, status, response, now),
             Purpose::Asked => self.event(Event::Responded { id: RequestId(first), message: response.cloned() }),
             Purpose::Errand => {}
             Purpose::Offer(session) => self.update_ended(session, first, status, response, now),

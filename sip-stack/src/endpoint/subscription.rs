@@ -144,10 +144,10 @@ impl Endpoint {
     /// `Terminated` no event names the subscription any more.
     pub fn notify(&mut self, id: SubscriptionId, notice: Notice, now: Instant) {
         let Some(subscription) = self.subscriptions.get_mut(id) else { return };
-        if let Standing::Terminated { .. } = notice.standing {
-            subscription.ending = true;
-        }
-        if subscription.outstanding.is_some() {
+        let last = matches!(notice.standing, Standing::Terminated { .. });
+        subscription.ending |= last;
+        // The last word of a REFER does not wait: the call in whose dialog it is told may end with it.
+        if subscription.outstanding.is_some() && !(last && subscription.session.is_some()) {
             // What ends it is not replaced by what does not.
             let last =
                 subscription.next.as_ref().is_some_and(|next| matches!(next.standing, Standing::Terminated { .. }));
@@ -211,14 +211,6 @@ impl Endpoint {
         self.subscribed.insert(key, id);
         self.timers.set(Deadline::Subscription(id), expires_at);
         Some(id)
-    }
-
-    /// The request of a server transaction that is not answered yet.
-    fn open_request(&self, id: RequestId) -> Option<Message> {
-        match self.txs.get(id.0).map(|tx| &tx.kind) {
-            Some(Kind::Server { open: Some(open), .. }) => Some(open.request.clone()),
-            _ => None,
-        }
     }
 
     /// How long a SUBSCRIBE is granted; zero for one that only asks, or takes back. The error is the header of a 423.

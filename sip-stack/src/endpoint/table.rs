@@ -6,6 +6,7 @@ use smallvec::SmallVec;
 use super::again::Again;
 use super::event::{SessionId, TxId};
 use super::flow::Flow;
+use super::proxy::ForkId;
 use super::subscription::SubscriptionId;
 use crate::dialog::Dialog;
 use crate::message::{Message, Method, Name, Via};
@@ -145,6 +146,8 @@ pub(super) enum Purpose {
     Refresh(SessionId),
     /// A notice of a subscription.
     Notify(SubscriptionId),
+    /// Somebody else's, passed on.
+    Branch(ForkId),
     /// Our owner wants the answer.
     Asked,
 }
@@ -152,6 +155,11 @@ pub(super) enum Purpose {
 impl Tx {
     pub(super) fn is_client(&self) -> bool {
         matches!(self.kind, Kind::InviteClient { .. } | Kind::Client { .. })
+    }
+
+    /// True for somebody else's request that was passed on.
+    pub(super) fn is_branch(&self) -> bool {
+        matches!(self.kind, Kind::Client { purpose: Purpose::Branch(_), .. })
     }
 
     pub(super) fn merged(&self) -> Option<u128> {
@@ -175,6 +183,8 @@ pub(super) enum Deadline {
     Session(SessionId, SessionTimer),
     /// A subscription's time is over.
     Subscription(SubscriptionId),
+    /// Whoever sent what we passed on must have an answer now.
+    Fork(ForkId),
 }
 
 impl Deadline {
@@ -184,7 +194,7 @@ impl Deadline {
             Self::Tx(id, timer) => Some((id, 1 << timer as u16)),
             Self::Held(id) => Some((id, 1 << 14)),
             Self::Forget(id) => Some((id, 1 << 15)),
-            Self::Session(..) | Self::Subscription(_) => None,
+            Self::Session(..) | Self::Subscription(_) | Self::Fork(_) => None,
         }
     }
 

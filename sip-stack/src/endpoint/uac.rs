@@ -45,6 +45,8 @@ pub struct Invite {
     /// Where to go on when a hop is dead (503, timer B or [`hop_patience`](super::Config::hop_patience), a failure of the transport;
     /// RFC 3263 §4.3), best first.
     pub alternatives: Vec<Flow>,
+    /// By what it is known if a proxy sends it back to us: [`Endpoint::mark`] of what decided where it goes.
+    pub mark: Option<u64>,
     /// Nothing but this flow leads there, as to a phone that registered over it: a long request does not go by TCP instead.
     pub by_flow: bool,
 }
@@ -64,6 +66,7 @@ impl Invite {
             call_id: None,
             credentials: None,
             alternatives: Vec::new(),
+            mark: None,
             by_flow: false,
         }
     }
@@ -81,7 +84,7 @@ impl Endpoint {
             return Err(Overloaded);
         }
         let flow = invite.flow;
-        let branch = self.branch();
+        let branch = self.marked_branch(invite.mark);
         let credentials = invite.credentials.take();
         let alternatives = std::mem::take(&mut invite.alternatives);
         let by_flow = invite.by_flow;

@@ -85,6 +85,18 @@ impl MessageBuilder {
         self
     }
 
+    /// The Vias of a request as they go on with it, or back with its response: the first tells where the request really came from, and
+    /// perhaps a word of overload control.
+    pub(crate) fn vias(&mut self, request: &Message, source: SocketAddr, overload: Option<&str>) -> &mut Self {
+        for (at, line) in request.headers(Name::Via).enumerate() {
+            match at {
+                0 => self.header(Name::Via, with_source(line, source, overload)),
+                _ => self.header(Name::Via, line),
+            };
+        }
+        self
+    }
+
     /// Ends the headers without a body.
     pub fn finish(self) -> Bytes {
         self.finish_with_body("", b"")
@@ -215,15 +227,10 @@ impl<'a> ResponseBuilder<'a> {
     }
 
     fn write_vias(&self, out: &mut MessageBuilder) {
-        let mut lines = self.request.headers(Name::Via);
-        if let (Some(source), Some(line)) = (self.source, lines.next()) {
-            out.header(Name::Via, with_source(line, source, self.overload));
-        } else {
-            lines = self.request.headers(Name::Via);
-        }
-        for line in lines {
-            out.header(Name::Via, line);
-        }
+        match self.source {
+            Some(source) => out.vias(self.request, source, self.overload),
+            None => out.copy(self.request, Name::Via),
+        };
     }
 
     fn write_to(&self, out: &mut MessageBuilder) {

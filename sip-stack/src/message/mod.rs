@@ -53,7 +53,7 @@ pub use return_way::reopen_at;
 pub use status::Status;
 pub use stream::{Frame, StreamFramer};
 pub use uri::{Host, Scheme, Uri, UriError};
-pub use validate::{may_forward, validate, validate_response};
+pub use validate::{may_forward, validate, validate_forked, validate_response};
 pub use via::{MAGIC_COOKIE, Transport, Via};
 
 use bytes::Bytes;

@@ -9,6 +9,8 @@ pub struct Abilities {
     pub methods: Vec<Method>,
     /// Option tags we understand in Require.
     pub extensions: Vec<&'static str>,
+    /// Methods that may be meant for somebody behind us: outside dialogs their Require is not checked here.
+    pub passed_on: Vec<Method>,
     /// Media types we read in the body of an INVITE, UPDATE or PRACK, and answer INVITEs with.
     pub bodies: Vec<&'static str>,
     /// Whether `tel:` Request-URIs are answered; sip and sips always are.
@@ -22,6 +24,7 @@ impl Default for Abilities {
         Self {
             methods: vec![Invite, Ack, Bye, Cancel, Options, Register, Info, Method::Message],
             extensions: Vec::new(),
+            passed_on: Vec::new(),
             bodies: vec!["application/sdp"],
             tel: true,
         }
@@ -59,16 +62,9 @@ impl Abilities {
             Ok(Scheme::Tel | Scheme::Other) => return refuse(Status::UNSUPPORTED_URI_SCHEME, None),
             Err(_) => return refuse(Status::BAD_REQUEST, None),
         }
-        if !matches!(method, Method::Ack | Method::Cancel) {
-            let unsupported: Vec<_> = request
-                .values(Name::Require)
-                .filter(|tag| {
-                    !tag.is_empty() && !self.extensions.iter().any(|known| tag.eq_ignore_ascii_case(known.as_bytes()))
-                })
-                .collect();
-            if !unsupported.is_empty() {
-                return refuse(Status::BAD_EXTENSION, Some((Name::Unsupported, unsupported.join(&b", "[..]))));
-            }
+        let foreign = request.to().is_ok_and(|to| to.tag().is_none()) && self.passed_on.contains(&method);
+        if !matches!(method, Method::Ack | Method::Cancel) && !foreign {
+            self.understands(request)?;
         }
         let offers = matches!(method, Method::Invite | Method::Update | Method::Prack);
         if offers && !self.reads_body(request) {
@@ -78,6 +74,17 @@ impl Abilities {
             return refuse(Status::NOT_ACCEPTABLE, None);
         }
         Ok(())
+    }
+
+    /// 420 for what a request requires and we do not have.
+    pub fn understands(&self, request: &Message) -> Result<(), Refused> {
+        let known = |tag: &[u8]| self.extensions.iter().any(|known| tag.eq_ignore_ascii_case(known.as_bytes()));
+        let unsupported: Vec<_> = request.values(Name::Require).filter(|tag| !tag.is_empty() && !known(tag)).collect();
+        if unsupported.is_empty() {
+            return Ok(());
+        }
+        let header = Some((Name::Unsupported, unsupported.join(&b", "[..])));
+        Err(Refused { status: Status::BAD_EXTENSION, header })
     }
 
     /// The value of Allow.

@@ -87,16 +87,21 @@ fn check_dialogs(request: &Message, method: &Method) -> Result<(), (Status, &'st
 
 /// Checks a response; the error says why it is dropped. No response is ever answered.
 ///
-/// RFC 4475: CSeq out of range (§3.1.2.5), several Vias, which only a proxy may see (§3.3.10, RFC 3261 §8.1.3.3).
+/// RFC 4475: CSeq out of range (§3.1.2.5), several Vias, which only a proxy may see ([`validate_forked`]; §3.3.10, RFC 3261 §8.1.3.3).
 pub fn validate_response(response: &Message) -> Result<(), &'static str> {
+    if response.vias().nth(1).is_some() {
+        return Err("More Than One Via");
+    }
+    validate_forked(response)
+}
+
+/// The same for a response to a request that was passed on: below our Via are those of others.
+pub fn validate_forked(response: &Message) -> Result<(), &'static str> {
     if response.status().is_none() {
         return Err("Not A Response");
     }
-    let mut vias = response.vias();
-    match (vias.next(), vias.next()) {
-        (Some(Ok(_)), None) => {}
-        (Some(Ok(_)), Some(_)) => return Err("More Than One Via"),
-        _ => return Err("Missing Or Malformed Via"),
+    if !matches!(response.vias().next(), Some(Ok(_))) {
+        return Err("Missing Or Malformed Via");
     }
     let checks =
         [response.cseq().map(drop), response.call_id().map(drop), response.from().map(drop), response.to().map(drop)];

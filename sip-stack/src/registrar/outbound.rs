@@ -47,7 +47,7 @@ pub(super) fn reg_id(request: &Message, contact: &NameAddr, instance: Option<&st
         Some(Err(_)) => false,
         None => direct,
     };
-    if ours { Ok(Some(number)) } else { Err(Status(439)) }
+    if ours { Ok(Some(number)) } else { Err(Status::FIRST_HOP_LACKS_OUTBOUND) }
 }
 
 /// The address by which exactly this phone is reached, for as long as it exists (RFC 5627 §4.1).

@@ -7,6 +7,7 @@ mod early;
 mod limits;
 mod network;
 mod offers;
+mod proxy;
 mod refresh;
 mod rules;
 mod subscriptions;

@@ -139,6 +139,9 @@ impl From<Refusal> for Problem {
         match refusal {
             Refusal::NoSuchCall | Refusal::NoSuchLeg => Kind::NoSuchCall,
             Refusal::NoSuchExtension => Kind::NoSuchExtension,
+            Refusal::NoSuchTrunk => Kind::NoSuchTrunk,
+            Refusal::BadNumber => Kind::BadDestination,
+            Refusal::NotRegistered => Kind::NotRegistered,
             Refusal::WrongState => Kind::WrongState,
             Refusal::Overloaded => Kind::Overloaded,
             Refusal::ShuttingDown => Kind::ShuttingDown,

@@ -14,7 +14,7 @@ pub(crate) use records::{RecordOut, RecordPage};
 pub(crate) use spending::SpendingOut;
 pub(crate) use trunks::TrunkOut;
 
-use model::{Extension, Rights, Role, User};
+use model::{AutoAnswer, Extension, Rights, Role, User};
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use utoipa::ToSchema;
@@ -41,15 +41,36 @@ pub(crate) struct ExtensionOut {
     outside_number: String,
     /// It may register and call only from these networks, such as `192.0.2.0/24`; empty: from everywhere.
     allow: Vec<String>,
+    /// It may listen to the calls of others.
+    monitor: bool,
+    /// Its calls may ask other phones to answer by themselves.
+    intercom: bool,
+    #[schema(schema_with = names::auto_answers)]
+    auto_answer: AutoAnswer,
 }
 
 impl From<Extension> for ExtensionOut {
     fn from(extension: Extension) -> Self {
-        let Extension { number, name, ha1: _, enabled, record, ring_seconds, max_calls, rights, outside_number, allow } =
-            extension;
+        let Extension {
+            number, name, ha1: _, enabled, record, ring_seconds, max_calls, rights, outside_number, ..
+        } = extension;
+        let Extension { allow, monitor, intercom, auto_answer, .. } = extension;
         let rights = RightsSetting(rights);
         let allow = allow.iter().map(ToString::to_string).collect();
-        Self { number, name, enabled, record, ring_seconds, max_calls, rights, outside_number, allow }
+        Self {
+            number,
+            name,
+            enabled,
+            record,
+            ring_seconds,
+            max_calls,
+            rights,
+            outside_number,
+            allow,
+            monitor,
+            intercom,
+            auto_answer,
+        }
     }
 }
 
@@ -102,6 +123,12 @@ pub(crate) struct ExtensionSettings {
     /// Networks that it may register and call from, at most 32, such as `192.0.2.0/24`; empty: from everywhere.
     #[schema(max_items = 32)]
     pub(crate) allow: Option<Vec<String>>,
+    /// May it listen to the calls of others? Usually false.
+    pub(crate) monitor: Option<bool>,
+    /// May its calls ask other phones to answer by themselves? Usually false.
+    pub(crate) intercom: Option<bool>,
+    #[schema(schema_with = names::auto_answers)]
+    pub(crate) auto_answer: Option<AutoAnswer>,
 }
 
 /// How far an extension may call, or that the configuration says so for all: `default`.

@@ -96,6 +96,11 @@ pub fn aor_hash(user: &[u8]) -> u64 {
     hash(user)
 }
 
+/// The hash of a Call-ID, as in [`Hint::CallId`].
+pub fn call_id_hash(call_id: &[u8]) -> u64 {
+    hash(call_id)
+}
+
 /// A new tag of ours.
 pub(crate) fn tag(cell: CellTag, entropy: &mut Entropy) -> String {
     format!("pb{:04x}{}", cell.0, entropy.token(16))

@@ -201,7 +201,8 @@ fn networks(list: &[String]) -> Result<Vec<model::Net>, Problem> {
 }
 
 fn with_settings(extension: Extension, settings: ExtensionSettings) -> Result<Extension, Problem> {
-    let ExtensionSettings { name, enabled, record, ring_seconds, max_calls, rights, outside_number, allow } = settings;
+    let ExtensionSettings { allow, monitor, intercom, auto_answer, .. } = settings;
+    let ExtensionSettings { name, enabled, record, ring_seconds, max_calls, rights, outside_number, .. } = settings;
     let in_range = |name: &str, value: Option<u16>, range: RangeInclusive<u16>| match value {
         Some(value) if !range.contains(&value) => {
             let cause = format!("{name} must be from {} to {}", range.start(), range.end());
@@ -221,6 +222,9 @@ fn with_settings(extension: Extension, settings: ExtensionSettings) -> Result<Ex
         max_calls: max_calls.unwrap_or(extension.max_calls),
         rights: rights.map_or(extension.rights, |rights| rights.0),
         outside_number: outside_number.unwrap_or(extension.outside_number),
+        monitor: monitor.unwrap_or(extension.monitor),
+        intercom: intercom.unwrap_or(extension.intercom),
+        auto_answer: auto_answer.unwrap_or(extension.auto_answer),
         ..extension
     })
 }

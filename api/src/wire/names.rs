@@ -1,6 +1,6 @@
 //! The names that the model's enums have in JSON, for the API's description.
 
-use model::{BanReason, Direction, LegState, MessageState, Outcome, Role, Side};
+use model::{AutoAnswer, BanReason, Direction, LegState, MessageState, Outcome, Role, Side};
 use serde::Serialize;
 use utoipa::openapi::schema::{Object, ObjectBuilder, Type};
 
@@ -46,8 +46,28 @@ pub(super) fn leg_origins() -> Object {
     one_of(
         "`caller`: it placed the call; `dialled`: it was called for the number dialled; `diverted`: a phone sent the call on \
          to it; `transferred`: a party sent the other to it; `picked_up`: it took a call that rang elsewhere; `replaced`: it \
-         took the place of a party; `from_call`: it came from another call",
-        &["caller", "dialled", "diverted", "transferred", "picked_up", "replaced", "from_call"],
+         took the place of a party; `from_call`: it came from another call; `listening`: it listens to the others; `summoned`: \
+         it was called first, and the call placed on its behalf",
+        &[
+            "caller",
+            "dialled",
+            "diverted",
+            "transferred",
+            "picked_up",
+            "replaced",
+            "from_call",
+            "listening",
+            "summoned",
+        ],
+    )
+}
+
+pub(super) fn auto_answers() -> Object {
+    one_of(
+        "By which headers its phones are asked to answer by themselves. `usual`: Call-Info and Alert-Info, which most know; \
+         `call_info`, `alert_info`: one of them; `plain_alert_info`: Alert-Info without an address, for old phones; \
+         `answer_mode`: Answer-Mode (RFC 5373)",
+        &AutoAnswer::ALL,
     )
 }
 
@@ -82,6 +102,7 @@ pub(super) fn leg_states() -> Object {
         LegState::Ringing,
         LegState::Talking,
         LegState::Held,
+        LegState::Listening,
         LegState::Announcement,
         LegState::Ending,
     ];

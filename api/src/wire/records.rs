@@ -3,6 +3,7 @@
 use super::names;
 use model::{CallRecord, Cause, Direction, LegOrigin, LegRecord, Outcome, Quality, RecordingFile, Side};
 use serde::Serialize;
+use std::collections::BTreeMap;
 use utoipa::ToSchema;
 
 /// Some call records, the newest first.
@@ -59,6 +60,8 @@ pub(crate) struct RecordOut {
     cost: Option<u64>,
     /// Its price in millionths per minute; `null` as `cost`.
     price_per_minute: Option<u64>,
+    /// What the client that placed it wanted kept.
+    variables: BTreeMap<String, String>,
 }
 
 /// A cause in the two languages of signalling.
@@ -164,6 +167,7 @@ impl From<CallRecord> for RecordOut {
             recording: record.recording.map(RecordingOut::from),
             cost: record.charge.map(|charge| charge.cost),
             price_per_minute: record.charge.map(|charge| charge.price.per_minute),
+            variables: record.variables,
         }
     }
 }
@@ -180,6 +184,8 @@ impl From<LegRecord> for LegRecordOut {
             LegOrigin::Transferred { by } => ("transferred", Some(by), None),
             LegOrigin::PickedUp { of } => ("picked_up", Some(of), None),
             LegOrigin::Replaced { of } => ("replaced", Some(of), None),
+            LegOrigin::Listening { to } => ("listening", Some(to), None),
+            LegOrigin::Summoned => ("summoned", None, None),
             LegOrigin::FromCall { call, of } => ("from_call", Some(of), Some(call.to_string())),
         };
         Self {

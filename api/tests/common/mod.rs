@@ -266,6 +266,7 @@ impl World {
                 note: String::new(),
             }),
             charge: None,
+            variables: std::collections::BTreeMap::new(),
         };
         let writer = RecordWriter::start(self.store.clone(), self.hot.clone(), |_| ());
         let trace = br#"[{"at":0,"line":"INVITE"}]"#.to_vec();

@@ -2,6 +2,7 @@
 
 mod dialling;
 mod ending;
+mod listening;
 mod transfer;
 
 use crate::effect::{Effect, Input, Party, PartyKind, Target};
@@ -10,7 +11,7 @@ use model::{
     CallId, CallRecord, Cause, Direction, EventBody, LegId, LegNo, LegOrigin, LegState, LiveCall, LiveLeg, Outcome,
     Side,
 };
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::{Duration, Instant};
 use stdx::{UnixMillis, Wall};
 pub use transfer::Replacing;
@@ -61,6 +62,8 @@ pub struct Setup {
     pub wall: Wall,
     /// How it behaves.
     pub policy: Policy,
+    /// Kept with its record.
+    pub variables: BTreeMap<String, String>,
 }
 
 /// One conversation: the caller, everybody who is tried, the one who answers, and whoever takes the place of one of them.
@@ -70,6 +73,8 @@ pub struct Call {
     state: State,
     targets: Vec<Target>,
     legs: Vec<Leg>,
+    /// Legs that only listen.
+    listeners: Vec<LegNo>,
     direction: Direction,
     trunk: Option<String>,
     started_at: UnixMillis,
@@ -144,6 +149,7 @@ impl Call {
             state: State::Locating(Wait::of(LegId::CALLER)),
             targets: Vec::new(),
             legs: vec![caller],
+            listeners: Vec::new(),
             direction,
             trunk,
             started_at,
@@ -311,6 +317,9 @@ impl Call {
     }
 
     fn leg_state(&self, no: LegNo) -> LegState {
+        if self.listeners.contains(&no) {
+            return LegState::Listening;
+        }
         let held = self.legs.get(usize::from(no)).is_some_and(|leg| leg.held);
         match &self.state {
             State::Locating(wait) if wait.leg == no => LegState::Dialing,
@@ -331,6 +340,9 @@ impl Call {
 
     fn on_hung_up(&mut self, leg: LegNo, cause: Option<Cause>, now: Instant) {
         let normal = cause.unwrap_or(Cause { sip: 200, q850: 16 });
+        if self.listener_left(leg, normal, now) {
+            return;
+        }
         match &self.state {
             State::Talking { a, b } => {
                 let other = match (leg == *a, leg == *b) {
@@ -403,6 +415,11 @@ impl Call {
     }
 
     fn on_silent(&mut self, leg: LegNo, now: Instant) {
+        if self.listeners.contains(&leg) {
+            let cause = Outcome::MediaTimeout.cause();
+            self.out.push_back(Effect::HangUp { leg, cause });
+            self.listener_left(leg, cause, now);
+        }
         if let State::Talking { a, b } = self.state
             && (leg == a || leg == b)
         {

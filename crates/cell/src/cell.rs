@@ -1,5 +1,6 @@
 //! The shard itself: its parts, and the order in which they hear of each other.
 
+use crate::astray::Astray;
 use crate::config::Config;
 use crate::conversation::Conversation;
 use crate::directory::Directory;
@@ -77,6 +78,8 @@ pub(crate) struct Cell {
     pub(crate) messages: Messages,
     /// As home of extensions: who watches them.
     pub(crate) watchers: Watchers,
+    /// Where INVITEs went whose Call-ID falls to this cell.
+    pub(crate) astray: Astray,
     /// Facts for calls, in order; a wish of a call may lead to the next fact at once.
     pub(crate) facts: VecDeque<(CallId, call::Input)>,
     /// As home of those who pay for calls.
@@ -115,7 +118,7 @@ impl Cell {
                 Method::Publish,
                 Method::Message,
             ],
-            supported: vec!["100rel", "timer", "replaces", "norefersub"],
+            supported: vec!["100rel", "timer", "replaces", "join", "norefersub"],
             ..Default::default()
         };
         let auth = sip_stack::auth::Config {
@@ -154,6 +157,7 @@ impl Cell {
             linking: BTreeMap::new(),
             messages: Messages::default(),
             watchers: Watchers::default(),
+            astray: Astray::default(),
             facts: VecDeque::new(),
             spending: Spending::default(),
             ring: Ring::new(config.policy.kept_messages),
@@ -170,6 +174,12 @@ impl Cell {
     }
 
     pub(crate) fn handle_datagram(&mut self, flow: Flow, data: Bytes, now: Instant) {
+        if !self.send_after_invite(flow, &data, now) {
+            self.take_datagram(flow, data, now);
+        }
+    }
+
+    pub(crate) fn take_datagram(&mut self, flow: Flow, data: Bytes, now: Instant) {
         self.tap(false, flow, &data, now);
         self.sip.handle_input(sip_stack::endpoint::Input::Datagram { flow, data }, now);
         self.settle(now);

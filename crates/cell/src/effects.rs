@@ -44,7 +44,10 @@ impl Cell {
                         EventBody::CallAnswered { call, leg } | EventBody::TransferDone { call, leg, .. } => {
                             self.charge_from(LegId { call, no: leg }, now);
                         }
-                        EventBody::LegEnded { call, leg, .. } => self.charge_until(LegId { call, no: leg }, now),
+                        EventBody::LegEnded { call, leg, .. } => {
+                            self.charge_until(LegId { call, no: leg }, now);
+                            self.vacate_after(call, leg, now);
+                        }
                         _ => {}
                     }
                     self.tell(event, now);
@@ -57,6 +60,7 @@ impl Cell {
             Some(at) => self.timers.set(Timer::Call(id), at),
             None => self.timers.cancel(&Timer::Call(id)),
         }
+        self.seat_listeners(id, now);
         self.show_legs(id, now);
     }
 

@@ -24,6 +24,8 @@ impl Cell {
     pub(crate) fn on_envelope(&mut self, envelope: Envelope, now: Instant) {
         match envelope.body {
             Body::Datagram { flow, data } => self.handle_datagram(flow, data, now),
+            Body::InviteIsAt { call_id, cell } => self.note_invite_at(call_id, cell, now),
+            Body::Cancel { flow, data } => self.take_datagram(flow, data, now),
             Body::SendFailed { flow } => {
                 self.sip.handle_input(sip_stack::endpoint::Input::SendFailed { flow }, now);
             }

@@ -205,7 +205,7 @@ pub struct Envelope {
 impl Envelope {
     /// True if a full inbox may drop it: the network repeats what matters. Others wait at the sender until there is room.
     pub fn may_drop(&self) -> bool {
-        matches!(self.body, Body::Datagram { .. } | Body::SendFailed { .. })
+        matches!(self.body, Body::Datagram { .. } | Body::Cancel { .. } | Body::SendFailed { .. })
     }
 }
 
@@ -214,6 +214,20 @@ impl Envelope {
 pub enum Body {
     /// A datagram that belongs to you.
     Datagram {
+        /// Where it came from.
+        flow: Flow,
+        /// As it came.
+        data: Bytes,
+    },
+    /// Of this Call-ID (its hash, which falls to you) an INVITE came to me, because it names a dialog of mine.
+    InviteIsAt {
+        /// The hash.
+        call_id: u64,
+        /// My number.
+        cell: u16,
+    },
+    /// The CANCEL of such an INVITE that came to you.
+    Cancel {
         /// Where it came from.
         flow: Flow,
         /// As it came.

@@ -8,6 +8,7 @@
 //! Datagram → placement → sip-stack ⇄ cell ⇄ call        packet → media → Forward
 //! ```
 
+mod astray;
 mod authorize;
 mod cell;
 mod config;
@@ -20,6 +21,7 @@ mod hot;
 mod identity;
 mod intake;
 mod io;
+mod joining;
 mod locals;
 mod messages;
 mod outward;

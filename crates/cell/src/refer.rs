@@ -188,6 +188,7 @@ impl Cell {
         let Some(other) = self.conversations.get_mut(&into) else { return false };
         let Ok(new) = other.call.replace(place, &party, Replacing::Transferred(id), now) else { return false };
         self.move_leg((id, partner), (into, new), &party, now);
+        self.listeners_follow(id, (into, new), now);
         info!(call = %id, into = %into, "a party goes on in another call");
         self.notify_progress(id, leg, Progress::Done, now);
         if let Some(conversation) = self.conversations.get_mut(&id) {
@@ -200,7 +201,13 @@ impl Cell {
     }
 
     /// A leg's signalling and sound become those of a leg of another call of this cell.
-    fn move_leg(&mut self, (from, old): (CallId, LegNo), (into, new): (CallId, LegNo), party: &Party, now: Instant) {
+    pub(crate) fn move_leg(
+        &mut self,
+        (from, old): (CallId, LegNo),
+        (into, new): (CallId, LegNo),
+        party: &Party,
+        now: Instant,
+    ) {
         let Some(conversation) = self.conversations.get_mut(&from) else { return };
         let Some(end) = conversation.legs.get_mut(&old) else { return };
         let mut left = LegEnd::new(end.flow);
@@ -239,6 +246,20 @@ impl Cell {
             let number = party.number.clone();
             conversation.occupied.push(number.clone());
             self.send_home(&number.clone(), Body::Occupy { call: id, number }, now);
+        }
+    }
+
+    /// A leg that only listened is gone, and the call may go on for hours: its extension is no longer in it.
+    pub(crate) fn vacate_after(&mut self, id: CallId, leg: LegNo, now: Instant) {
+        let Some(conversation) = self.conversations.get_mut(&id) else { return };
+        let call = &conversation.call;
+        let listened = matches!(call.origin_of(leg), Some(model::LegOrigin::Listening { .. }));
+        let Some(number) = call.number_of(leg).filter(|_| listened).map(str::to_owned) else { return };
+        let still = call.live().legs.iter().any(|l| l.number == number && l.state != model::LegState::Ending);
+        let place = conversation.occupied.iter().position(|known| *known == number);
+        if let Some(place) = place.filter(|_| !still) {
+            conversation.occupied.remove(place);
+            self.send_home(&number.clone(), Body::Vacate { call: id, number }, now);
         }
     }
 

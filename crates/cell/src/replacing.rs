@@ -5,6 +5,7 @@ use crate::conversation::Asking;
 use crate::refer::DialogName;
 use crate::signalling::leg_end;
 use call::{Party, PartyKind, Replacing};
+use media::engine::PortId;
 use model::{CallId, LegNo, Refusal};
 use sip_stack::endpoint::{Flow, Headers, SessionId};
 use sip_stack::message::{Message, Status};
@@ -63,21 +64,35 @@ impl Cell {
                 return Err(plainly(if refusal == Refusal::NoSuchLeg { 603 } else { 481 }));
             }
         };
-        let mut end = leg_end(request, flow);
-        end.session = Some(session);
-        end.port = Some(port);
-        end.asking = Some(Asking { late: request.body().is_empty(), ..Asking::default() });
-        self.ports.insert(port, (id, new));
-        self.sessions.insert(session, (id, new));
-        self.traced.insert(session, id);
-        if let Some(conversation) = self.conversations.get_mut(&id) {
-            conversation.sessions.push(session);
-            conversation.legs.insert(new, end);
-        }
+        let asking = Asking { late: request.body().is_empty(), ..Asking::default() };
+        self.add_guest((id, new), session, port, Some(asking), request, flow);
         self.occupy(id, caller, now);
         info!(call = %id, leg, "a phone takes the place of another");
         self.carry_out(id, now);
         Ok(())
+    }
+
+    /// A leg that came into a call that was there already.
+    pub(crate) fn add_guest(
+        &mut self,
+        (id, leg): (CallId, LegNo),
+        session: SessionId,
+        port: PortId,
+        asking: Option<Asking>,
+        request: &Message,
+        flow: Flow,
+    ) {
+        let mut end = leg_end(request, flow);
+        end.session = Some(session);
+        end.port = Some(port);
+        end.asking = asking;
+        self.ports.insert(port, (id, leg));
+        self.sessions.insert(session, (id, leg));
+        self.traced.insert(session, id);
+        if let Some(conversation) = self.conversations.get_mut(&id) {
+            conversation.sessions.push(session);
+            conversation.legs.insert(leg, end);
+        }
     }
 
     /// An extension may replace its own other phone, and pick up what rings at another extension.

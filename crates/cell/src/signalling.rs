@@ -9,6 +9,7 @@ use call::{Call, Input, Party, PartyKind, Setup};
 use model::{CallId, Cause, LegId, LegNo, Outcome};
 use sip_stack::endpoint::{Ended, Event, Flow, Output, ReasonHeader, RequestId, SessionId};
 use sip_stack::message::{Message, Method, Name, Status};
+use std::collections::BTreeMap;
 use std::time::Instant;
 use tracing::info;
 
@@ -49,10 +50,16 @@ impl Cell {
 
     /// An INVITE that belongs to no dialog yet. Whoever may call leaves a record, also where there is no room for the call.
     fn on_incoming(&mut self, session: SessionId, request: &Message, flow: Flow, now: Instant) {
+        if request.header(Name::Replaces).or_else(|| request.header(Name::Join)).is_some() {
+            self.tell_where(request);
+        }
         let full = self.draining || self.conversations.len() >= self.config.policy.max_calls;
         match self.admit(request, flow, now) {
             Admission::Granted(caller) if request.header_named("Replaces").is_some() => {
                 self.on_replacing(session, &caller, request, flow, now);
+            }
+            Admission::Granted(caller) if request.header(Name::Join).is_some() => {
+                self.on_joining(session, &caller, request, flow, now);
             }
             Admission::Granted(mut caller) => {
                 self.identify(&mut caller, request);
@@ -101,7 +108,7 @@ impl Cell {
         let home = (caller.kind == PartyKind::Extension && refuse.is_none()).then(|| caller.number.clone());
         let of_phone = caller.kind == PartyKind::Extension;
         let dialled = dialled.unwrap_or_default();
-        let setup = Setup { id, caller, dialled, wall: self.config.wall, policy };
+        let setup = Setup { id, caller, dialled, wall: self.config.wall, policy, variables: BTreeMap::new() };
         let mut conversation = Conversation::new(Call::start(setup, now));
         let mut leg = leg_end(request, flow);
         leg.session = Some(session);

@@ -101,6 +101,11 @@ pub enum Reply {
         /// Its name.
         id: String,
     },
+    /// A call is being placed.
+    Call {
+        /// Which.
+        id: CallId,
+    },
 }
 
 /// What a query found.
@@ -132,6 +137,12 @@ pub enum Refusal {
     NoSuchLeg,
     /// No such extension (any more).
     NoSuchExtension,
+    /// No such trunk.
+    NoSuchTrunk,
+    /// No number that could be called.
+    BadNumber,
+    /// No phone of the extension is registered.
+    NotRegistered,
     /// Not possible in the state the call is in.
     WrongState,
     /// The switch has no room for more work now; try again.
@@ -160,6 +171,9 @@ impl Refusal {
             Self::NoSuchCall => "no_such_call",
             Self::NoSuchLeg => "no_such_leg",
             Self::NoSuchExtension => "no_such_extension",
+            Self::NoSuchTrunk => "no_such_trunk",
+            Self::BadNumber => "bad_number",
+            Self::NotRegistered => "not_registered",
             Self::WrongState => "wrong_state",
             Self::Overloaded => "overloaded",
             Self::ShuttingDown => "shutting_down",
@@ -179,6 +193,8 @@ pub enum LegState {
     Talking,
     /// In conversation, which it has put on hold.
     Held,
+    /// It hears the conversation of others, who do not hear it.
+    Listening,
     /// Hearing why there will be no conversation.
     Announcement,
     /// On its way out.

@@ -97,6 +97,35 @@ pub enum EventBody {
         /// True if it sends sound of its own already.
         early_media: bool,
     },
+    /// The caller's own phone, which was called first, has answered; now the number is called.
+    CallerAnswered {
+        /// Which call.
+        call: CallId,
+        /// Its leg.
+        leg: LegNo,
+    },
+    /// A party listens to the others, who do not hear it.
+    LegListening {
+        /// In which call.
+        call: CallId,
+        /// Its leg.
+        leg: LegNo,
+        /// Its number.
+        number: String,
+        /// The leg by whose dialog it came in.
+        to: LegNo,
+    },
+    /// The trunk of a leg has taken its party to another number; both legs are free.
+    HandedOver {
+        /// In which call.
+        call: CallId,
+        /// The leg of who wanted it.
+        by: LegNo,
+        /// The leg whose party went.
+        leg: LegNo,
+        /// Where to.
+        to: String,
+    },
     /// The called party answered; the caller and this leg hear each other.
     CallAnswered {
         /// Which.

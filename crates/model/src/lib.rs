@@ -11,6 +11,7 @@ mod event;
 mod id;
 mod message;
 mod net;
+mod originate;
 mod quality;
 mod record;
 mod routing;
@@ -24,6 +25,7 @@ pub use event::{Event, EventBody, RegistrationChange};
 pub use id::{CallId, LegId, LegNo};
 pub use message::{MessageState, NewMessage, TextMessage};
 pub use net::Net;
+pub use originate::Originate;
 pub use quality::Quality;
 pub use record::{CallRecord, Direction, LegOrigin, LegRecord, RecordingFile};
 pub use routing::{
@@ -31,5 +33,7 @@ pub use routing::{
     RightsRules, Route, RouteTarget, Spending, SpendingCap, Spent, Ways, WeightedTrunk,
 };
 pub use seen::{Seen, SeenFilter};
-pub use settings::{Extension, Ha1, Role, User};
-pub use trunk::{InboundAccount, Trunk, TrunkAccount, TrunkRegistration, TrunkState, TrunkStatus, TrunkTransport};
+pub use settings::{AutoAnswer, Extension, Ha1, Role, User};
+pub use trunk::{
+    InboundAccount, Transfers, Trunk, TrunkAccount, TrunkRegistration, TrunkState, TrunkStatus, TrunkTransport,
+};

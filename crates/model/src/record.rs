@@ -2,6 +2,7 @@
 
 use crate::{CallId, Cause, Charge, LegNo, Outcome, Quality, Side};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use stdx::UnixMillis;
 
 /// Where a call came from and went to.
@@ -68,6 +69,9 @@ pub struct CallRecord {
     /// What it cost; `None` if it was not answered by way of a trunk.
     #[serde(default)]
     pub charge: Option<Charge>,
+    /// What the client that placed it wanted kept.
+    #[serde(default)]
+    pub variables: BTreeMap<String, String>,
 }
 
 impl CallRecord {
@@ -150,6 +154,13 @@ pub enum LegOrigin {
         /// The leg of who transferred it, in this call.
         of: LegNo,
     },
+    /// It listens to the others, who do not hear it.
+    Listening {
+        /// The leg by whose dialog it came in.
+        to: LegNo,
+    },
+    /// It was called first, so that the call could be placed on its behalf; the one that answered is the caller.
+    Summoned,
 }
 
 /// A recording that belongs to a call.

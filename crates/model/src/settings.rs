@@ -45,6 +45,50 @@ pub struct Extension {
     pub outside_number: String,
     /// It may register and call only from these networks; empty: from everywhere.
     pub allow: Vec<Net>,
+    /// It may listen to the calls of others (INVITE with Join, RFC 3911).
+    pub monitor: bool,
+    /// Its calls may ask the phones of others to answer by themselves.
+    pub intercom: bool,
+    /// By which headers its own phones are asked to answer by themselves.
+    pub auto_answer: AutoAnswer,
+}
+
+/// By which headers of an INVITE a phone is asked to answer by itself. No two vendors agree.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AutoAnswer {
+    /// `Call-Info: <…>;answer-after=0` and `Alert-Info: <…>;info=alert-autoanswer;delay=0`: what most phones know.
+    #[default]
+    Usual,
+    /// `Call-Info` alone.
+    CallInfo,
+    /// `Alert-Info` alone.
+    AlertInfo,
+    /// `Alert-Info: info=alert-autoanswer`, the old form without an address, which is no valid header.
+    PlainAlertInfo,
+    /// `Answer-Mode: Auto` (RFC 5373).
+    AnswerMode,
+}
+
+impl AutoAnswer {
+    /// All of them.
+    pub const ALL: [Self; 5] = [Self::Usual, Self::CallInfo, Self::AlertInfo, Self::PlainAlertInfo, Self::AnswerMode];
+
+    /// The stable name, as in JSON.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Usual => "usual",
+            Self::CallInfo => "call_info",
+            Self::AlertInfo => "alert_info",
+            Self::PlainAlertInfo => "plain_alert_info",
+            Self::AnswerMode => "answer_mode",
+        }
+    }
+
+    /// By its stable name.
+    pub fn of_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|way| way.name() == name)
+    }
 }
 
 impl Extension {

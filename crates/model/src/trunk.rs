@@ -39,6 +39,19 @@ pub struct Trunk {
     pub calls_per_second: u32,
     /// How calls go over it: numbers, callers, hours, price, codecs.
     pub dialling: Dialling,
+    /// How its parties are transferred to outside numbers.
+    pub transfers: Transfers,
+}
+
+/// How a party beyond a trunk is transferred to a number outside.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Transfers {
+    /// The new party is called from here, and both legs stay.
+    #[default]
+    Bridge,
+    /// The trunk is asked to do it (REFER, RFC 3515) and frees both legs; if it will not, as `Bridge`.
+    Refer,
 }
 
 impl Trunk {
@@ -60,6 +73,7 @@ impl Trunk {
             max_calls: 0,
             calls_per_second: 0,
             dialling: Dialling::default(),
+            transfers: Transfers::default(),
         }
     }
 }

@@ -106,6 +106,13 @@ impl Ear {
         }
     }
 
+    /// Is the voice there in the last second before `now`, perhaps among others that speak at the same time?
+    pub(crate) fn hears_among(&self, hertz: u16, now: Instant) -> bool {
+        let end = self.position(now);
+        let from = end.saturating_sub(RATE);
+        end > from && sound::find_among(&self.slice(from, end), hertz).total() >= samples(end - from).mul_f64(0.5)
+    }
+
     /// The longest time between the first and the last packet that no packet covers, to 10 ms.
     pub(crate) fn longest_gap(&self) -> Duration {
         let Some(first) = self.covered.iter().position(|c| *c) else { return Duration::ZERO };

@@ -343,7 +343,31 @@ impl Phone {
     pub fn take_over(&self, other: &Phone) {
         let dialog = other.ask(|ua, _| ua.lines.len().checked_sub(1).map(|line| ua.names(line)));
         let dialog = dialog.unwrap_or_else(|| panic!("{other:?} has no call"));
-        self.act(|ua, now| ua.dial_replacing(&dialog, now));
+        self.act(|ua, now| ua.dial_naming("Replaces", dialog.replaces(), now));
+    }
+
+    /// Listens to another phone's latest call (INVITE with Join).
+    pub fn listen_to(&self, other: &Phone) {
+        let dialog = other.ask(|ua, _| ua.lines.len().checked_sub(1).map(|line| ua.names(line)));
+        let dialog = dialog.unwrap_or_else(|| panic!("{other:?} has no call"));
+        self.act(|ua, now| ua.dial_naming("Join", dialog.replaces(), now));
+    }
+
+    /// Takes the call that rings at a number whose lamp it has, as its lamp key does: by the ids of the last document that named
+    /// one (RFC 4235), which it puts into Replaces. False if the lamp shows no ringing call.
+    pub fn pick_up(&self, number: &str) -> bool {
+        let Some(value) = self.ringing_dialog(number) else { return false };
+        self.act(|ua, now| ua.dial_naming("Replaces", value, now));
+        true
+    }
+
+    fn ringing_dialog(&self, number: &str) -> Option<String> {
+        let (_, body) = self.notices(number, "dialog").pop()?;
+        let dialog = body.split("<dialog ").find(|dialog| dialog.contains(">early<"))?;
+        let of = |name: &str| dialog.split_once(&format!(" {name}=\"")).and_then(|(_, rest)| rest.split('"').next());
+        let (id, local, remote) = (of("call-id")?, of("local-tag")?, of("remote-tag")?);
+        // The watched phone is the local side of the document and the called side of its dialog: to-tag is its own tag (RFC 3891 §3).
+        Some(format!("{id};to-tag={local};from-tag={remote}"))
     }
 
     /// Its microphone breaks: no RTP and no RTCP any more, signalling works.
@@ -598,6 +622,12 @@ impl Phone {
     /// Does it hear the sound now, that is: in the last second for a voice, in the last period for a tone?
     pub fn hears(&self, sound: Sound) -> bool {
         self.of_line(|line, now| line.ear.hears(sound, now)).unwrap_or(false)
+    }
+
+    /// Does it hear this voice now, perhaps among others that speak at the same time?
+    pub fn hears_among_others(&self, voice: Sound) -> bool {
+        let Sound::Voice(hertz) = voice else { panic!("{voice:?} is no voice") };
+        self.of_line(|line, now| line.ear.hears_among(hertz, now)).unwrap_or(false)
     }
 
     /// Everything its latest call brought of a sound so far.

@@ -135,6 +135,22 @@ pub(crate) fn find(pcm: &[i16], sound: Sound) -> Hearing {
     }
 }
 
+/// Where in these samples a voice is one of several that speak at once, to 10 ms.
+pub(crate) fn find_among(pcm: &[i16], hertz: u16) -> Hearing {
+    let steps: Vec<bool> = (0..(pcm.len() + 1).saturating_sub(WINDOW))
+        .step_by(STEP)
+        .map(|start| has_share(&pcm[start..start + WINDOW], f64::from(hertz)))
+        .collect();
+    spells(&steps, WINDOW, BRIDGE)
+}
+
+/// Is this frequency a fair part of what is in the window?
+fn has_share(window: &[i16], hertz: f64) -> bool {
+    let all = energy(window);
+    let audible = all / window.len() as f64 > 165.0 * 165.0 / 2.0;
+    audible && goertzel(window, hertz) > 0.2 * all
+}
+
 /// Joins steps to spells; each step is `length` samples long, and holes up to `bridge` samples do not count.
 fn spells(steps: &[bool], length: usize, bridge: usize) -> Hearing {
     let mut spells: Vec<(u64, u64)> = Vec::new();
@@ -188,6 +204,16 @@ mod tests {
                 assert_eq!(find(&pcm, voice(b)).total() > Duration::ZERO, a == b, "{a} {b}");
             }
         }
+    }
+
+    #[test]
+    fn two_who_speak_at_once_are_both_heard() {
+        let both: Vec<i16> = tone(600, 500).iter().zip(&tone(1300, 500)).map(|(a, b)| a + b).collect();
+        for hertz in [600, 700, 800, 1000, 1100, 1200, 1300, 1500] {
+            let heard = find_among(&both, hertz).total() > Duration::ZERO;
+            assert_eq!(heard, hertz == 600 || hertz == 1300, "{hertz}");
+        }
+        assert_eq!(find(&both, Sound::Voice(600)), Hearing::default());
     }
 
     #[test]

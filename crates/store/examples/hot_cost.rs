@@ -99,6 +99,7 @@ fn record(entropy: &mut Entropy, n: u64) -> CallRecord {
         legs: vec![leg(0, "100"), leg(1, "101")],
         recording: None,
         charge: None,
+        variables: std::collections::BTreeMap::new(),
     }
 }
 

@@ -2,7 +2,7 @@
 
 use crate::{Store, StoreError};
 use md5::{Digest, Md5};
-use model::{Extension, Ha1, Rights};
+use model::{AutoAnswer, Extension, Ha1, Rights};
 use sha2::{Sha256, Sha512_256};
 use sqlx::sqlite::SqliteRow;
 use sqlx::{Row, SqliteConnection};
@@ -83,6 +83,9 @@ impl NewExtension {
             rights: self.rights,
             outside_number: self.outside_number.clone().unwrap_or_default(),
             allow: Vec::new(),
+            monitor: false,
+            intercom: false,
+            auto_answer: AutoAnswer::default(),
         }
     }
 }
@@ -169,10 +172,10 @@ impl Store {
         let plain = [md5.as_slice(), sha256, sha512_256].concat();
         let sealed = self.0.secrets.seal(&label(&extension.number), &plain)?;
         sqlx::query(
-            "INSERT INTO extensions (number, name, ha1, enabled, record, ring_seconds, max_calls, rights, outside_number, allow) \
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10) ON CONFLICT (number) DO UPDATE SET \
+            "INSERT INTO extensions (number, name, ha1, enabled, record, ring_seconds, max_calls, rights, outside_number, allow, \
+             monitor, intercom, auto_answer) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13) ON CONFLICT (number) DO UPDATE SET \
              name = ?2, ha1 = ?3, enabled = ?4, record = ?5, ring_seconds = ?6, max_calls = ?7, rights = ?8, \
-             outside_number = ?9, allow = ?10",
+             outside_number = ?9, allow = ?10, monitor = ?11, intercom = ?12, auto_answer = ?13",
         )
         .bind(&extension.number)
         .bind(&extension.name)
@@ -184,6 +187,9 @@ impl Store {
         .bind(extension.rights.map(Rights::name))
         .bind(&extension.outside_number)
         .bind(extension.allow.iter().map(ToString::to_string).collect::<Vec<_>>().join(" "))
+        .bind(extension.monitor)
+        .bind(extension.intercom)
+        .bind(extension.auto_answer.name())
         .execute(to)
         .await?;
         Ok(())
@@ -213,6 +219,10 @@ impl Store {
             rights,
             outside_number: row.try_get("outside_number")?,
             allow: networks(row.try_get("allow")?)?,
+            monitor: row.try_get("monitor")?,
+            intercom: row.try_get("intercom")?,
+            auto_answer: AutoAnswer::of_name(row.try_get("auto_answer")?)
+                .ok_or(StoreError::Damaged("auto-answer of an extension"))?,
         })
     }
 }

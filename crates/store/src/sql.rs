@@ -184,6 +184,7 @@ fn migrations() -> Vec<Migration> {
         (2, "fewer pages per call", include_str!("../migrations/0002_fewer_pages_per_call.sql")),
         (3, "rights of extensions", include_str!("../migrations/0003_rights_of_extensions.sql")),
         (20, "networks of extensions", include_str!("../migrations/0020_extension_networks.sql")),
+        (40, "listening and auto-answer", include_str!("../migrations/0040_listening_and_auto_answer.sql")),
     ];
     let migration = |(version, name, sql): (i64, &'static str, &'static str)| {
         Migration::new(version, name.into(), MigrationType::Simple, sql.into_sql_str(), false)

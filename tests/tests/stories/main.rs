@@ -13,6 +13,7 @@ mod guarding;
 mod holding;
 mod identity;
 mod leaving;
+mod listening;
 mod messaging;
 mod nat;
 mod races;

@@ -1,8 +1,9 @@
 //! Lamps, presence, message lamps and registrations: who watches is told, and nobody else.
 
 use expect_test::expect_file;
-use patchbay_tests::{connect, everywhere, once, part, roughly};
-use sim::{Conduct, Phone, Setup, World, millis, secs};
+use model::LegOrigin;
+use patchbay_tests::{connect, converse, everywhere, once, part, roughly, seeds};
+use sim::{Conduct, End, Phone, Setup, World, millis, secs};
 
 /// A phone that watches another by its lamp, which is off.
 fn watcher(world: &World, number: &str, watched: &str) -> Phone {
@@ -274,4 +275,89 @@ fn who_watches_a_removed_extension_is_told_that_it_is_gone() {
     let (state, _) = console.notices("101", "dialog").pop().unwrap();
     assert_eq!(state, "terminated;reason=noresource");
     assert_eq!(world.counts().subscriptions, 0);
+}
+
+/// A colleague presses the lamp key of a number that rings.
+fn presses(world: &World, phone: &Phone, number: &str) {
+    shows(world, phone, number, "ringing");
+    assert!(phone.pick_up(number));
+}
+
+#[test]
+fn a_lamp_key_takes_the_call_that_rings() {
+    everywhere(
+        |setup| setup.workers(3),
+        &expect_file!["../../ladders/lamp_pick_up.txt"],
+        |world| {
+            let (caller, called) = (world.phone("100"), world.phone("101"));
+            let console = watcher(world, "110", "101");
+            world.restart_ladder();
+            caller.dial("101");
+            assert!(world.run_until(secs(19), || called.is_ringing()));
+            // The 180 may be lost, and the lamp then shows no dialog of the phone's that could be named.
+            if !world.run_until(secs(8), || console.lamp("101") == Some("ringing")) {
+                assert!(!world.setup().is_clean());
+                caller.hang_up();
+                return part(world, &caller, &called);
+            }
+            presses(world, &console, "101");
+            connect(world, &caller, &console);
+            converse(world, &caller, &console);
+            assert!(world.run_until(secs(40), || called.is_idle()), "seed {}", world.seed());
+            assert_eq!(called.end(), Some(End::NotTaken(487)), "seed {}", world.seed());
+            let reason = called.reason().unwrap_or_default();
+            assert!(reason.starts_with("SIP;cause=200"), "seed {}: {reason}", world.seed());
+            shows(world, &console, "101", "off");
+            console.hang_up();
+            part(world, &caller, &console);
+            let record = world.record();
+            assert_eq!(record.legs[2].origin, LegOrigin::PickedUp { of: 1 });
+        },
+    );
+}
+
+#[test]
+fn a_lamp_key_takes_the_call_that_rings_at_several_phones() {
+    roughly(
+        |setup| setup.workers(3),
+        |world| {
+            let (caller, desk) = (world.phone("100"), world.phone("101"));
+            let mobile = world.phone("101");
+            let console = watcher(world, "110", "101");
+            caller.dial("101");
+            assert!(world.run_until(secs(19), || desk.is_ringing() && mobile.is_ringing()));
+            if world.run_until(secs(8), || console.lamp("101") == Some("ringing")) {
+                presses(world, &console, "101");
+                connect(world, &caller, &console);
+                converse(world, &caller, &console);
+                for phone in [&desk, &mobile] {
+                    assert!(world.run_until(secs(40), || phone.is_idle()), "seed {}", world.seed());
+                    assert_eq!(phone.end(), Some(End::NotTaken(487)), "seed {}", world.seed());
+                }
+                shows(world, &console, "101", "off");
+                caller.hang_up();
+                part(world, &caller, &console);
+            } else {
+                caller.hang_up();
+                part(world, &caller, &desk);
+            }
+        },
+    );
+}
+
+#[test]
+fn a_pick_up_that_is_cancelled_at_once_meets_no_481() {
+    for seed in seeds() {
+        let world = World::new(Setup::new(seed).workers(4));
+        let (caller, called) = (world.phone("100"), world.phone("101"));
+        let console = watcher(&world, "110", "101");
+        caller.dial("101");
+        presses(&world, &console, "101");
+        console.hang_up();
+        assert!(world.run_until(secs(40), || console.is_idle() && caller.is_idle()), "seed {seed}");
+        part(&world, &caller, &called);
+        let ladder = world.ladder();
+        assert!(!ladder.contains("481"), "seed {seed}: {ladder}");
+        world.assert_settled();
+    }
 }

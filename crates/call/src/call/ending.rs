@@ -67,6 +67,7 @@ impl Call {
         if never!(matches!(self.state, State::Ended), "call {} ended twice", self.setup.id) {
             return;
         }
+        self.dismiss_listeners(verdict.1, now);
         self.state = State::Ended;
         self.deadline = None;
         let record = self.record(verdict, side, note, now);
@@ -116,6 +117,7 @@ impl Call {
             legs: legs.collect(),
             recording: None,
             charge: None,
+            variables: self.setup.variables.clone(),
         }
     }
 }

@@ -31,8 +31,14 @@ impl Story {
     fn of(caller: Party) -> Self {
         let now = stdx::testing::start();
         let id = CallId::new(3, &mut Entropy::seeded(1));
-        let setup =
-            Setup { id, caller, dialled: "101".into(), wall: Wall::new(now, 1_000_000), policy: Policy::default() };
+        let setup = Setup {
+            id,
+            caller,
+            dialled: "101".into(),
+            wall: Wall::new(now, 1_000_000),
+            policy: Policy::default(),
+            variables: BTreeMap::new(),
+        };
         let mut story = Self { call: Call::start(setup, now), now, said: Vec::new() };
         story.listen();
         story

@@ -84,7 +84,12 @@ impl Cell {
     /// Registrations, calls and what the phone itself published, as one.
     fn presence(&self, number: &str, now: Instant) -> Presence {
         let talks = |view: &LegView| match view.state {
-            LegState::Dialing | LegState::Ringing | LegState::Talking | LegState::Held | LegState::Announcement => true,
+            LegState::Dialing
+            | LegState::Ringing
+            | LegState::Talking
+            | LegState::Held
+            | LegState::Listening
+            | LegState::Announcement => true,
             LegState::Ending => false,
         };
         let watched = self.watchers.watched.get(number);

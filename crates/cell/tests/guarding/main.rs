@@ -127,6 +127,9 @@ fn extension(number: &str) -> Extension {
         rights: None,
         outside_number: String::new(),
         allow: Vec::new(),
+        monitor: false,
+        intercom: false,
+        auto_answer: model::AutoAnswer::default(),
     }
 }
 

@@ -79,6 +79,15 @@ pub(super) struct ExtensionSettings {
     /// Networks that it may register and call from, such as 192.0.2.0/24; "" for everywhere
     #[arg(long, value_delimiter = ',')]
     allow: Option<Vec<String>>,
+    /// May it listen to the calls of others?
+    #[arg(long, num_args = 0..=1, default_missing_value = "true")]
+    monitor: Option<bool>,
+    /// May its calls ask other phones to answer by themselves?
+    #[arg(long, num_args = 0..=1, default_missing_value = "true")]
+    intercom: Option<bool>,
+    /// By which headers its phones are asked to answer: usual, call_info, alert_info, plain_alert_info, answer_mode
+    #[arg(long)]
+    auto_answer: Option<String>,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -218,6 +227,9 @@ fn extension_body(settings: &ExtensionSettings) -> Map<String, Value> {
         ("rights", settings.rights.map(|rights| rights.name().into())),
         ("outside_number", settings.outside_number.clone().map(Value::from)),
         ("allow", settings.allow.clone().map(|list| list.into_iter().filter(|net| !net.is_empty()).collect())),
+        ("monitor", settings.monitor.map(Value::from)),
+        ("intercom", settings.intercom.map(Value::from)),
+        ("auto_answer", settings.auto_answer.clone().map(Value::from)),
     ];
     all.into_iter().filter_map(|(key, value)| Some((key.to_owned(), value?))).collect()
 }

@@ -294,6 +294,7 @@ fn the_sample_file_is_valid_has_every_key_and_shows_the_defaults() {
                 "qualify_seconds",
                 "max_calls",
                 "calls_per_second",
+                "transfers",
                 "dialling",
             ],
         ),

@@ -1,7 +1,7 @@
 //! `[[trunk]]`: a connection to the PSTN or another switch.
 
 use super::{Dialling, words};
-use model::{InboundAccount, TrunkAccount, TrunkTransport};
+use model::{InboundAccount, Transfers, TrunkAccount, TrunkTransport};
 use serde::Deserialize;
 use sip_stack::locate::Goal;
 use std::fmt;
@@ -51,6 +51,8 @@ pub struct Trunk {
     pub max_calls: u32,
     /// New calls to it per second; 0: no limit.
     pub calls_per_second: u32,
+    /// How its parties are transferred to outside numbers: "bridge" or "refer".
+    pub transfers: Transfers,
     /// How calls go over it.
     pub dialling: Dialling,
 }
@@ -77,6 +79,7 @@ impl Default for Trunk {
             qualify_seconds: 0,
             max_calls: 0,
             calls_per_second: 0,
+            transfers: Transfers::default(),
             dialling: Dialling::default(),
         }
     }
@@ -118,6 +121,7 @@ impl Trunk {
             qualify_seconds: self.qualify_seconds,
             max_calls: self.max_calls,
             calls_per_second: self.calls_per_second,
+            transfers: self.transfers,
             dialling: self.dialling.to_model(),
             ..model::Trunk::new(&self.name)
         }

@@ -382,8 +382,8 @@ impl Switch {
             return;
         }
         // Who takes a place in another's call is in that one's record.
-        let first =
-            header(packet, "To").is_some_and(|to| !to.contains(";tag=")) && header(packet, "Replaces").is_none();
+        let first = header(packet, "To").is_some_and(|to| !to.contains(";tag="))
+            && header(packet, "Replaces").or_else(|| header(packet, "Join")).is_none();
         if first && (header(packet, "Authorization").is_some() || self.trunks.contains(&packet.from.ip())) {
             let name = name_of(packet);
             self.seen.insert(name.0.clone());

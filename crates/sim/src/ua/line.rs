@@ -165,7 +165,7 @@ impl Ua {
         self.lines[id].late = offer.as_ref().is_some_and(Vec::is_empty);
         let mut request = self.in_dialog(id, Method::Invite, offer.unwrap_or(own));
         let headers = self.invite_headers.iter().cloned();
-        let replaces = self.replaces.iter().map(|value| ("Replaces".to_owned(), value.clone()));
+        let replaces = self.names_dialog.iter().map(|(name, value)| ((*name).to_owned(), value.clone()));
         for (name, value) in headers.chain(replaces) {
             request.headers.push(rsip::Header::Other(name, value));
         }

@@ -122,8 +122,8 @@ pub(crate) struct Ua {
     pub(crate) event: u8,
     /// It sends every call on to this number (302).
     pub(crate) forward: Option<String>,
-    /// What its next INVITE carries in Replaces.
-    replaces: Option<String>,
+    /// What its next INVITE carries in Replaces or Join.
+    names_dialog: Option<(&'static str, String)>,
     /// It takes NOTIFY with `Event: talk` and `hold`.
     pub(crate) obeys: bool,
     /// More headers of its INVITEs.
@@ -172,7 +172,7 @@ impl Ua {
             max_lines: 1,
             event: 101,
             forward: None,
-            replaces: None,
+            names_dialog: None,
             obeys: false,
             invite_headers: Vec::new(),
             silent: false,

@@ -115,6 +115,7 @@ impl Ua {
             Some(line) => {
                 let tag = self.lines[line].local_tag.clone();
                 self.respond(request, facts, 200, Some(&tag), Vec::new(), &[], now);
+                self.lines[line].reason = message::other(&request.headers, "Reason").map(str::to_owned);
                 self.cancelled(line, now);
             }
             None => self.respond(request, facts, 481, None, Vec::new(), &[], now),

@@ -18,7 +18,7 @@ pub(crate) struct DialogNames {
 
 impl DialogNames {
     /// A Replaces value for whoever is at the switch's end.
-    fn replaces(&self) -> String {
+    pub(crate) fn replaces(&self) -> String {
         format!("{};to-tag={};from-tag={}", self.call_id, self.switch_tag, self.phone_tag)
     }
 }
@@ -60,12 +60,12 @@ impl Ua {
         self.ask_in(id, Method::Info, vec![Header::ContentType(kind)], body, Purpose::Info(id), now);
     }
 
-    /// INVITE that takes the place of somebody in this dialog.
-    pub(crate) fn dial_replacing(&mut self, dialog: &DialogNames, now: Instant) {
+    /// INVITE that names a dialog: to take somebody's place in it (Replaces), or to hear it (Join).
+    pub(crate) fn dial_naming(&mut self, header: &'static str, dialog: String, now: Instant) {
         let uri = format!("sip:anybody@{}", self.domain);
-        self.replaces = Some(dialog.replaces());
+        self.names_dialog = Some((header, dialog));
         self.dial(&uri, None, now);
-        self.replaces = None;
+        self.names_dialog = None;
     }
 
     /// NOTIFY in a call: how a transfer goes.

@@ -47,6 +47,7 @@ pub(crate) fn record(entropy: &mut Entropy, started_at: u64, caller: &str, calle
             note: String::new(),
         }),
         charge: None,
+        variables: std::collections::BTreeMap::new(),
     }
 }
 

@@ -6,7 +6,7 @@ SHELL := /bin/bash
 export CARGO_TERM_COLOR ?= auto
 export RUST_BACKTRACE ?= 1
 
-.PHONY: help run test check fmt lint deny audit unit stories interop demo fuzz fuzz-dialogs bench bench-flood clients clean
+.PHONY: help run test check fmt lint deny audit unit stories interop codec-compare demo fuzz fuzz-dialogs bench bench-flood clients clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
@@ -23,7 +23,7 @@ fmt: ## formatting
 	$(CARGO) fmt --all -- --check
 
 lint: ## clippy, warnings denied
-	$(CARGO) clippy --workspace --all-targets --features patchbay-tests/interop -- -D warnings
+	$(CARGO) clippy --workspace --all-targets --features patchbay-tests/interop,patchbay-node/interop -- -D warnings
 
 deny: ## licences, bans and sources of all dependencies (installs cargo-deny once)
 	@command -v cargo-deny >/dev/null || $(CARGO) install --locked cargo-deny
@@ -45,6 +45,11 @@ clients: ## the real phones and tools that the interop tests drive
 interop: clients ## the real program with SIPp and baresip over loopback
 	$(CARGO) build -p patchbay-node --bin patchbay
 	$(CARGO) test -p patchbay-tests --features interop --test interop -- --test-threads=1
+
+codec-compare: ## codecs and SRTP against libgsm, spandsp, libopus, bcg729, libsrtp2 (PATCHBAY_COMPARE_SECONDS of sound each, 20)
+	@deploy/install-references.sh
+	$(CARGO) test -p patchbay-tests --features interop --test references -- --nocapture
+	$(CARGO) test -p patchbay-node --features interop --test g729 -- --nocapture
 
 demo: ## two built-in phones talk through a throw-away server
 	$(CARGO) run --quiet -p patchbay-node --bin patchbay -- demo --throwaway

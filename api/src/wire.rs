@@ -14,7 +14,7 @@ pub(crate) use records::{RecordOut, RecordPage};
 pub(crate) use spending::SpendingOut;
 pub(crate) use trunks::TrunkOut;
 
-use model::{AutoAnswer, Extension, Rights, Role, User};
+use model::{AutoAnswer, Extension, Rights, Role, Srtp, User};
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use utoipa::ToSchema;
@@ -47,6 +47,10 @@ pub(crate) struct ExtensionOut {
     intercom: bool,
     #[schema(schema_with = names::auto_answers)]
     auto_answer: AutoAnswer,
+    #[schema(schema_with = names::srtp)]
+    srtp: SrtpSetting,
+    /// The codecs it may speak, by their names in session descriptions, best first; empty: all.
+    codecs: Vec<String>,
 }
 
 impl From<Extension> for ExtensionOut {
@@ -54,8 +58,8 @@ impl From<Extension> for ExtensionOut {
         let Extension {
             number, name, ha1: _, enabled, record, ring_seconds, max_calls, rights, outside_number, ..
         } = extension;
-        let Extension { allow, monitor, intercom, auto_answer, .. } = extension;
-        let rights = RightsSetting(rights);
+        let Extension { allow, monitor, intercom, auto_answer, srtp, codecs, .. } = extension;
+        let (rights, srtp) = (RightsSetting(rights), SrtpSetting(srtp));
         let allow = allow.iter().map(ToString::to_string).collect();
         Self {
             number,
@@ -70,6 +74,8 @@ impl From<Extension> for ExtensionOut {
             monitor,
             intercom,
             auto_answer,
+            srtp,
+            codecs,
         }
     }
 }
@@ -129,6 +135,33 @@ pub(crate) struct ExtensionSettings {
     pub(crate) intercom: Option<bool>,
     #[schema(schema_with = names::auto_answers)]
     pub(crate) auto_answer: Option<AutoAnswer>,
+    /// Usually `default`.
+    #[schema(schema_with = names::srtp)]
+    pub(crate) srtp: Option<SrtpSetting>,
+    /// Codecs that it may speak, at most 16, such as `PCMA`, best first; empty: all.
+    #[schema(max_items = 16)]
+    pub(crate) codecs: Option<Vec<String>>,
+}
+
+/// Whether an extension's sound is encrypted, or that the configuration says so for all: `default`.
+#[derive(Clone, Copy)]
+pub(crate) struct SrtpSetting(pub(crate) Option<Srtp>);
+
+impl Serialize for SrtpSetting {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        to.serialize_str(self.0.map_or("default", Srtp::name))
+    }
+}
+
+impl<'de> Deserialize<'de> for SrtpSetting {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        let name = String::deserialize(from)?;
+        match (name.as_str(), Srtp::of_name(&name)) {
+            ("default", _) => Ok(Self(None)),
+            (_, Some(srtp)) => Ok(Self(Some(srtp))),
+            (_, None) => Err(D::Error::unknown_variant(&name, &["default", "off", "offered", "required"])),
+        }
+    }
 }
 
 /// How far an extension may call, or that the configuration says so for all: `default`.

@@ -200,8 +200,17 @@ fn networks(list: &[String]) -> Result<Vec<model::Net>, Problem> {
     list.iter().map(|text| text.parse().map_err(|cause| Problem::because(Kind::BadBody, cause))).collect()
 }
 
+fn are_codecs(list: &[String]) -> Result<(), Problem> {
+    let wrong = list.iter().find(|name| !model::is_codec_name(name));
+    match (wrong, list.len()) {
+        (Some(name), _) => Err(Problem::because(Kind::BadBody, format!("\"{name}\" is no codec's name"))),
+        (None, ..=model::MAX_CODECS) => Ok(()),
+        (None, _) => Err(Problem::because(Kind::BadBody, format!("codecs holds at most {}", model::MAX_CODECS))),
+    }
+}
+
 fn with_settings(extension: Extension, settings: ExtensionSettings) -> Result<Extension, Problem> {
-    let ExtensionSettings { allow, monitor, intercom, auto_answer, .. } = settings;
+    let ExtensionSettings { allow, monitor, intercom, auto_answer, srtp, codecs, .. } = settings;
     let ExtensionSettings { name, enabled, record, ring_seconds, max_calls, rights, outside_number, .. } = settings;
     let in_range = |name: &str, value: Option<u16>, range: RangeInclusive<u16>| match value {
         Some(value) if !range.contains(&value) => {
@@ -213,8 +222,11 @@ fn with_settings(extension: Extension, settings: ExtensionSettings) -> Result<Ex
     in_range("ring_seconds", ring_seconds, RING_SECONDS)?;
     in_range("max_calls", max_calls, MAX_CALLS)?;
     let allow = allow.as_deref().map(networks).transpose()?;
+    codecs.as_deref().map_or(Ok(()), are_codecs)?;
     Ok(Extension {
         allow: allow.unwrap_or(extension.allow),
+        srtp: srtp.map_or(extension.srtp, |srtp| srtp.0),
+        codecs: codecs.unwrap_or(extension.codecs),
         name: name.unwrap_or(extension.name),
         enabled: enabled.unwrap_or(extension.enabled),
         record: record.unwrap_or(extension.record),

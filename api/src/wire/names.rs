@@ -78,6 +78,13 @@ pub(super) fn rights() -> Object {
     )
 }
 
+pub(super) fn srtp() -> Object {
+    one_of(
+        "Whether its sound is encrypted; `offered`: if the phone wants it; `default`: as the configuration says for all",
+        &["default", "off", "offered", "required"],
+    )
+}
+
 pub(super) fn ban_reasons() -> Object {
     let all = [BanReason::Failures, BanReason::ManyUsers, BanReason::Scanner, BanReason::Operator];
     one_of(

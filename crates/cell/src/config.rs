@@ -95,7 +95,7 @@ pub struct Policy {
     /// Calls are recorded whatever extension or route says.
     pub record_all: bool,
     /// Whether the sound of phones is encrypted (SRTP); what a trunk speaks is its own affair.
-    pub srtp: media::engine::Srtp,
+    pub srtp: model::Srtp,
     /// A leg from which neither RTP nor RTCP came for this long is given up.
     pub media_timeout: Duration,
     /// The longest call.
@@ -140,7 +140,7 @@ impl Default for Policy {
             latest_early_media: false,
             recall: true,
             record_all: false,
-            srtp: media::engine::Srtp::Off,
+            srtp: model::Srtp::Off,
             media_timeout: Duration::from_secs(60),
             max_duration: Duration::from_secs(12 * 3600),
             max_calls: 20_000,

@@ -154,16 +154,17 @@ impl Cell {
             Some(host) => at_home_of(from, host, flow.local),
             None => from,
         };
-        let conversation = self.conversations.get_mut(&id).ok_or(Outcome::SwitchFailure)?;
+        let party = self.party_dialled(id, leg, out.as_ref());
         let port = self.media.open(flow.local.ip(), now).map_err(|_| {
             warn!("no media port is free: raise [media] ports, or take fewer calls");
             Outcome::Congestion
         })?;
         self.media.hint_source(port, flow.remote.ip());
-        if matches!(conversation.contacts.get(target), Some(Way::Contact(_))) {
-            self.media.secure(port, self.config.policy.srtp);
+        self.prepare_port(port, &party);
+        let conversation = self.conversations.get_mut(&id).ok_or(Outcome::SwitchFailure)?;
+        if let Some(out) = &out {
+            self.media.allow(port, &out.terms.codecs);
         }
-        self.media.allow(port, out.as_ref().map_or(&[], |out| out.terms.codecs.as_slice()));
         let waiting = conversation.call.waiting();
         let body = self.media.make_offer(port, conversation.port(waiting), now);
         if body.is_empty() {

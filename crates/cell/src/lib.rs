@@ -26,6 +26,7 @@ mod locals;
 mod messages;
 mod outward;
 mod overload;
+mod party_sound;
 mod protect;
 mod refer;
 mod remote;

@@ -49,9 +49,9 @@ impl Cell {
         if !self.may_replace(id, leg, caller, confirmed) {
             return Err(plainly(403));
         }
-        let port = self.receive_offer(request, flow, caller.kind == PartyKind::Extension, now).map_err(
-            |(outcome, warning)| (Status(outcome.cause().sip), vec![("Warning".to_owned(), warning.into_bytes())]),
-        )?;
+        let port = self.receive_offer(request, flow, caller, now).map_err(|(outcome, warning)| {
+            (Status(outcome.cause().sip), vec![("Warning".to_owned(), warning.into_bytes())])
+        })?;
         let replaced = match self.conversations.get_mut(&id) {
             Some(conversation) => conversation.call.replace(leg, caller, Replacing::Invited, now),
             None => Err(Refusal::NoSuchCall),

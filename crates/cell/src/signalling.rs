@@ -106,7 +106,7 @@ impl Cell {
         let mut refuse = refuse.or_else(|| dialled.is_none().then_some(Outcome::Unallocated));
         info!(call = %id, "call started");
         let home = (caller.kind == PartyKind::Extension && refuse.is_none()).then(|| caller.number.clone());
-        let of_phone = caller.kind == PartyKind::Extension;
+        let party = caller.clone();
         let dialled = dialled.unwrap_or_default();
         let setup = Setup { id, caller, dialled, wall: self.config.wall, policy, variables: BTreeMap::new() };
         let mut conversation = Conversation::new(Call::start(setup, now));
@@ -114,7 +114,7 @@ impl Cell {
         leg.session = Some(session);
         leg.asking = Some(Asking { late: request.body().is_empty(), ..Asking::default() });
         if refuse.is_none() {
-            match self.receive_offer(request, flow, of_phone, now) {
+            match self.receive_offer(request, flow, &party, now) {
                 Ok(port) => {
                     leg.port = Some(port);
                     self.ports.insert(port, (id, LegId::CALLER));
@@ -155,7 +155,7 @@ impl Cell {
         &mut self,
         request: &Message,
         flow: Flow,
-        of_phone: bool,
+        party: &Party,
         now: Instant,
     ) -> Result<media::engine::PortId, (Outcome, String)> {
         let host = flow.local.ip().to_string();
@@ -163,9 +163,7 @@ impl Cell {
             return Err((Outcome::Congestion, format!("399 {host} \"no media port is free\"")));
         };
         self.media.hint_source(port, flow.remote.ip());
-        if of_phone {
-            self.media.secure(port, self.config.policy.srtp);
-        }
+        self.prepare_port(port, party);
         if request.body().is_empty() {
             return Ok(port);
         }

@@ -17,6 +17,7 @@ mod record;
 mod routing;
 mod seen;
 mod settings;
+mod sound;
 mod trunk;
 
 pub use cause::{Cause, Outcome, Side};
@@ -34,6 +35,7 @@ pub use routing::{
 };
 pub use seen::{Seen, SeenFilter};
 pub use settings::{AutoAnswer, Extension, Ha1, Role, User};
+pub use sound::{MAX_CODECS, Srtp, is_codec_name};
 pub use trunk::{
     InboundAccount, Transfers, Trunk, TrunkAccount, TrunkRegistration, TrunkState, TrunkStatus, TrunkTransport,
 };

@@ -1,6 +1,6 @@
 //! What an operator sets: extensions, users.
 
-use crate::{Net, Rights};
+use crate::{Net, Rights, Srtp};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::net::IpAddr;
@@ -51,6 +51,10 @@ pub struct Extension {
     pub intercom: bool,
     /// By which headers its own phones are asked to answer by themselves.
     pub auto_answer: AutoAnswer,
+    /// Whether its sound is encrypted; `None`: as the configuration says for all phones.
+    pub srtp: Option<Srtp>,
+    /// The codecs it may speak, by their names in session descriptions, best first; empty: all.
+    pub codecs: Vec<String>,
 }
 
 /// By which headers of an INVITE a phone is asked to answer by itself. No two vendors agree.

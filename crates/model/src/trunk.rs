@@ -1,9 +1,10 @@
 //! What an operator sets about a trunk, and what is known of it now.
 
-use crate::Dialling;
+use crate::{Dialling, Srtp};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
 use stdx::UnixMillis;
 
 /// A connection to the PSTN or another switch: known by its addresses, registered with, or both.
@@ -41,6 +42,10 @@ pub struct Trunk {
     pub dialling: Dialling,
     /// How its parties are transferred to outside numbers.
     pub transfers: Transfers,
+    /// Whether its sound is encrypted.
+    pub srtp: Srtp,
+    /// A leg to it from which nothing was heard for this long is given up; `None`: as the configuration says for all.
+    pub media_timeout: Option<Duration>,
 }
 
 /// How a party beyond a trunk is transferred to a number outside.
@@ -74,6 +79,8 @@ impl Trunk {
             calls_per_second: 0,
             dialling: Dialling::default(),
             transfers: Transfers::default(),
+            srtp: Srtp::Off,
+            media_timeout: None,
         }
     }
 }

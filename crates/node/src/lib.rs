@@ -8,6 +8,7 @@ pub mod demo;
 pub mod dns;
 pub mod edge;
 pub mod first_run;
+pub mod g729;
 pub mod hep;
 pub mod http;
 pub mod logging;

@@ -76,6 +76,7 @@ impl Server {
         let (passed, _) = tokio::sync::broadcast::channel(switch::PASSED);
         let hep = config.hep.settings().map(Exporter::start).transpose();
         let hep = hep.map_err(|e| format!("reaching the capture server of [hep]: {e}"))?;
+        load_g729(&config)?;
         let workers = config.worker_count();
         let inboxes: Arc<[Inbox]> = (0..workers).map(|_| Inbox::new()).collect::<Result<Vec<_>, _>>()?.into();
         let settings =
@@ -228,6 +229,16 @@ impl Server {
     }
 }
 
+/// The switch speaks G.729 itself if the operator has a library for it.
+fn load_g729(config: &Config) -> Result<(), String> {
+    let Some(path) = &config.media.g729 else { return Ok(()) };
+    let library = crate::g729::Bcg729::load(path).map_err(|e| format!("loading the library of [media] g729: {e}"))?;
+    if !media::codec::g729::install(Box::new(library)) {
+        tracing::debug!("another server of this process has brought the library for G.729 already");
+    }
+    Ok(())
+}
+
 /// What a cell is told at its start.
 fn cell_config(config: &Config, realm: &str, number: u16, wall: Wall) -> cell::Config {
     let cells = config.worker_count();
@@ -277,11 +288,7 @@ fn cell_config(config: &Config, realm: &str, number: u16, wall: Wall) -> cell::C
     cell.policy.pick_up = config.call.pick_up;
     cell.policy.recall = config.call.recall;
     cell.policy.media_timeout = config.media.timeout;
-    cell.policy.srtp = match config.media.srtp {
-        crate::config::Srtp::Off => media::engine::Srtp::Off,
-        crate::config::Srtp::Offered => media::engine::Srtp::Offered,
-        crate::config::Srtp::Required => media::engine::Srtp::Required,
-    };
+    cell.policy.srtp = config.media.srtp;
     cell.policy.max_calls = calls;
     cell.policy.kept_messages = (config.trace.kept_mb as usize) << 20;
     cell.policy.session_expires = Some(config.sip.session_expires).filter(|expires| !expires.is_zero());

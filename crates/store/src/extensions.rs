@@ -2,7 +2,7 @@
 
 use crate::{Store, StoreError};
 use md5::{Digest, Md5};
-use model::{AutoAnswer, Extension, Ha1, Rights};
+use model::{AutoAnswer, Extension, Ha1, Rights, Srtp};
 use sha2::{Sha256, Sha512_256};
 use sqlx::sqlite::SqliteRow;
 use sqlx::{Row, SqliteConnection};
@@ -86,6 +86,8 @@ impl NewExtension {
             monitor: false,
             intercom: false,
             auto_answer: AutoAnswer::default(),
+            srtp: None,
+            codecs: Vec::new(),
         }
     }
 }
@@ -173,9 +175,9 @@ impl Store {
         let sealed = self.0.secrets.seal(&label(&extension.number), &plain)?;
         sqlx::query(
             "INSERT INTO extensions (number, name, ha1, enabled, record, ring_seconds, max_calls, rights, outside_number, allow, \
-             monitor, intercom, auto_answer) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13) ON CONFLICT (number) DO UPDATE SET \
+             monitor, intercom, auto_answer, srtp, codecs) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15) ON CONFLICT (number) DO UPDATE SET \
              name = ?2, ha1 = ?3, enabled = ?4, record = ?5, ring_seconds = ?6, max_calls = ?7, rights = ?8, \
-             outside_number = ?9, allow = ?10, monitor = ?11, intercom = ?12, auto_answer = ?13",
+             outside_number = ?9, allow = ?10, monitor = ?11, intercom = ?12, auto_answer = ?13, srtp = ?14, codecs = ?15",
         )
         .bind(&extension.number)
         .bind(&extension.name)
@@ -190,6 +192,8 @@ impl Store {
         .bind(extension.monitor)
         .bind(extension.intercom)
         .bind(extension.auto_answer.name())
+        .bind(extension.srtp.map(Srtp::name))
+        .bind(extension.codecs.join(" "))
         .execute(to)
         .await?;
         Ok(())
@@ -208,6 +212,12 @@ impl Store {
             Some(None) => return Err(StoreError::Damaged("rights of an extension")),
             known => known.flatten(),
         };
+        let srtp: Option<&str> = row.try_get("srtp")?;
+        let srtp = match srtp.map(Srtp::of_name) {
+            Some(None) => return Err(StoreError::Damaged("encryption of an extension")),
+            known => known.flatten(),
+        };
+        let codecs: &str = row.try_get("codecs")?;
         Ok(Extension {
             ha1: ha1.ok_or(StoreError::Damaged("secret of an extension"))?,
             number,
@@ -223,6 +233,8 @@ impl Store {
             intercom: row.try_get("intercom")?,
             auto_answer: AutoAnswer::of_name(row.try_get("auto_answer")?)
                 .ok_or(StoreError::Damaged("auto-answer of an extension"))?,
+            srtp,
+            codecs: codecs.split_whitespace().map(str::to_owned).collect(),
         })
     }
 }

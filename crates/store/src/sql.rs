@@ -185,6 +185,7 @@ fn migrations() -> Vec<Migration> {
         (3, "rights of extensions", include_str!("../migrations/0003_rights_of_extensions.sql")),
         (20, "networks of extensions", include_str!("../migrations/0020_extension_networks.sql")),
         (40, "listening and auto-answer", include_str!("../migrations/0040_listening_and_auto_answer.sql")),
+        (41, "sound of extensions", include_str!("../migrations/0041_sound_of_extensions.sql")),
     ];
     let migration = |(version, name, sql): (i64, &'static str, &'static str)| {
         Migration::new(version, name.into(), MigrationType::Simple, sql.into_sql_str(), false)

@@ -36,8 +36,7 @@ impl Allowed {
 
     /// Codecs of the list that the switch itself can speak.
     fn own(&self) -> Vec<Codec> {
-        let codec =
-            |name: &String| Codec::usable().find(|c| Self(Some([name.clone()].into())).permits(&c.format(0)));
+        let codec = |name: &String| Codec::usable().find(|c| Self(Some([name.clone()].into())).permits(&c.format(0)));
         self.0.iter().flat_map(|list| list.iter()).filter_map(codec).collect()
     }
 

@@ -153,6 +153,13 @@ impl Engine {
         }
     }
 
+    /// Silence of a port's peer is told after so long instead of [`Config::media_timeout`], unless the call is held.
+    pub fn give_up_after(&mut self, id: PortId, silence: Duration) {
+        if let Some(port) = self.ports.get_mut(id) {
+            port.patience = Some(silence);
+        }
+    }
+
     /// Closes a port: it says BYE by RTCP, leaves its bridge and its recording, and its number is released. `None` if it
     /// is closed already.
     pub fn close(&mut self, id: PortId, now: Instant) -> Option<Quality> {
@@ -271,6 +278,6 @@ impl Engine {
 
 impl Config {
     fn timeout_of(&self, port: &Port) -> Duration {
-        if port.is_held() { self.held_timeout } else { self.media_timeout }
+        if port.is_held() { self.held_timeout } else { port.patience.unwrap_or(self.media_timeout) }
     }
 }

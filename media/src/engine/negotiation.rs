@@ -179,7 +179,7 @@ impl Terms {
     /// The peer offers.
     pub(super) fn offered(&mut self, sdp: &[u8]) -> Result<(), SdpRefusal> {
         let remote = Remote::read(sdp, self.local, &self.keying)?;
-        if !has_audio(&remote.formats) {
+        if !remote.formats.iter().any(|f| f.is_sound() && self.allowed.permits(f)) {
             return Err(NO_COMMON_FORMAT);
         }
         self.remote = Some(remote);
@@ -244,7 +244,7 @@ impl Terms {
         let remote = self.remote.as_ref()?;
         let open = self.send.is_empty() || (self.asked && !self.answered);
         let source = if open { &remote.formats } else { &self.send };
-        let mut formats: Vec<Format> = source.iter().filter(|f| f.is_known()).cloned().collect();
+        let mut formats = self.allowed.choose(source.iter().filter(|f| f.is_known()).cloned());
         add_laws(&mut formats);
         Some(formats)
     }

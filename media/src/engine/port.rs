@@ -16,7 +16,7 @@ use super::secure::Security;
 use super::types::{PortId, RecordingId};
 use super::voice::{Rates, Voice};
 use std::net::{IpAddr, SocketAddr};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use stdx::Entropy;
 
 /// A packet's time and the time until a phone plays it, added to the network's delay in the E-model.
@@ -60,6 +60,8 @@ pub(super) struct Port {
     pub(super) digits_relayed: bool,
     /// The payload type of the last sound received.
     pub(super) heard_as: Option<u8>,
+    /// How long nothing may come of the peer; `None`: as for all ports.
+    pub(super) patience: Option<Duration>,
     /// When anything of the peer came last, or the count began anew.
     pub(super) heard: Instant,
     pub(super) started: bool,
@@ -99,6 +101,7 @@ impl Port {
             records_packets: true,
             digits_relayed: false,
             heard_as: None,
+            patience: None,
             heard: now,
             started: false,
             sending: false,

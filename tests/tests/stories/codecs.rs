@@ -1,7 +1,7 @@
 //! Phones that share no codec, and phones that encrypt.
 
 use expect_test::expect_file;
-use media::engine::Srtp;
+use model::Srtp;
 use patchbay_tests::{assert_recorded, connect, converse, everywhere, part, refusal, roughly};
 use sim::{Conduct, Setup, World, millis, secs};
 
@@ -111,4 +111,93 @@ fn policies_refuse_what_they_do_not_allow() {
         assert_eq!(other.calls_received(), 0);
         world.assert_settled();
     }
+}
+
+#[test]
+fn each_extension_has_its_own_encryption_and_codecs() {
+    roughly(
+        |setup| setup,
+        |world| {
+            let (phone, other) = (world.phone("100"), world.phone("101"));
+            world.change_extension("100", |e| e.srtp = Some(Srtp::Required));
+            world.change_extension("101", |e| e.codecs = vec!["G722".to_owned()]);
+            phone.set_secure();
+            phone.speak_only("PCMA");
+            other.speak_only("G722");
+            other.set_conduct(Conduct::Answer(secs(1)));
+            phone.dial("101");
+            connect(world, &phone, &other);
+            converse(world, &phone, &other);
+            assert!(phone.is_sealed() && !other.is_sealed(), "seed {}", world.seed());
+            assert!(!other.offered_payload_types().contains(&8), "{:?}", other.offered_payload_types());
+            other.hang_up();
+            part(world, &phone, &other);
+        },
+    );
+}
+
+#[test]
+fn an_extension_that_must_encrypt_is_refused_without_and_one_that_must_not_with_keys() {
+    for (srtp, secure) in [(Srtp::Required, false), (Srtp::Off, true)] {
+        let world = World::new(offered(Setup::new(7)));
+        let (phone, other) = (world.phone("100"), world.phone("101"));
+        world.change_extension("100", |e| e.srtp = Some(srtp));
+        if secure {
+            phone.set_secure();
+        }
+        phone.dial("101");
+        assert_eq!(refusal(&world, &phone), 488);
+        assert_eq!(other.calls_received(), 0);
+    }
+    // A codec that is not on the list is as good as none.
+    let world = World::seeded(7);
+    let (phone, other) = (world.phone("100"), world.phone("101"));
+    world.change_extension("100", |e| e.codecs = vec!["PCMA".to_owned()]);
+    phone.speak_only("PCMU");
+    phone.dial("101");
+    assert_eq!(refusal(&world, &phone), 488);
+    assert_eq!(other.calls_received(), 0);
+}
+
+fn secure_trunk(setup: Setup) -> Setup {
+    setup.trunk("gateway", "9*").tuned(|config| {
+        config.trunks[0].srtp = Srtp::Required;
+        config.trunks[0].media_timeout = Some(secs(5));
+    })
+}
+
+#[test]
+fn a_trunk_that_must_encrypt_speaks_with_phones_that_do_not() {
+    roughly(secure_trunk, |world| {
+        let (phone, far) = (world.phone("100"), world.trunk("gateway"));
+        far.set_secure();
+        far.set_conduct(Conduct::Answer(secs(1)));
+        phone.dial("9123");
+        connect(world, &phone, &far);
+        converse(world, &phone, &far);
+        assert!(!phone.is_sealed() && far.is_sealed(), "seed {}", world.seed());
+        phone.hang_up();
+        part(world, &phone, &far);
+    });
+}
+
+#[test]
+fn a_trunk_has_its_own_patience_with_silence_but_not_while_it_holds() {
+    let world = World::new(secure_trunk(Setup::new(7)));
+    let (phone, far) = (world.phone("100"), world.trunk("gateway"));
+    far.set_secure();
+    far.set_conduct(Conduct::AnswerAtOnce);
+    phone.dial("9123");
+    connect(&world, &phone, &far);
+    far.hold();
+    world.run_for(secs(8));
+    assert!(phone.is_talking(), "held is not gone");
+    far.unhold();
+    world.run_for(secs(2));
+    far.fall_silent();
+    world.run_for(secs(4));
+    assert!(phone.is_talking());
+    world.run_for(secs(8));
+    assert!(!phone.is_talking(), "five seconds of nothing are enough there");
+    assert_eq!(world.records()[0].outcome, model::Outcome::MediaTimeout);
 }

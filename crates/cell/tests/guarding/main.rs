@@ -130,6 +130,8 @@ fn extension(number: &str) -> Extension {
         monitor: false,
         intercom: false,
         auto_answer: model::AutoAnswer::default(),
+        srtp: None,
+        codecs: Vec::new(),
     }
 }
 

@@ -88,6 +88,31 @@ pub(super) struct ExtensionSettings {
     /// By which headers its phones are asked to answer: usual, call_info, alert_info, plain_alert_info, answer_mode
     #[arg(long)]
     auto_answer: Option<String>,
+    /// Whether its sound is encrypted; default: as the configuration says for all
+    #[arg(long)]
+    srtp: Option<Srtp>,
+    /// Codecs that it may speak, best first, such as PCMA,G722; "" for all
+    #[arg(long, value_delimiter = ',')]
+    codecs: Option<Vec<String>>,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(super) enum Srtp {
+    Default,
+    Off,
+    Offered,
+    Required,
+}
+
+impl Srtp {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Default => "default",
+            Self::Off => "off",
+            Self::Offered => "offered",
+            Self::Required => "required",
+        }
+    }
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -226,6 +251,8 @@ fn extension_body(settings: &ExtensionSettings) -> Map<String, Value> {
         ("max_calls", settings.max_calls.map(Value::from)),
         ("rights", settings.rights.map(|rights| rights.name().into())),
         ("outside_number", settings.outside_number.clone().map(Value::from)),
+        ("srtp", settings.srtp.map(|srtp| srtp.name().into())),
+        ("codecs", settings.codecs.clone().map(|list| list.into_iter().filter(|name| !name.is_empty()).collect())),
         ("allow", settings.allow.clone().map(|list| list.into_iter().filter(|net| !net.is_empty()).collect())),
         ("monitor", settings.monitor.map(Value::from)),
         ("intercom", settings.intercom.map(Value::from)),

@@ -338,27 +338,16 @@ pub struct Media {
     #[serde(rename = "timeout_seconds", deserialize_with = "words::seconds")]
     pub timeout: Duration,
     /// Whether the sound of phones is encrypted.
-    pub srtp: Srtp,
+    pub srtp: model::Srtp,
+    /// The file of libbcg729, which lets the switch speak G.729 itself.
+    pub g729: Option<PathBuf>,
 }
 
 impl Default for Media {
     fn default() -> Self {
         let ports = PortRange { first: 20_000, last: 39_999 };
-        Self { ports, timeout: Duration::from_secs(60), srtp: Srtp::Off }
+        Self { ports, timeout: Duration::from_secs(60), srtp: model::Srtp::Off, g729: None }
     }
-}
-
-/// Whether sound is encrypted, with keys in session descriptions (RFC 4568).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Srtp {
-    /// Never.
-    #[default]
-    Off,
-    /// If the phone wants it.
-    Offered,
-    /// Always; phones without it get 488.
-    Required,
 }
 
 /// An inclusive range of port numbers, written `20000-39999`.

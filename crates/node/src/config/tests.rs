@@ -219,7 +219,7 @@ fn the_sample_file_is_valid_has_every_key_and_shows_the_defaults() {
         ("tls", &["client_certificates", "client_authority"]),
         ("certificate", &["chain", "key"]),
         ("acme", &["directory", "domains", "contact", "accept_terms", "listen", "authority"]),
-        ("media", &["ports", "timeout_seconds"]),
+        ("media", &["ports", "timeout_seconds", "srtp", "g729"]),
         (
             "call",
             &[
@@ -295,6 +295,8 @@ fn the_sample_file_is_valid_has_every_key_and_shows_the_defaults() {
                 "max_calls",
                 "calls_per_second",
                 "transfers",
+                "srtp",
+                "media_timeout_seconds",
                 "dialling",
             ],
         ),

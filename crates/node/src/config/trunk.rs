@@ -1,11 +1,12 @@
 //! `[[trunk]]`: a connection to the PSTN or another switch.
 
 use super::{Dialling, words};
-use model::{InboundAccount, Transfers, TrunkAccount, TrunkTransport};
+use model::{InboundAccount, Srtp, Transfers, TrunkAccount, TrunkTransport};
 use serde::Deserialize;
 use sip_stack::locate::Goal;
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
 
 /// One trunk as the file has it.
 #[derive(Clone, PartialEq, Deserialize)]
@@ -53,6 +54,11 @@ pub struct Trunk {
     pub calls_per_second: u32,
     /// How its parties are transferred to outside numbers: "bridge" or "refer".
     pub transfers: Transfers,
+    /// Whether its sound is encrypted.
+    pub srtp: Srtp,
+    /// A leg to it is given up after so long without sound.
+    #[serde(rename = "media_timeout_seconds", deserialize_with = "words::optional_seconds")]
+    pub media_timeout: Option<Duration>,
     /// How calls go over it.
     pub dialling: Dialling,
 }
@@ -80,6 +86,8 @@ impl Default for Trunk {
             max_calls: 0,
             calls_per_second: 0,
             transfers: Transfers::default(),
+            srtp: Srtp::Off,
+            media_timeout: None,
             dialling: Dialling::default(),
         }
     }
@@ -123,6 +131,8 @@ impl Trunk {
             calls_per_second: self.calls_per_second,
             transfers: self.transfers,
             dialling: self.dialling.to_model(),
+            srtp: self.srtp,
+            media_timeout: self.media_timeout,
             ..model::Trunk::new(&self.name)
         }
     }

@@ -360,7 +360,7 @@ fn dialling(trunk: &Trunk, i: usize, say: &mut impl FnMut(&str, String)) {
         }
     }
     for name in &settings.codecs {
-        if name.is_empty() || !name.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._".contains(&b)) {
+        if !model::is_codec_name(name) {
             say(&key("codecs"), format!("\"{name}\" is no codec; write names as in SDP: \"PCMA\", \"G722\""));
         }
     }

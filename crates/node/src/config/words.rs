@@ -102,6 +102,10 @@ pub(super) fn seconds<'de, D: Deserializer<'de>>(from: D) -> Result<Duration, D:
     if duration.is_zero() { Err(D::Error::custom("must be at least 1 second")) } else { Ok(duration) }
 }
 
+pub(super) fn optional_seconds<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Duration>, D::Error> {
+    seconds(from).map(Some)
+}
+
 pub(super) fn seconds_or_none<'de, D: Deserializer<'de>>(from: D) -> Result<Duration, D::Error> {
     match u32::deserialize(from) {
         Ok(seconds) if seconds <= 7 * 24 * 3600 => Ok(Duration::from_secs(seconds.into())),

@@ -47,6 +47,8 @@ impl World {
             monitor: false,
             intercom: false,
             auto_answer: model::AutoAnswer::default(),
+            srtp: None,
+            codecs: Vec::new(),
         });
     }
 

@@ -35,7 +35,8 @@ fn a_frame_is_written_as_it_was_read() {
 fn extremes_do_not_overflow() {
     let (mut encoder, mut decoder) = (Encoder::default(), Decoder::default());
     let (mut octets, mut pcm) = ([0; OCTETS], [0; FRAME]);
-    for (period, low, high) in [(1, -32_768, -32_768), (7, -32_768, 32_767), (80, 32_767, -32_768), (1, 32_767, 32_767)] {
+    for (period, low, high) in [(1, -32_768, -32_768), (7, -32_768, 32_767), (80, 32_767, -32_768), (1, 32_767, 32_767)]
+    {
         for at in 0..50usize {
             let loud: Vec<i16> =
                 (0..FRAME).map(|i| if (at * FRAME + i) / period % 2 == 0 { low } else { high }).collect();

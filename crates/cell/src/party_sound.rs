@@ -1,0 +1,44 @@
+//! What is set of a party's sound: encryption, codecs, and how long it may be silent.
+
+use crate::cell::Cell;
+use crate::outward::OutLeg;
+use call::{Party, PartyKind};
+use media::engine::{PortId, Srtp};
+use model::{CallId, LegNo};
+
+impl Cell {
+    /// Who is called by a leg: somebody beyond a trunk, or an extension.
+    pub(crate) fn party_dialled(&self, id: CallId, leg: LegNo, out: Option<&OutLeg>) -> Party {
+        let number = self.conversations.get(&id).and_then(|c| c.call.number_of(leg)).unwrap_or_default().to_owned();
+        let kind = out.map_or(PartyKind::Extension, |out| PartyKind::Trunk(out.trunk.clone()));
+        Party { number, name: String::new(), kind }
+    }
+
+    /// Sets a new port up for a party: by its extension or its trunk, else as for everybody.
+    pub(crate) fn prepare_port(&mut self, port: PortId, party: &Party) {
+        match &party.kind {
+            PartyKind::Extension => {
+                let extension = self.directory.extension(&party.number);
+                let srtp = extension.and_then(|e| e.srtp).unwrap_or(self.config.policy.srtp);
+                self.media.secure(port, in_media(srtp));
+                self.media.allow(port, extension.map_or(&[], |e| e.codecs.as_slice()));
+            }
+            PartyKind::Trunk(name) => {
+                let Some(trunk) = self.directory.trunk(name) else { return };
+                self.media.secure(port, in_media(trunk.srtp));
+                self.media.allow(port, &trunk.dialling.codecs);
+                if let Some(timeout) = trunk.media_timeout {
+                    self.media.give_up_after(port, timeout);
+                }
+            }
+        }
+    }
+}
+
+fn in_media(srtp: model::Srtp) -> Srtp {
+    match srtp {
+        model::Srtp::Off => Srtp::Off,
+        model::Srtp::Offered => Srtp::Offered,
+        model::Srtp::Required => Srtp::Required,
+    }
+}

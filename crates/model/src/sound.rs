@@ -1,0 +1,43 @@
+//! What is set of a party's sound.
+
+use serde::{Deserialize, Serialize};
+
+/// Whether sound is encrypted, with keys in session descriptions (RFC 4568).
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Srtp {
+    /// Never.
+    #[default]
+    Off,
+    /// If the party wants it.
+    Offered,
+    /// Always: who has it not is refused with 488.
+    Required,
+}
+
+impl Srtp {
+    /// Every choice.
+    pub const ALL: [Self; 3] = [Self::Off, Self::Offered, Self::Required];
+
+    /// Its stable name, as in JSON.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Off => "off",
+            Self::Offered => "offered",
+            Self::Required => "required",
+        }
+    }
+
+    /// The one of this name.
+    pub fn of_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|srtp| srtp.name() == name)
+    }
+}
+
+/// The most codecs in a list.
+pub const MAX_CODECS: usize = 16;
+
+/// Could this be a codec's name in a session description: `PCMA`, `G722`, `L16/16000`?
+pub fn is_codec_name(name: &str) -> bool {
+    (1..=32).contains(&name.len()) && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._/".contains(&b))
+}

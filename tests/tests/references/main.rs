@@ -1,0 +1,9 @@
+//! Codecs and SRTP against the libraries that the world uses: libgsm, spandsp, libopus, libsrtp2. `make codec-compare`.
+#![allow(clippy::unwrap_used)] // a test
+
+mod exact;
+mod measure;
+mod opus;
+mod oracle;
+mod secure;
+mod transcoding;

@@ -44,7 +44,7 @@ impl Cell {
         if !self.sip.is_confirmed(found) {
             return Err(plainly(481));
         }
-        let port = self.receive_offer(request, flow, true, now).map_err(|(outcome, warning)| {
+        let port = self.receive_offer(request, flow, caller, now).map_err(|(outcome, warning)| {
             (Status(outcome.cause().sip), vec![("Warning".to_owned(), warning.into_bytes())])
         })?;
         // Whoever listens is mixed for, so it must speak what the switch can make.

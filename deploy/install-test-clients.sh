@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Installs what the interop tests drive: SIPp, baresip, linphone, Kamailio, and pebble for ACME (Debian packages). Does nothing where they are present.
+# Installs what the interop tests drive: SIPp, baresip, linphone, Kamailio (also by TLS), and pebble for ACME (Debian packages). Does nothing where they are present.
 set -euo pipefail
 missing=()
 command -v sipp >/dev/null || missing+=(sip-tester)
@@ -7,6 +7,7 @@ command -v baresip >/dev/null || missing+=(baresip-core)
 command -v linphonec >/dev/null || missing+=(linphone-cli)
 command -v pebble >/dev/null || missing+=(pebble)
 command -v kamailio >/dev/null || missing+=(kamailio)
+ls /usr/lib/*/kamailio/modules/tls.so >/dev/null 2>&1 || missing+=(kamailio-tls-modules)
 [ ${#missing[@]} -eq 0 ] && exit 0
 echo "installing ${missing[*]}"
 sudo=; [ "$(id -u)" = 0 ] || sudo=sudo

@@ -56,13 +56,13 @@ fn our_own_offer_has_what_every_phone_has() {
 }
 
 #[test]
-fn an_offer_is_passed_on_in_its_order_with_its_numbers_and_the_other_law() {
+fn an_offer_is_passed_on_in_its_order_with_its_numbers_the_other_law_and_keys() {
     let cases = [
         ("8 18 101\na=rtpmap:101 telephone-event/8000", "RTP/AVP 8 18 0 101"),
-        ("111 0\na=rtpmap:111 opus/48000/2", "RTP/AVP 111 0 8"),
+        ("111 0\na=rtpmap:111 opus/48000/2", "RTP/AVP 111 0 8 101"),
         ("18", "RTP/AVP 18"),
-        // A dynamic number nobody explains, and redundancy, are not passed on.
-        ("98 97 8 0\na=rtpmap:97 red/8000", "RTP/AVP 8 0"),
+        // A dynamic number nobody explains, and redundancy, are not passed on; keys are added where the switch can stand between.
+        ("98 97 8 0\na=rtpmap:97 red/8000", "RTP/AVP 8 0 101"),
     ];
     for (offer, expected) in cases {
         let mut pair = offered(offer);

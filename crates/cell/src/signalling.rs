@@ -136,13 +136,14 @@ impl Cell {
         let trunk = trunk.filter(|_| refuse.is_none());
         conversation.sessions.push(session);
         conversation.legs.insert(LegId::CALLER, leg);
-        if let Some(number) = home {
-            conversation.occupied.push(number.clone());
-            self.send_home(&number, crate::io::Body::Occupy { call: id, number: number.clone() }, now);
-        }
+        conversation.occupied.extend(home.clone());
         self.sessions.insert(session, (id, LegId::CALLER));
         self.traced.insert(session, id);
         self.conversations.insert(id, conversation);
+        // Its home may be this cell, and ask for the caller's leg at once.
+        if let Some(number) = home {
+            self.send_home(&number, crate::io::Body::Occupy { call: id, number: number.clone() }, now);
+        }
         self.live(now);
         let waits = trunk.is_some_and(|trunk| self.occupy_trunk(id, &trunk, now));
         if !waits {

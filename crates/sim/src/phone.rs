@@ -124,6 +124,11 @@ impl Phone {
         self.act(|ua, _| ua.event = payload_type);
     }
 
+    /// It neither offers nor takes keys by RTP.
+    pub fn without_events(&self) {
+        self.act(|ua, _| ua.takes_events = false);
+    }
+
     /// How long it asks to be registered, seconds.
     pub fn set_expires(&self, seconds: u32) {
         self.act(|ua, _| ua.registration.expires = seconds);

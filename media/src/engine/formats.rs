@@ -78,6 +78,17 @@ fn add(formats: &mut Vec<Format>, codec: Codec) {
     formats.insert(at, codec.format(pt));
 }
 
+/// Adds events to what one side has without them: keys of the other side are told to whoever asks, and pass on in another way.
+pub(super) fn add_events(formats: &mut Vec<Format>) {
+    if formats.iter().any(is_digits) {
+        return;
+    }
+    let free = |pt: &u8| formats.iter().all(|f| f.pt != *pt);
+    if let Some(pt) = std::iter::once(101).chain(96..=127).find(free) {
+        formats.push(events(pt));
+    }
+}
+
 /// Adds both laws of G.711 to what one side has, if the switch can turn that into them.
 pub(super) fn add_laws(formats: &mut Vec<Format>) {
     if formats.iter().any(|f| Codec::of(f).is_some()) {

@@ -2,7 +2,7 @@
 //!
 //! The first audio section over plain RTP is ours; every other section is refused with port 0, in its place.
 
-use super::formats::{Allowed, add_laws, has_audio, is_digits, or_transcoded, playable};
+use super::formats::{Allowed, add_events, add_laws, has_audio, is_digits, or_transcoded, playable};
 use super::secure::{Keying, Srtp};
 use super::types::SdpRefusal;
 use crate::codec::Codec;
@@ -259,6 +259,7 @@ impl Terms {
             let mut formats = self.allowed.choose(offered);
             if transcodable {
                 self.allowed.complete(&mut formats);
+                add_events(&mut formats);
             }
             formats
         });

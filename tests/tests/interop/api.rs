@@ -51,6 +51,14 @@ impl Api {
         assert_eq!(changed["number"], number, "the changed extension");
     }
 
+    /// Says how many voice messages wait for an extension.
+    pub(crate) fn set_voice_messages(&self, number: &str, new: u32, old: u32) {
+        let path = self.at(&format!("/extensions/{number}/voice-messages"));
+        let request = self.agent.put(path).header("authorization", self.bearer());
+        let done = request.send_json(json!({ "new": new, "old": old })).expect("the server answers");
+        assert_eq!(done.status().as_u16(), 204, "setting the messages of {number}");
+    }
+
     /// All call records, the newest first.
     pub(crate) fn records(&self) -> Vec<Value> {
         let page = self.get("/records?limit=500");

@@ -1,23 +1,32 @@
 //! Kamailio is the carrier: the switch registers with it, calls go both ways, and it is missed when it is gone.
 
-use crate::kamailio::{Kamailio, PASSWORD, USER};
+use crate::ear::expect_each_other;
+use crate::kamailio::{ADDRESS, Kamailio, PASSWORD, USER};
 use crate::patience::{pass, secs, wait_for};
-use crate::phone::{Account, Phone};
+use crate::phone::{Account, Phone, Way};
+use crate::ports;
 use crate::server::{Server, Setup};
 use crate::sound::assert_hears_only;
 use crate::talking::phone;
 use serde_json::{Value, json};
+use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 const TALK: Duration = secs(4);
 
 fn server(carrier: &Kamailio) -> Server {
     let target = carrier.address();
-    let trunk = format!(
-        "[[trunk]]\nname = \"carrier\"\ntarget = \"{target}\"\nusername = \"{USER}\"\npassword = \"{PASSWORD}\"\n\
-         register = true\nqualify_seconds = 5\n[[route]]\nnumber = \"2*\"\ntrunk = \"carrier\"\n"
-    );
-    Server::start_with(Setup::default(), &trunk)
+    Server::start_with(Setup::default(), &customer(target, Way::Udp))
+}
+
+/// The lines of a customer of the carrier at this address.
+fn customer(target: SocketAddr, way: Way) -> String {
+    let transport = way.name();
+    format!(
+        "[[trunk]]\nname = \"carrier\"\ntarget = \"{target}\"\ntransport = \"{transport}\"\ntls_verify = false\n\
+         username = \"{USER}\"\npassword = \"{PASSWORD}\"\nregister = true\nqualify_seconds = 5\n\
+         [[route]]\nnumber = \"2*\"\ntrunk = \"carrier\"\n"
+    )
 }
 
 fn trunk(server: &Server) -> Value {
@@ -37,19 +46,17 @@ fn subscriber(carrier: &Kamailio, answers: bool) -> Phone {
     Phone::start(&account, 1)
 }
 
-#[test]
-fn calls_go_both_ways_over_a_carrier_that_we_registered_with() {
-    let carrier = Kamailio::start();
-    let server = server(&carrier);
-    let up = until(&server, "up", "registered", secs(10));
+/// Calls out and in, with sound.
+fn call_both_ways(server: &Server, carrier: &Kamailio) {
+    let up = until(server, "up", "registered", secs(10));
     assert!(up["round_trip_ms"].as_f64().is_some_and(|ms| ms < 200.0) || up["round_trip_ms"].is_null(), "{up:#}");
 
-    let mut ours = phone(&server, "1001", 0, true);
-    let mut theirs = subscriber(&carrier, true);
+    let mut ours = phone(server, "1001", 0, true);
+    let mut theirs = subscriber(carrier, true);
     ours.dial(&server.uri("2001"));
     theirs.expect("CALL_ESTABLISHED", secs(5));
     ours.expect("CALL_ESTABLISHED", secs(5));
-    assert_eq!(trunk(&server)["calls"], json!(1));
+    assert_eq!(trunk(server)["calls"], json!(1));
     pass(TALK);
     theirs.hang_up();
     ours.expect("CALL_CLOSED", secs(5));
@@ -78,6 +85,13 @@ fn calls_go_both_ways_over_a_carrier_that_we_registered_with() {
         assert_hears_only("their phone", &heard.channels[0], ours_hz, theirs_hz, TALK - secs(1));
     }
     assert_eq!((ours.len(), theirs.len()), (2, 2));
+}
+
+#[test]
+fn calls_go_both_ways_over_a_carrier_that_we_registered_with() {
+    let carrier = Kamailio::start();
+    let server = server(&carrier);
+    call_both_ways(&server, &carrier);
     server.finish();
 }
 
@@ -125,5 +139,67 @@ fn a_wrong_password_is_told_and_no_call_goes_out() {
     let server = Server::start_with(Setup::default(), &trunk);
     let refused = until(&server, "down", "refused", secs(10));
     assert!(refused["note"].as_str().is_some_and(|note| note.contains("401")), "{refused:#}");
+    server.finish();
+}
+
+/// The switch begins first: the carrier shows a certificate that the switch made.
+fn over_streams(way: Way) {
+    let at = SocketAddr::from((ADDRESS, ports::block(2)));
+    let server = Server::start_with(Setup::default(), &customer(way.at(at), way));
+    let carrier = Kamailio::start_at(ADDRESS, at.port(), Some(&server.data().join("tls")));
+    until(&server, "up", "registered", secs(40));
+    let hops = trunk(&server)["hops"].to_string();
+    assert!(hops.contains(way.name()) && hops.contains(&carrier.address_by(way).to_string()), "{hops}");
+    call_both_ways(&server, &carrier);
+    server.finish();
+}
+
+#[test]
+fn calls_go_both_ways_over_a_carrier_by_tcp() {
+    over_streams(Way::Tcp);
+}
+
+#[test]
+fn calls_go_both_ways_over_a_carrier_by_tls() {
+    over_streams(Way::Tls);
+}
+
+#[test]
+fn when_one_server_of_the_carrier_dies_calls_go_by_the_other() {
+    let port = ports::block(2);
+    let others = [ADDRESS, Ipv4Addr::new(127, 0, 0, 3)];
+    let mut carriers = others.map(|ip| Some(Kamailio::start_at(ip, port, None)));
+    let trunk_lines = format!(
+        "[[trunk]]\nname = \"carrier\"\ntarget = \"carrier.test:{port}\"\ntransport = \"udp\"\nusername = \"{USER}\"\n\
+         password = \"{PASSWORD}\"\nqualify_seconds = 5\n[[route]]\nnumber = \"2*\"\ntrunk = \"carrier\"\n"
+    );
+    let setup = Setup { hosts: "127.0.0.2 carrier.test\n127.0.0.3 carrier.test\n", ..Setup::default() };
+    let server = Server::start_with(setup, &trunk_lines);
+    let up = wait_for("the trunk being up", secs(20), || Some(trunk(&server)).filter(|t| t["state"] == "up"));
+    assert_eq!((up["hops"].as_array().map(Vec::len), &up["dead_hops"]), (Some(2), &json!([])), "{up:#}");
+
+    // At each of the carrier's servers there is a phone with this number.
+    let mut phones = [0, 1].map(|n| subscriber(carriers[n].as_ref().expect("it runs"), true));
+    let mut ours = phone(&server, "1001", 0, false);
+    let mut call = |server: &Server| {
+        ours.dial(&server.uri("2001"));
+        ours.expect("CALL_ESTABLISHED", secs(20));
+        let taken = phones.iter_mut().position(|phone| phone.has_seen("CALL_ESTABLISHED")).expect("one of them");
+        expect_each_other("over the carrier", &ours, &phones[taken]);
+        ours.hang_up();
+        phones[taken].expect("CALL_CLOSED", secs(5));
+        taken
+    };
+    let first = call(&server);
+    // At once, before anybody has missed it; and after it has been missed.
+    carriers[first].as_mut().expect("it runs").kill();
+    let second = call(&server);
+    assert_ne!(first, second, "by the other server");
+    let dead = others[first].to_string();
+    let missed = wait_for("the dead server being missed", secs(30), || {
+        Some(trunk(&server)).filter(|trunk| trunk["dead_hops"].to_string().contains(&dead))
+    });
+    assert_eq!(missed["state"], "up", "{missed:#}");
+    assert_eq!(call(&server), second);
     server.finish();
 }

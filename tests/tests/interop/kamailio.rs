@@ -1,13 +1,16 @@
 //! A Kamailio as carrier: a registrar with digest, one customer (the switch) and subscribers of its own (phones).
 
 use crate::patience::{secs, wait_for};
+use crate::phone::Way;
 use crate::ports;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::os::unix::process::CommandExt as _;
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use tempfile::TempDir;
 
 /// Not where phones are: what comes from a carrier's address is the carrier's.
-const ADDRESS: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 2);
+pub(crate) const ADDRESS: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 2);
 
 /// The customer's user and password.
 pub(crate) const USER: &str = "055510";
@@ -47,23 +50,32 @@ request_route {
 
 /// A running Kamailio. Dropped, it is killed.
 pub(crate) struct Kamailio {
+    ip: Ipv4Addr,
     port: u16,
     dir: TempDir,
     process: Option<Child>,
 }
 
 impl Kamailio {
+    /// By UDP.
     pub(crate) fn start() -> Self {
+        Self::start_at(ADDRESS, ports::block(2), None)
+    }
+
+    /// At this address by UDP and TCP; with a folder that has a certificate (`self-signed.pem` and `.key`), at the next port by TLS.
+    pub(crate) fn start_at(ip: Ipv4Addr, port: u16, tls: Option<&Path>) -> Self {
         let dir = tempfile::tempdir().expect("a temporary folder");
-        let port = ports::one();
         let modules = ["tm", "sl", "rr", "pv", "textops", "siputils", "maxfwd", "usrloc", "registrar", "auth"];
         let modules: String = modules.iter().map(|name| format!("loadmodule \"{name}.so\"\n")).collect();
+        let secured = tls.map_or_else(String::new, |own| secure(own, dir.path(), ip, port + 1));
+        // Its streams come from its own address too.
         let text = format!(
-            "debug=1\nlog_stderror=yes\nfork=yes\nchildren=2\ndisable_tcp=yes\nauto_aliases=no\ndns=no\nrev_dns=no\n\
-             listen=udp:{ADDRESS}:{port}\n{modules}modparam(\"usrloc\", \"db_mode\", 0)\n{ROUTES}"
+            "debug=1\nlog_stderror=yes\nfork=yes\nchildren=2\ntcp_children=2\ntcp_accept_aliases=yes\ntcp_source_ipv4={ip}\n\
+             auto_aliases=no\ndns=no\nrev_dns=no\nlisten=udp:{ip}:{port}\nlisten=tcp:{ip}:{port}\n{modules}{secured}\
+             modparam(\"usrloc\", \"db_mode\", 0)\n{ROUTES}"
         );
         std::fs::write(dir.path().join("kamailio.cfg"), text).expect("room on the disk");
-        let mut carrier = Self { port, dir, process: None };
+        let mut carrier = Self { ip, port, dir, process: None };
         carrier.run();
         carrier
     }
@@ -79,6 +91,8 @@ impl Kamailio {
             .arg(self.dir.path())
             .arg("-P")
             .arg(self.dir.path().join("pid"))
+            // Its children with it: one that is killed leaves them otherwise.
+            .process_group(0)
             .stdin(Stdio::null())
             .stdout(output.try_clone().expect("its output"))
             .stderr(output)
@@ -100,9 +114,38 @@ impl Kamailio {
         }
     }
 
-    pub(crate) fn address(&self) -> SocketAddr {
-        SocketAddr::from((ADDRESS, self.port))
+    /// `kill -9`, its children too.
+    pub(crate) fn kill(&mut self) {
+        let Some(mut process) = self.process.take() else { return };
+        let group = format!("-{}", process.id());
+        let done = Command::new("kill").args(["-9", "--", &group]).status().expect("there is a kill");
+        assert!(done.success(), "kamailio is gone already");
+        let _ = process.wait();
     }
+
+    pub(crate) fn address(&self) -> SocketAddr {
+        SocketAddr::from((self.ip, self.port))
+    }
+
+    /// Where it is reached so.
+    pub(crate) fn address_by(&self, way: Way) -> SocketAddr {
+        way.at(self.address())
+    }
+}
+
+/// The part of its configuration that TLS needs.
+fn secure(own: &Path, dir: &Path, ip: Ipv4Addr, port: u16) -> String {
+    // It insists on files that its own configuration names.
+    let [chain, key] = ["self-signed.pem", "self-signed.key"].map(|name| {
+        let copy = dir.join(name);
+        std::fs::copy(own.join(name), &copy).expect(name);
+        copy.display().to_string()
+    });
+    format!(
+        "enable_tls=yes\nlisten=tls:{ip}:{port}\nloadmodule \"tls.so\"\nmodparam(\"tls\", \"certificate\", \"{chain}\")\n\
+         modparam(\"tls\", \"private_key\", \"{key}\")\nmodparam(\"tls\", \"tls_method\", \"TLSv1.2+\")\nmodparam(\"tls\", \"verify_certificate\", 0)\n\
+         modparam(\"tls\", \"require_certificate\", 0)\n"
+    )
 }
 
 impl Drop for Kamailio {

@@ -1,20 +1,26 @@
 //! A linphone that speaks with a tone and keeps what it hears: a SIP stack that shares nothing with the others.
 
-use crate::patience::{end_of, millis, pass, secs, wait_for};
+use crate::ear::Ear;
+use crate::patience::{end_of, secs, wait_for};
 use crate::phone::{Way, write_voice};
 use crate::ports;
-use crate::server::{Server, Setup};
+use crate::server::Server;
 use crate::sound::Sound;
-use media::testing::{hears, speaker_hz};
+use media::testing::speaker_hz;
 use std::io::{BufRead as _, BufReader, Read, Write as _};
+use std::path::PathBuf;
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tempfile::TempDir;
 
-struct Linphone {
+/// A running linphone. Dropped, it is killed; after a failure it shows what it said.
+pub(crate) struct Linphone {
     number: String,
-    hz: f32,
+    /// Its voice.
+    pub(crate) hz: f32,
+    /// Samples per second of its sound: its codec's.
+    pub(crate) rate: usize,
     process: Child,
     keys: ChildStdin,
     output: Arc<Mutex<String>>,
@@ -23,16 +29,23 @@ struct Linphone {
 
 impl Linphone {
     /// Starts one and waits until it is registered.
-    fn start(server: &Server, way: Way, number: &str, speaker: usize) -> Self {
+    pub(crate) fn start(server: &Server, way: Way, number: &str, speaker: usize) -> Self {
+        Self::start_with(server, way, number, speaker, "")
+    }
+
+    /// The same with more lines in its configuration.
+    pub(crate) fn start_with(server: &Server, way: Way, number: &str, speaker: usize, more: &str) -> Self {
         let dir = tempfile::tempdir().expect("a temporary folder");
         let hz = speaker_hz(speaker);
         write_voice(&dir.path().join("voice.wav"), hz);
         // Without its folder it does not even open its ports.
         std::fs::create_dir_all(dir.path().join(".local/share/linphone")).expect("its folder");
-        std::fs::write(dir.path().join("linphonerc"), settings(server, way, number)).expect("its configuration");
+        std::fs::write(dir.path().join("linphonerc"), settings(server, way, number) + more).expect("its configuration");
         let mut process = Command::new("linphonec")
             .arg("-c")
             .arg(dir.path().join("linphonerc"))
+            .args(["-d", "5", "-l"])
+            .arg(dir.path().join("log"))
             .env("HOME", dir.path())
             .current_dir(dir.path())
             .stdin(Stdio::piped())
@@ -44,7 +57,7 @@ impl Linphone {
         follow(&output, process.stdout.take().expect("it is piped"));
         follow(&output, process.stderr.take().expect("it is piped"));
         let keys = process.stdin.take().expect("it is piped");
-        let mut phone = Self { number: number.to_owned(), hz, process, keys, output, dir };
+        let mut phone = Self { number: number.to_owned(), hz, rate: 8_000, process, keys, output, dir };
         wait_for("its registration", secs(15), || {
             let list = server.api().get("/registrations");
             let known = list.as_array()?.iter().any(|known| known["extension"] == number);
@@ -54,27 +67,41 @@ impl Linphone {
         phone
     }
 
-    fn say(&mut self, command: &str) {
+    pub(crate) fn say(&mut self, command: &str) {
         writeln!(self.keys, "{command}").and_then(|()| self.keys.flush()).expect("linphone takes commands");
     }
 
     /// Waits until it says this.
-    fn expect(&self, text: &str, limit: Duration) {
+    pub(crate) fn expect(&self, text: &str, limit: Duration) {
         let what = format!("linphone {}: {text:?}", self.number);
-        wait_for(&what, limit, || {
-            self.output.lock().expect("nobody panics with it in hand").contains(text).then_some(())
-        });
+        wait_for(&what, limit, || self.has_said(text).then_some(()));
+    }
+
+    /// True if it has said this.
+    pub(crate) fn has_said(&self, text: &str) -> bool {
+        self.output.lock().expect("nobody panics with it in hand").contains(text)
+    }
+
+    /// How often it has said this.
+    pub(crate) fn times_said(&self, text: &str) -> usize {
+        self.output.lock().expect("nobody panics with it in hand").matches(text).count()
+    }
+
+    /// Everything that its log holds: the messages that went over the wire too.
+    pub(crate) fn log(&self) -> String {
+        let log = std::fs::read(self.dir.path().join("log")).unwrap_or_default();
+        String::from_utf8_lossy(&log).into_owned()
     }
 
     /// Speaks, and keeps what it hears from now on.
-    fn talk(&mut self) {
+    pub(crate) fn talk(&mut self) {
         let (voice, heard) = (self.dir.path().join("voice.wav"), self.dir.path().join("heard.wav"));
         self.say(&format!("record {}", heard.display()));
         self.say(&format!("play {}", voice.display()));
     }
 
     /// Ends it and gives back what it heard.
-    fn quit(mut self) -> Sound {
+    pub(crate) fn quit(mut self) -> Sound {
         self.say("quit");
         assert!(end_of(&mut self.process, secs(10)).is_some(), "{}: linphone does not quit", self.number);
         heard(&std::fs::read(self.dir.path().join("heard.wav")).expect("what it heard"))
@@ -87,6 +114,24 @@ fn heard(wav: &[u8]) -> Sound {
     assert_eq!((&wav[..4], rate % 8_000), (&b"RIFF"[..], 0), "a WAV file of {rate} Hz");
     let samples = wav[44..].chunks_exact(2).map(|sample| i16::from_le_bytes([sample[0], sample[1]]));
     Sound { channels: vec![samples.step_by(rate as usize / 8_000).collect()] }
+}
+
+impl Ear for Linphone {
+    fn name(&self) -> &str {
+        &self.number
+    }
+
+    fn voice(&self) -> f32 {
+        self.hz
+    }
+
+    fn files(&self) -> Vec<PathBuf> {
+        vec![self.dir.path().join("heard.wav")]
+    }
+
+    fn raw(&self) -> Option<(usize, usize)> {
+        Some((1, self.rate))
+    }
 }
 
 impl Drop for Linphone {
@@ -126,55 +171,4 @@ fn settings(server: &Server, way: Way, number: &str) -> String {
          reg_identity=sip:{number}@{at}\nreg_expires=600\nreg_sendregister=1\npublish=0\n\
          [auth_info_0]\nusername={number}\npasswd={password}\n"
     )
-}
-
-/// One voice is heard and the other is not. Its own jitter buffer may leave a packet out while it finds its length.
-fn assert_hears(place: &str, sound: &Sound, voice: f32, other: f32) {
-    let pcm = &sound.channels[0];
-    assert_eq!(hears(pcm, other), None, "{place}: the wrong voice ({other} Hz)");
-    let heard = hears(pcm, voice).unwrap_or_else(|| panic!("{place}: nothing of {voice} Hz in {} samples", pcm.len()));
-    assert!(heard.until - heard.from >= secs(3) && heard.longest_gap <= millis(200), "{place}: {voice} Hz {heard:?}");
-}
-
-fn call(way: Way) {
-    let server = Server::start(Setup::default());
-    let mut caller = Linphone::start(&server, way, "1001", 0);
-    let mut callee = Linphone::start(&server, way, "1002", 1);
-    let list = server.api().get("/registrations");
-    assert_eq!((list[0]["transport"].as_str(), list[1]["transport"].as_str()), (Some(way.name()), Some(way.name())));
-    caller.say(&format!("call sip:1002@{}", way.at(server.sip())));
-    callee.expect("Receiving new incoming call", secs(10));
-    callee.say("answer");
-    caller.expect("connected", secs(10));
-    pass(millis(300));
-    caller.talk();
-    callee.talk();
-    pass(secs(5));
-    caller.say("terminate");
-    server.api().wait_for_silence();
-    let record = server.api().newest_of(1);
-    assert_eq!(
-        (record["outcome"].as_str(), record["ended_by"].as_str()),
-        (Some("answered"), Some("caller")),
-        "{record:#}"
-    );
-    let (caller_hz, callee_hz) = (caller.hz, callee.hz);
-    assert_hears("the caller", &caller.quit(), callee_hz, caller_hz);
-    assert_hears("the callee", &callee.quit(), caller_hz, callee_hz);
-    server.finish();
-}
-
-#[test]
-fn two_linphones_hear_each_other_by_udp() {
-    call(Way::Udp);
-}
-
-#[test]
-fn two_linphones_hear_each_other_by_tcp() {
-    call(Way::Tcp);
-}
-
-#[test]
-fn two_linphones_hear_each_other_by_tls() {
-    call(Way::Tls);
 }

@@ -1,10 +1,13 @@
-//! The real program against real clients over loopback: SIPp for what the wire must look like, baresip for what people hear.
+//! The real program against real clients over loopback: SIPp for what the wire must look like, baresip and linphone
+//! for what people do and hear, Kamailio for carriers.
 //!
 //! `make interop` builds the program, installs the clients and runs these one at a time. Each case has a server of its own on free
 //! ports with a data folder of its own. Every wait has a limit, and an ERROR in the server's log fails the case.
 
 mod api;
+mod ear;
 mod kamailio;
+mod linphone;
 mod patience;
 mod phone;
 mod ports;
@@ -17,11 +20,16 @@ mod carrier;
 mod dying;
 mod failing;
 mod floods;
-mod linphone;
+mod holding;
+mod keys;
+mod linphones;
 mod malformed;
 mod registering;
 mod repeating;
 mod streams;
 mod talking;
+mod texting;
 mod torture;
+mod transferring;
+mod watching;
 mod websocket;

@@ -1,5 +1,6 @@
 //! A baresip that speaks with a tone and keeps what it hears.
 
+use crate::ear::Ear;
 use crate::patience::{end_of, look_for, secs, wait_for};
 use crate::ports;
 use crate::sound::Sound;
@@ -22,8 +23,21 @@ pub(crate) struct Account<'a> {
     pub(crate) server: Option<(SocketAddr, &'a str)>,
     /// Takes each call at once.
     pub(crate) answers: bool,
-    /// `PCMA` or `PCMU`.
+    /// `PCMA`, `PCMU`, `G722` or `opus`.
     pub(crate) codec: &'a str,
+}
+
+/// What only some phones have.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Extras<'a> {
+    /// More of baresip's modules.
+    pub(crate) modules: &'a [&'a str],
+    /// More parameters of its account, each after a semicolon.
+    pub(crate) account: &'a str,
+    /// Its address book, an address in each line.
+    pub(crate) contacts: &'a str,
+    /// Whether its output shows the SIP messages too: texts are nowhere else.
+    pub(crate) traced: bool,
 }
 
 /// How it reaches its server.
@@ -70,16 +84,25 @@ impl Phone {
 
     /// The same by another transport.
     pub(crate) fn start_by(way: Way, account: &Account<'_>, speaker: usize) -> Self {
+        Self::start_with(way, account, &Extras::default(), speaker)
+    }
+
+    /// The same with things that other phones do not have.
+    pub(crate) fn start_with(way: Way, account: &Account<'_>, extras: &Extras<'_>, speaker: usize) -> Self {
         let (sip, control, rtp) = (ports::block(2), ports::one(), ports::block(20));
         let dir = tempfile::tempdir().expect("a temporary folder");
         let hz = speaker_hz(speaker);
         write_voice(&dir.path().join("voice.wav"), hz);
-        std::fs::write(dir.path().join("config"), config(dir.path(), sip, control, rtp)).expect("its configuration");
-        std::fs::write(dir.path().join("accounts"), line_of(way, account)).expect("its account");
-        std::fs::write(dir.path().join("contacts"), "").expect("its contacts");
+        std::fs::write(dir.path().join("config"), config(dir.path(), sip, control, rtp, account.codec, extras))
+            .expect("its configuration");
+        std::fs::write(dir.path().join("accounts"), line_of(way, account, extras)).expect("its account");
+        std::fs::write(dir.path().join("contacts"), extras.contacts).expect("its contacts");
         let output = std::fs::File::create(dir.path().join("output")).expect("its output");
-        let process = Command::new("baresip")
+        // Without it the phone's words come in blocks of 4 kB.
+        let process = Command::new("stdbuf")
+            .args(["-oL", "baresip"])
             .args([Path::new("-v"), Path::new("-f"), dir.path()])
+            .args(extras.traced.then_some("-s"))
             .stdin(Stdio::null())
             .stdout(output.try_clone().expect("its output"))
             .stderr(output)
@@ -130,13 +153,7 @@ impl Phone {
         self.command("quit", "");
         let end = end_of(&mut self.process, secs(5));
         assert!(end.is_some(), "{}: baresip does not quit", self.number);
-        let mut heard: Vec<PathBuf> = std::fs::read_dir(self.dir.path())
-            .expect("the phone's folder")
-            .map(|entry| entry.expect("its entry").path())
-            .filter(|path| path.to_string_lossy().ends_with("-dec.wav"))
-            .collect();
-        heard.sort();
-        heard.iter().map(|path| Sound::read(path)).collect()
+        self.files().iter().map(|path| Sound::read(path)).collect()
     }
 
     /// How often it has registered.
@@ -144,13 +161,15 @@ impl Phone {
         self.output().matches("200 OK (").count()
     }
 
-    fn output(&self) -> String {
+    /// Everything it said.
+    pub(crate) fn output(&self) -> String {
         std::fs::read(self.dir.path().join("output"))
             .map(|o| String::from_utf8_lossy(&o).into_owned())
             .unwrap_or_default()
     }
 
-    fn command(&mut self, command: &str, params: &str) {
+    /// One of the commands of its menu.
+    pub(crate) fn command(&mut self, command: &str, params: &str) {
         let text = json!({ "command": command, "params": params, "token": "interop" }).to_string();
         self.control.write_all(format!("{}:{text},", text.len()).as_bytes()).expect("baresip takes commands");
     }
@@ -168,6 +187,27 @@ impl Phone {
             }
             self.unread.drain(..used);
         }
+    }
+}
+
+impl Ear for Phone {
+    fn name(&self) -> &str {
+        &self.number
+    }
+
+    fn voice(&self) -> f32 {
+        self.hz
+    }
+
+    /// One for each call, the first call first.
+    fn files(&self) -> Vec<PathBuf> {
+        let mut heard: Vec<PathBuf> = std::fs::read_dir(self.dir.path())
+            .expect("the phone's folder")
+            .map(|entry| entry.expect("its entry").path())
+            .filter(|path| path.to_string_lossy().ends_with("-dec.wav"))
+            .collect();
+        heard.sort();
+        heard
     }
 }
 
@@ -193,7 +233,7 @@ fn netstring(bytes: &[u8]) -> Option<(&[u8], usize)> {
     (bytes.len() > end).then(|| (&bytes[colon + 1..end], end + 1))
 }
 
-fn line_of(way: Way, account: &Account<'_>) -> String {
+fn line_of(way: Way, account: &Account<'_>, extras: &Extras<'_>) -> String {
     let mut line = format!("<sip:{}@", account.number);
     match account.server {
         // One hour: nobody registers again within a case.
@@ -206,19 +246,32 @@ fn line_of(way: Way, account: &Account<'_>) -> String {
     }
     .expect("a string takes everything");
     let mode = if account.answers { "auto" } else { "manual" };
-    writeln!(line, ";answermode={mode};audio_codecs={}/8000/1", account.codec).expect("a string takes everything");
+    let codec = match account.codec {
+        "G722" => "G722/16000/1".to_owned(),
+        "opus" => "opus/48000/2".to_owned(),
+        law => format!("{law}/8000/1"),
+    };
+    writeln!(line, ";answermode={mode};audio_codecs={codec}{}", extras.account).expect("a string takes everything");
     line
 }
 
-fn config(dir: &Path, sip: u16, control: u16, rtp: u16) -> String {
+fn config(dir: &Path, sip: u16, control: u16, rtp: u16, codec: &str, extras: &Extras<'_>) -> String {
+    let more: String = extras.modules.iter().map(|name| format!("module_app {name}.so\n")).collect();
+    let sound = match codec {
+        "G722" | "opus" => format!(
+            "audio_srate 8000-48000\naudio_channels 1-2\nausrc_srate 8000\nausrc_channels 1\nmodule {}.so\n",
+            codec.to_lowercase()
+        ),
+        _ => "audio_srate 8000-8000\naudio_channels 1\n".to_owned(),
+    };
     let (dir, last) = (dir.display(), rtp + 19);
     format!(
         "poll_method epoll\njitter_buffer_delay 1-20\nnet_interface 127.0.0.1\nsip_listen 127.0.0.1:{sip}\n\
          ctrl_tcp_listen 127.0.0.1:{control}\nrtp_ports {rtp}-{last}\n\
          audio_source aufile,{dir}/voice.wav\nsnd_path {dir}\n\
-         audio_srate 8000-8000\naudio_channels 1\nausrc_format s16\nauplay_format s16\nauenc_format s16\naudec_format s16\n\
+         {sound}ausrc_format s16\nauplay_format s16\nauenc_format s16\naudec_format s16\n\
          module_path {MODULES}\nmodule g711.so\nmodule aufile.so\nmodule sndfile.so\n\
-         module_app account.so\nmodule_app menu.so\nmodule_app ctrl_tcp.so\n"
+         module_app account.so\nmodule_app contact.so\nmodule_app menu.so\n{more}module_app ctrl_tcp.so\n"
     )
 }
 

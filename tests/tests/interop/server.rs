@@ -26,11 +26,21 @@ pub(crate) struct Setup {
     pub(crate) acme: Option<(u16, u16)>,
     /// Streams that may be silent at one time.
     pub(crate) silent_streams: u32,
+    /// Lines for its own `/etc/hosts`.
+    pub(crate) hosts: &'static str,
 }
 
 impl Default for Setup {
     fn default() -> Self {
-        Self { announce: false, drain_seconds: 1, disk_kb: None, ipv6: false, acme: None, silent_streams: 1_000 }
+        Self {
+            announce: false,
+            drain_seconds: 1,
+            disk_kb: None,
+            ipv6: false,
+            acme: None,
+            silent_streams: 1_000,
+            hosts: "",
+        }
     }
 }
 
@@ -198,15 +208,22 @@ fn config(setup: Setup, sip: u16, http: u16, media: u16) -> String {
 
 fn launch(setup: Setup, dir: &Path, log: &Log) -> Child {
     let program = program();
-    let mut command = match setup.disk_kb {
-        None => Command::new(program),
-        Some(kb) => {
-            // A small disk that only the server sees, and that goes with it.
-            let mut command = Command::new("unshare");
-            let mount = format!("mount -t tmpfs -o size={kb}k none recordings && exec \"$0\"");
-            command.args(["--user", "--map-root-user", "--mount", "sh", "-c", &mount]).arg(program);
-            command
-        }
+    let mut mounts = String::new();
+    if let Some(kb) = setup.disk_kb {
+        mounts += &format!("mount -t tmpfs -o size={kb}k none recordings && ");
+    }
+    if !setup.hosts.is_empty() {
+        std::fs::write(dir.join("hosts"), format!("127.0.0.1 localhost\n{}", setup.hosts)).expect("room on the disk");
+        mounts += "mount --bind hosts /etc/hosts && ";
+    }
+    let mut command = if mounts.is_empty() {
+        Command::new(program)
+    } else {
+        // A small disk, or names, that only the server sees, and that go with it.
+        let mut command = Command::new("unshare");
+        let script = format!("{mounts}exec \"$0\"");
+        command.args(["--user", "--map-root-user", "--mount", "sh", "-c", &script]).arg(program);
+        command
     };
     // What the environment sets belongs to the servers of whoever runs the cases, not to ours.
     for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("PATCHBAY_")) {

@@ -20,6 +20,8 @@ pub(crate) struct Sipp {
     talk: Duration,
     literal: bool,
     transport: &'static str,
+    keys: Vec<(&'static str, String)>,
+    echo: bool,
 }
 
 impl Sipp {
@@ -36,6 +38,8 @@ impl Sipp {
             talk: Duration::from_millis(500),
             literal: false,
             transport: "u1",
+            keys: Vec::new(),
+            echo: false,
         }
     }
 
@@ -74,6 +78,17 @@ impl Sipp {
         Self { transport, ..self }
     }
 
+    /// What stands for `[name]` in the scenario.
+    pub(crate) fn key(mut self, name: &'static str, value: &str) -> Self {
+        self.keys.push((name, value.to_owned()));
+        self
+    }
+
+    /// Sends back every packet of sound.
+    pub(crate) fn echo(self) -> Self {
+        Self { echo: true, ..self }
+    }
+
     /// Plays it to the end, which must be good.
     pub(crate) fn run(self) -> Trace {
         self.start().finish()
@@ -105,6 +120,8 @@ impl Sipp {
             .args(["-au", &self.user, "-ap", &self.password, "-s", &self.service, "-key", "caller", &self.user])
             .args(["-d", &self.talk.as_millis().to_string()])
             .args(self.literal.then_some("-nr"))
+            .args(self.echo.then_some("-rtp_echo"))
+            .args(self.keys.iter().flat_map(|(name, value)| ["-key", name, value]))
             .args(["-m", "1", "-nostdin", "-trace_err", "-error_file"])
             .arg(dir.path().join("errors"))
             .args(["-trace_msg", "-message_file"])
@@ -145,6 +162,12 @@ impl Running {
         Trace { messages: self.read("messages") }
     }
 
+    /// The messages that it has received so far whose first line begins so.
+    pub(crate) fn received(&self, start: &str) -> Vec<String> {
+        let trace = Trace { messages: self.read("messages") };
+        trace.all_received().filter(|message| message.starts_with(start)).collect()
+    }
+
     fn read(&self, name: &str) -> String {
         std::fs::read(self.dir.path().join(name)).map(|f| String::from_utf8_lossy(&f).into_owned()).unwrap_or_default()
     }
@@ -170,13 +193,14 @@ pub(crate) struct Trace {
 impl Trace {
     /// How many messages were received whose first line begins with `start` and whose CSeq names `method`.
     pub(crate) fn received(&self, start: &str, method: &str) -> usize {
+        let of = |message: &String| message.lines().any(|l| l.starts_with("CSeq:") && l.trim_end().ends_with(method));
+        self.all_received().filter(|message| message.starts_with(start)).filter(of).count()
+    }
+
+    fn all_received(&self) -> impl Iterator<Item = String> {
         let entries = self.messages.split("-----------------------------------------------");
-        let message = |entry: &str| entry.split_once("message received").map(|(_, m)| m.to_owned());
-        entries
-            .filter_map(message)
-            .filter_map(|m| m.split_once("\n\n").map(|(_, m)| m.to_owned()))
-            .filter(|m| m.trim_start().starts_with(start))
-            .filter(|m| m.lines().any(|l| l.starts_with("CSeq:") && l.trim_end().ends_with(method)))
-            .count()
+        let message = |entry: &str| entry.split_once("message received").map(|(_, message)| message.to_owned());
+        let text = |message: String| message.split_once("\n\n").map(|(_, text)| text.trim_start().to_owned());
+        entries.filter_map(message).filter_map(text)
     }
 }

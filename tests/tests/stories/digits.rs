@@ -92,3 +92,27 @@ fn a_key_by_info_reaches_the_other_party_once_as_it_takes_keys() {
         },
     );
 }
+
+#[test]
+fn a_caller_that_takes_no_keys_by_rtp_has_those_of_the_called_phone_by_info() {
+    let world = World::seeded(7);
+    let (phone, called) = (world.phone("100"), world.phone("101"));
+    phone.without_events();
+    phone.add_header("Allow", "INVITE, ACK, BYE, CANCEL, INFO");
+    called.set_conduct(Conduct::Answer(secs(1)));
+    phone.dial("101");
+    connect(&world, &phone, &called);
+    converse(&world, &phone, &called);
+    called.press("7#");
+    world.run_for(secs(8));
+    assert_eq!((phone.keys_by_info().as_str(), phone.digits().as_str()), ("7#", ""));
+    for key in "5*".chars() {
+        phone.press_by_info(key);
+        world.run_for(secs(5));
+    }
+    assert_eq!((called.digits().as_str(), called.keys_by_info().as_str()), ("5*", ""));
+    converse(&world, &phone, &called);
+    phone.hang_up();
+    part(&world, &phone, &called);
+    world.assert_settled();
+}

@@ -74,6 +74,26 @@ fn the_caller_s_lamp_burns_too_and_a_late_watcher_sees_the_call() {
 }
 
 #[test]
+fn the_lamp_of_a_watched_caller_burns_wherever_its_home_is() {
+    for seed in 0..8 {
+        let world = World::new(Setup::new(seed).workers(1 + (seed % 3) as u16));
+        let (caller, called) = (world.phone("100"), world.phone("101"));
+        let console = watcher(&world, "110", "100");
+        caller.dial("101");
+        assert!(world.run_until(secs(19), || called.is_ringing()));
+        world.run_for(secs(1));
+        assert_ne!(console.lamp("100"), Some("off"), "seed {seed}");
+        called.answer();
+        connect(&world, &caller, &called);
+        shows(&world, &console, "100", "on");
+        called.hang_up();
+        part(&world, &caller, &called);
+        shows(&world, &console, "100", "off");
+        world.assert_settled();
+    }
+}
+
+#[test]
 fn a_call_that_is_cancelled_or_refused_puts_the_lamp_out() {
     let world = World::seeded(7);
     let (caller, called) = (world.phone("100"), world.phone("101"));

@@ -182,7 +182,8 @@ impl Ua {
         let media = &mut self.lines[id].media;
         media.version += 1;
         let codecs: Vec<(Codec, u8)> = self.codecs.iter().map(|codec| (*codec, codec.payload_type())).collect();
-        let offer = sdp::write(at, &codecs, Some(media.event), &media.direction, media.version);
+        let event = Some(media.event).filter(|_| self.takes_events);
+        let offer = sdp::write(at, &codecs, event, &media.direction, media.version);
         if self.secure { media.with_keys(&offer, true) } else { offer }
     }
 
@@ -196,7 +197,8 @@ impl Ua {
         media.version += 1;
         let Some(remote) = &media.remote else {
             let codecs: Vec<(Codec, u8)> = self.codecs.iter().map(|codec| (*codec, codec.payload_type())).collect();
-            return sdp::write(at, &codecs, Some(media.event), "sendrecv", 1);
+            let event = Some(media.event).filter(|_| self.takes_events);
+            return sdp::write(at, &codecs, event, "sendrecv", 1);
         };
         let direction = match remote.direction.as_str() {
             "sendonly" => "recvonly",
@@ -205,7 +207,7 @@ impl Ua {
             _ => "sendrecv",
         };
         let codecs: Vec<(Codec, u8)> = remote.codec.into_iter().collect();
-        let answer = sdp::write(at, &codecs, remote.event, direction, media.version);
+        let answer = sdp::write(at, &codecs, remote.event.filter(|_| self.takes_events), direction, media.version);
         let answer = if media.sealed { media.with_keys(&answer, false) } else { answer };
         media.early_answer = Some(answer.clone());
         answer

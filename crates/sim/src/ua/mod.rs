@@ -120,6 +120,8 @@ pub(crate) struct Ua {
     pub(crate) max_lines: usize,
     /// The payload type it offers for digits.
     pub(crate) event: u8,
+    /// Whether it offers and takes keys by RTP at all.
+    pub(crate) takes_events: bool,
     /// It sends every call on to this number (302).
     pub(crate) forward: Option<String>,
     /// What its next INVITE carries in Replaces or Join.
@@ -171,6 +173,7 @@ impl Ua {
             conduct: Conduct::Ring,
             max_lines: 1,
             event: 101,
+            takes_events: true,
             forward: None,
             names_dialog: None,
             obeys: false,

@@ -23,6 +23,7 @@ use sip_stack::endpoint::{CellTag, Endpoint, Flow, SessionId};
 use sip_stack::message::Method;
 use sip_stack::packages::Summary;
 use sip_stack::registrar::Registrar;
+use sip_stack::seal::Seal;
 use slotmap::SecondaryMap;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::SocketAddr;
@@ -74,6 +75,9 @@ pub(crate) struct Cell {
     pub(crate) occupied: BTreeMap<String, BTreeSet<CallId>>,
     /// Calls that are being joined with a call of another cell: on whose wish, and by which port.
     pub(crate) linking: BTreeMap<CallId, (LegNo, PortId, Flow)>,
+    /// Requests that are to be passed on.
+    pub(crate) asking: crate::proxy::Asking,
+    pub(crate) seal: Seal,
     /// Texts: those that wait, and those under way.
     pub(crate) messages: Messages,
     /// As home of extensions: who watches them.
@@ -101,7 +105,11 @@ pub(crate) struct Cell {
 
 impl Cell {
     pub(crate) fn new(config: Config, mut entropy: Entropy, now: Instant) -> Self {
+        let seal = config.seal.clone().unwrap_or_else(|| Seal::random(&mut entropy));
         let sip = sip_stack::endpoint::Config {
+            passed_on: config.policy.proxy.clone(),
+            realm: config.realm.clone(),
+            seal: Some(seal.clone()),
             cell: CellTag(config.cell),
             server: config.server.clone(),
             max_sessions: config.policy.max_sessions,
@@ -155,6 +163,8 @@ impl Cell {
             timers: Timers::default(),
             occupied: BTreeMap::new(),
             linking: BTreeMap::new(),
+            asking: crate::proxy::Asking::default(),
+            seal,
             messages: Messages::default(),
             watchers: Watchers::default(),
             astray: Astray::default(),

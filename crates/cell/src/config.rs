@@ -1,6 +1,7 @@
 //! With what a worker is set up.
 
 use model::{BlackList, Numbers, Outcome, RightsRules, Route, SpendingCap, Trunk};
+use sip_stack::message::Method;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
@@ -43,6 +44,9 @@ pub struct Config {
     pub total_cap: SpendingCap,
     /// What is told of callers, and believed.
     pub identity: Identity,
+    /// Seals what is handed out and known again: routes, temporary addresses. All workers and all processes of a switch share it; `None`:
+    /// one that ends with this worker.
+    pub seal: Option<sip_stack::seal::Seal>,
     /// How calls behave.
     pub policy: Policy,
     /// What callers hear.
@@ -71,6 +75,7 @@ impl Config {
             extension_cap: SpendingCap::default(),
             total_cap: SpendingCap::default(),
             identity: Identity::default(),
+            seal: None,
             policy: Policy::default(),
             sounds: Sounds::default(),
         }
@@ -122,6 +127,8 @@ pub struct Policy {
     pub service_route: Vec<String>,
     /// Extensions may watch each other: lamps and presence. Otherwise each only itself.
     pub watch: bool,
+    /// Requests outside calls that are passed on between extensions, where the switch does not serve them itself; others are refused.
+    pub proxy: Vec<Method>,
     /// Extensions with which gateways are registered: their MESSAGEs may name any sender.
     pub gateways: BTreeSet<String>,
     /// Messages per call kept for the ladder; later ones are counted only.
@@ -154,6 +161,14 @@ impl Default for Policy {
             push_wait: Duration::ZERO,
             service_route: Vec::new(),
             watch: true,
+            proxy: vec![
+                Method::Options,
+                Method::Subscribe,
+                Method::Publish,
+                Method::Notify,
+                Method::Info,
+                Method::Refer,
+            ],
             gateways: BTreeSet::new(),
             max_trace: 64,
             kept_messages: 4 << 20,

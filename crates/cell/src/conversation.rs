@@ -1,5 +1,6 @@
 //! A call with everything the cell holds for it: sessions, ports, contacts, recording, ladder.
 
+use crate::addressee::Phone;
 use crate::identity::Caller;
 use crate::io::Contact;
 use crate::outward::{OutLeg, Terms, Waiting};
@@ -11,6 +12,7 @@ use media::engine::{PortId, RecordingId};
 use model::{CallId, CallRecord, Charge, LegNo, Outcome, Quality, RecordingFile};
 use sip_stack::endpoint::{Flow, SessionId, SubscriptionId};
 use sip_stack::message::{Message, Name};
+use sip_stack::seal::Seal;
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 use stdx::UnixMillis;
@@ -22,7 +24,7 @@ pub(crate) struct Conversation {
     /// Whom `Effect::Dial` means by its index.
     pub(crate) contacts: Vec<Way>,
     /// It is meant for this phone of the extension alone: the `gr` of its address (RFC 5627 §3.2).
-    pub(crate) gruu: Option<String>,
+    pub(crate) phone: Option<Phone>,
     /// Legs that wait for a way out by a trunk, with their targets.
     pub(crate) reserving: BTreeMap<LegNo, usize>,
     /// Legs that go over a trunk.
@@ -188,7 +190,7 @@ impl Conversation {
             call,
             legs: BTreeMap::new(),
             contacts: Vec::new(),
-            gruu: None,
+            phone: None,
             reserving: BTreeMap::new(),
             trunks: BTreeMap::new(),
             came_by: None,
@@ -212,13 +214,14 @@ impl Conversation {
         }
     }
 
-    /// All contacts, or those of the one phone that the caller named.
-    pub(crate) fn only_the_phone_meant(&self, contacts: Vec<Contact>) -> Vec<Contact> {
-        let Some(gruu) = &self.gruu else { return contacts };
-        let meant = |contact: &Contact| {
-            contact.instance.as_ref().is_some_and(|phone| phone.trim_start_matches('<').trim_end_matches('>') == gruu)
-        };
-        contacts.into_iter().filter(meant).collect()
+    /// All contacts of an extension, or those of the one phone that the caller named.
+    pub(crate) fn only_the_phone_meant(&self, number: &str, contacts: Vec<Contact>, seal: &Seal) -> Vec<Contact> {
+        match &self.phone {
+            Some(phone) if number == self.call.dialled() => {
+                contacts.into_iter().filter(|contact| phone.is(contact, seal)).collect()
+            }
+            Some(_) | None => contacts,
+        }
     }
 
     pub(crate) fn port(&self, leg: LegNo) -> Option<PortId> {

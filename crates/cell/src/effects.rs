@@ -113,7 +113,7 @@ impl Cell {
                 self.send_home(&number.clone(), Body::Vacate { call: id, number }, now);
             }
             Ok(contacts) => {
-                let contacts = conversation.only_the_phone_meant(contacts);
+                let contacts = conversation.only_the_phone_meant(&number, contacts, &self.seal);
                 if contacts.is_empty() {
                     conversation.occupied.push(number);
                     return self.facts.push_back((id, Input::Nowhere(Outcome::Unreachable)));

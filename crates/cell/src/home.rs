@@ -47,6 +47,10 @@ impl Cell {
             Body::MessageFate { ticket, status } => self.answer_sender(ticket, Status(status), now),
             Body::Watch { call, number } => self.show_legs_of(call, &number, now),
             Body::LegState(view) => self.on_leg_state(*view, now),
+            Body::FindPhones { ticket, number, phone } => {
+                self.find_phones(envelope.from, ticket, &number, phone.as_ref(), now);
+            }
+            Body::Phones { ticket, found } => self.on_phones(ticket, &found, now),
             Body::TextOut { trunk, numbers, message } => self.relay_message(&trunk, numbers, *message, now),
             Body::Located { call, number, found } => self.on_located(call, &number, found, now),
             Body::MaySpend { call, whose, price } => {
@@ -232,8 +236,10 @@ impl Cell {
     }
 }
 
-fn contact(binding: &Binding) -> Contact {
+/// Where a phone can be reached, by its registration.
+pub(crate) fn contact(binding: &Binding) -> Contact {
     Contact {
+        call_id: binding.instance.as_ref().map(|_| binding.call_id.clone()).unwrap_or_default(),
         route: binding.path.clone(),
         instance: binding.instance.clone(),
         uri: binding.contact.clone(),

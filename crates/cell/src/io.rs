@@ -1,5 +1,6 @@
 //! What goes into a worker and what comes out of it.
 
+use crate::addressee::Phone;
 use crate::messages::Stored;
 use crate::refer::DialogName;
 use crate::trunks::TrunkWay;
@@ -432,6 +433,22 @@ pub enum Body {
     },
     /// A leg of an extension of yours that is watched.
     LegState(Box<LegView>),
+    /// You are the home of this extension: where are its phones, for a request that is passed on to them?
+    FindPhones {
+        /// Under which number the request waits in my cell.
+        ticket: u64,
+        /// The extension.
+        number: String,
+        /// The one that is meant, if not all.
+        phone: Option<Phone>,
+    },
+    /// The answer to `FindPhones`.
+    Phones {
+        /// Of `FindPhones`.
+        ticket: u64,
+        /// Best first; empty if there is none.
+        found: Vec<Contact>,
+    },
 }
 
 /// A leg, as those are told of it who watch its extension.
@@ -487,6 +504,8 @@ pub struct Contact {
     pub route: Vec<Vec<u8>>,
     /// Which phone it is (RFC 5626 §4.1), if it told.
     pub instance: Option<String>,
+    /// The Call-ID of its registration, if it told which phone it is.
+    pub call_id: Vec<u8>,
     /// Its User-Agent.
     pub user_agent: String,
     /// Its preference, per mille (RFC 3261 §20.10).

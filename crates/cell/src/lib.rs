@@ -8,6 +8,7 @@
 //! Datagram → placement → sip-stack ⇄ cell ⇄ call        packet → media → Forward
 //! ```
 
+mod addressee;
 mod astray;
 mod authorize;
 mod cell;
@@ -28,6 +29,7 @@ mod outward;
 mod overload;
 mod party_sound;
 mod protect;
+mod proxy;
 mod refer;
 mod remote;
 mod replacing;
@@ -42,6 +44,7 @@ mod trunks;
 mod watch;
 mod worker;
 
+pub use addressee::Phone;
 pub use config::{Config, Forking, Identity, Policy, Redirect, Sounds};
 pub use io::{
     Body, Contact, Counts, Envelope, Input, JoinRequest, LegView, MAX_QUESTIONS, Output, RecordingKey, Stats,

@@ -48,6 +48,11 @@ impl Locals {
         own().chain(told).collect()
     }
 
+    /// Whether an address is one of ours.
+    pub fn is_ours(&self, ip: IpAddr) -> bool {
+        self.advertised == Some(ip) || self.all.iter().any(|local| local.address.ip() == ip)
+    }
+
     /// The address that a peer knows us by.
     pub fn told(&self, local: SocketAddr, remote: IpAddr) -> SocketAddr {
         match self.advertised {

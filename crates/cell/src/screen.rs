@@ -212,7 +212,8 @@ impl Screen {
         self.vouched.get(&remote).copied()
     }
 
-    fn is_vouched(&self, remote: SocketAddr, now: Instant) -> bool {
+    /// Whether somebody has proved by this flow who it is.
+    pub(crate) fn is_vouched(&self, remote: SocketAddr, now: Instant) -> bool {
         self.vouched.get(&remote).is_some_and(|until| now < *until)
     }
 

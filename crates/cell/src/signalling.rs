@@ -1,5 +1,6 @@
 //! What the SIP endpoint reports, told to the calls in their own words.
 
+use crate::addressee::Addressee;
 use crate::authorize::{Admission, number_of};
 use crate::cell::Cell;
 use crate::conversation::{Asking, Conversation, LegEnd};
@@ -96,7 +97,10 @@ impl Cell {
             PartyKind::Trunk(name) => Some(name.clone()),
             PartyKind::Extension => None,
         };
-        let dialled = dialled(request).map(|dialled| self.meant_by(trunk.as_deref(), dialled, request));
+        let (dialled, phone) = match self.addressee(request) {
+            Some(Addressee { number, phone }) => (Some(self.meant_by(trunk.as_deref(), number, request)), phone),
+            None => (None, None),
+        };
         let emergency = caller.kind == PartyKind::Extension
             && dialled.as_ref().is_some_and(|number| self.directory.router().is_emergency(number))
             && !self.draining
@@ -129,7 +133,7 @@ impl Cell {
             conversation.reject_after = self.auth.delay(flow.remote.ip());
         }
         let hops = request.max_forwards().ok().flatten().unwrap_or(70);
-        conversation.gruu = gruu(request);
+        conversation.phone = phone;
         conversation.max_forwards = hops.saturating_sub(1);
         conversation.caller = Caller::of(request, &self.config.identity);
         conversation.refuse = refuse;
@@ -322,6 +326,14 @@ impl Cell {
     }
 
     fn on_request(&mut self, id: RequestId, request: &Message, flow: Flow, session: Option<SessionId>, now: Instant) {
+        if session.is_none() {
+            if self.pass_on(id, request, flow, now) {
+                return;
+            }
+            if let Err((status, headers)) = self.sip.understands(request) {
+                return self.sip.respond(id, status, headers, None, now);
+            }
+        }
         match request.method() {
             Some(Method::Options) => self.sip.answer_options(id, now),
             Some(Method::Refer) => self.on_refer(id, request, session, now),
@@ -386,12 +398,6 @@ pub(crate) fn dialled(request: &Message) -> Option<String> {
     let uri = sip_stack::message::Uri::from_slice(request.request_uri()).ok()?;
     let number = number_of(&uri);
     (!number.is_empty() && number.len() <= MAX_NUMBER).then_some(number)
-}
-
-/// The phone that a Request-URI names among those of the extension (RFC 5627 §3.2).
-fn gruu(request: &Message) -> Option<String> {
-    let uri = sip_stack::message::Uri::from_slice(request.request_uri()).ok()?;
-    uri.param("gr").filter(|value| !value.is_empty()).map(|value| text(&value))
 }
 
 pub(crate) fn leg_end(request: &Message, flow: Flow) -> LegEnd {

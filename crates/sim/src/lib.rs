@@ -59,6 +59,7 @@ mod g711;
 mod ladder;
 mod nat;
 mod network;
+mod others;
 mod phone;
 mod rtp;
 mod sdp;

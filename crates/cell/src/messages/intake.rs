@@ -40,7 +40,7 @@ impl Cell {
     /// A MESSAGE outside calls.
     pub(crate) fn on_message(&mut self, id: RequestId, request: &Message, flow: Flow, now: Instant) {
         let Some(author) = self.author(id, request, flow, now) else { return };
-        let number = crate::signalling::dialled(request).unwrap_or_default();
+        let number = self.addressee(request).map(|to| to.number).unwrap_or_default();
         if request.body().len() > MAX_BODY {
             return self.sip.respond(id, Status::REQUEST_ENTITY_TOO_LARGE, Vec::new(), None, now);
         }

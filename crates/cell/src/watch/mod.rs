@@ -356,6 +356,11 @@ fn entity(uri: &Uri, number: &str) -> String {
     format!("sip:{number}@{host}{port}")
 }
 
+/// Whether the switch itself serves the package that a SUBSCRIBE or PUBLISH names.
+pub(crate) fn is_served(request: &Message) -> bool {
+    Package::of(package_of(request)).is_some()
+}
+
 /// Which packages are served (RFC 6665 §8.2.2).
 pub(crate) fn allowed_events() -> Vec<(String, Vec<u8>)> {
     vec![("Allow-Events".to_owned(), Package::ALLOWED.as_bytes().to_vec())]

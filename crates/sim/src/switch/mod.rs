@@ -74,6 +74,7 @@ impl Switch {
     pub(crate) fn new(setup: &Setup, workers: u16, entropy: Entropy, now: Instant) -> Self {
         let mut config = Config::new(REALM, Wall::new(now, EPOCH));
         config.cells = workers;
+        config.seal = Some(sip_stack::seal::Seal::new(&[setup.seed as u8; 32]));
         let local = Local { transport: Transport::Udp, address: SWITCH, prefix: 24 };
         config.locals = Locals { all: vec![local], advertised: None };
         config.routes.clone_from(&setup.routes);

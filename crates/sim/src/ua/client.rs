@@ -17,6 +17,10 @@ pub(crate) enum Purpose {
     Subscribe(usize),
     Publish,
     Message(usize),
+    /// Any request outside calls.
+    Asked(usize),
+    /// A NOTIFY to a subscriber of its own.
+    Tell,
     Invite(LineId),
     Reinvite(LineId),
     Cancel,
@@ -167,6 +171,8 @@ impl Ua {
             Purpose::Subscribe(index) => self.on_subscribed(index, status, response, now),
             Purpose::Publish => self.on_published(status, response.map(|(response, _)| response)),
             Purpose::Message(index) => self.events.sent[index] = Some(status),
+            Purpose::Asked(index) => self.serving.asked[index].1 = Some(status),
+            Purpose::Tell => self.serving.told.push(status),
             Purpose::Invite(line) => self.on_invite_final(line, status, response, now),
             Purpose::Reinvite(line) => self.on_reinvite_final(line, status, response, now),
             Purpose::Cancel => {}
@@ -264,6 +270,7 @@ impl Ua {
             | Purpose::Prack(line) => &mut self.lines[line].local_cseq,
             Purpose::Subscribe(index) => &mut self.events.subscriptions[index].cseq,
             Purpose::Options | Purpose::Publish | Purpose::Message(_) | Purpose::Cancel => return 2,
+            Purpose::Asked(_) | Purpose::Tell => return 2,
         };
         *cseq += 1;
         *cseq

@@ -33,6 +33,8 @@ pub(crate) struct Subscription {
     pub(super) cseq: u32,
     expires: u32,
     notify_cseq: Option<u32>,
+    /// Its requests go by these, the first hop first.
+    routes: Vec<String>,
     /// The final status of the last SUBSCRIBE.
     pub(crate) status: Option<u16>,
     /// Subscription-State and body of each NOTIFY.
@@ -54,6 +56,7 @@ impl Ua {
             cseq: 0,
             expires,
             notify_cseq: None,
+            routes: Vec::new(),
             status: None,
             notices: Vec::new(),
             over: false,
@@ -75,6 +78,8 @@ impl Ua {
         let known = &mut self.events.subscriptions[index];
         known.cseq += 1;
         let header = |name: &str, value: String| Header::Other(name.to_owned(), value);
+        let mut extra: Vec<Header> = known.routes.iter().map(|route| super::serve::route_header(route)).collect();
+        extra.extend([header("Event", known.event.clone()), header("Expires", known.expires.to_string())]);
         let request = message::Draft {
             method: Method::Subscribe,
             uri: &known.target,
@@ -85,7 +90,7 @@ impl Ua {
             call_id: &known.call_id,
             cseq: known.cseq,
             contact: Some(contact),
-            extra: vec![header("Event", known.event.clone()), header("Expires", known.expires.to_string())],
+            extra,
             body: Vec::new(),
         }
         .request();
@@ -114,6 +119,8 @@ impl Ua {
             return;
         };
         known.to.clone_from(&facts.to);
+        known.routes = super::serve::record(&response.headers);
+        known.routes.reverse();
         match &facts.contact {
             Some(contact) => known.target.clone_from(contact),
             None => self.complaints.push("200 to SUBSCRIBE without Contact".to_owned()),
@@ -160,6 +167,7 @@ impl Ua {
         }
         // One that comes before the 200 makes the dialog as well (RFC 6665 §4.4.1).
         known.to.clone_from(&facts.from);
+        known.routes = super::serve::record(&request.headers);
         if let Some(contact) = &facts.contact {
             known.target.clone_from(contact);
         }
@@ -256,7 +264,7 @@ impl Ua {
 }
 
 /// The value of a header, whether `rsip` knows it or not.
-fn value(headers: &Headers, name: &str) -> Option<String> {
+pub(super) fn value(headers: &Headers, name: &str) -> Option<String> {
     headers.iter().find_map(|header| {
         let line = header.to_string();
         let (found, value) = line.split_once(':')?;

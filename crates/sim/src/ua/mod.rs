@@ -11,6 +11,7 @@ pub(crate) mod line;
 mod media;
 pub(crate) mod message;
 mod registration;
+mod serve;
 pub(crate) mod server;
 pub(crate) mod transfer;
 
@@ -135,6 +136,7 @@ pub(crate) struct Ua {
     pub(crate) on: bool,
     pub(crate) registration: Registration,
     pub(crate) events: events::Events,
+    pub(crate) serving: serve::Serving,
     pub(crate) lines: Vec<Line>,
     pub(crate) invites_received: u64,
     /// The last INVITE of a call that came in.
@@ -182,6 +184,7 @@ impl Ua {
             on: true,
             registration: Registration::new(&mut entropy),
             events: events::Events::default(),
+            serving: serve::Serving::default(),
             lines: Vec::new(),
             invites_received: 0,
             last_invite: String::new(),

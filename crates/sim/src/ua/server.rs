@@ -46,6 +46,10 @@ impl Ua {
             "INVITE" => self.on_reinvite(request, facts, now),
             "CANCEL" => self.on_cancel(request, facts, now),
             "BYE" => self.on_bye(request, facts, now),
+            "SUBSCRIBE" => self.on_subscribe(request, facts, now),
+            "OPTIONS" | "NOTIFY" | "INFO" | "REFER" | "PUBLISH" if facts.to_tag.is_none() => {
+                self.on_asked(request, facts, now);
+            }
             "NOTIFY" if self.watches(facts) => self.on_notice(request, facts, now),
             "NOTIFY" => self.on_notify(request, facts, now),
             "INFO" => self.on_info(request, facts, now),

@@ -127,6 +127,7 @@ impl Cell {
                 Method::Message,
             ],
             supported: vec!["100rel", "timer", "replaces", "join", "norefersub"],
+            understood: vec!["path", "outbound", "gruu"],
             ..Default::default()
         };
         let auth = sip_stack::auth::Config {
@@ -145,6 +146,7 @@ impl Cell {
             max_contacts: config.policy.max_contacts,
             push_providers: config.policy.push_providers.clone(),
             service_route: config.policy.service_route.clone(),
+            temporary: Some((seal.clone(), entropy.fork())),
             ..Default::default()
         };
         Self {

@@ -11,7 +11,7 @@ use call::Call;
 use media::engine::{PortId, RecordingId};
 use model::{CallId, CallRecord, Charge, LegNo, Outcome, Quality, RecordingFile};
 use sip_stack::endpoint::{Flow, SessionId, SubscriptionId};
-use sip_stack::message::{Message, Name};
+use sip_stack::message::{Message, Name, Status};
 use sip_stack::seal::Seal;
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -47,6 +47,8 @@ pub(crate) struct Conversation {
     pub(crate) waiting: Option<Waiting>,
     /// It is refused for this before anybody is looked for.
     pub(crate) refuse: Option<Outcome>,
+    /// With this status, where it says more than what came of the call.
+    pub(crate) refuse_with: Option<Status>,
     /// What the caller's INVITE says of it beyond its number.
     pub(crate) caller: Caller,
     /// How far the call may still travel (RFC 3261 §16.6 step 3): what the caller allowed, less this hop.
@@ -205,6 +207,7 @@ impl Conversation {
             caller: Caller::default(),
             max_forwards: 70,
             refuse: None,
+            refuse_with: None,
             reject_after: Duration::ZERO,
             ring: Duration::ZERO,
             record: false,
@@ -222,6 +225,13 @@ impl Conversation {
             }
             Some(_) | None => contacts,
         }
+    }
+
+    /// Whether a target is a phone that can be reached by another flow too.
+    pub(crate) fn has_spare(&self, target: usize) -> bool {
+        let Some(Way::Contact(contact)) = self.contacts.get(target) else { return false };
+        let same = |way: &Way| matches!(way, Way::Contact(other) if other.spare && other.instance == contact.instance);
+        !contact.spare && self.contacts.iter().any(same)
     }
 
     pub(crate) fn port(&self, leg: LegNo) -> Option<PortId> {

@@ -155,6 +155,10 @@ impl Cell {
             None => from,
         };
         let party = self.party_dialled(id, leg, out.as_ref());
+        let call = &self.conversations.get(&id).ok_or(Outcome::SwitchFailure)?.call;
+        let mark = trunk.as_ref().map(|_| self.call_mark(call.caller(), call.dialled()));
+        let conversation = self.conversations.get_mut(&id).ok_or(Outcome::SwitchFailure)?;
+        let spare_left = conversation.has_spare(target);
         let port = self.media.open(flow.local.ip(), now).map_err(|_| {
             warn!("no media port is free: raise [media] ports, or take fewer calls");
             Outcome::Congestion
@@ -180,6 +184,8 @@ impl Cell {
         invite.headers.push(("Max-Forwards".to_owned(), conversation.max_forwards.to_string().into_bytes()));
         invite.route = proxies;
         invite.by_flow = trunk.is_none();
+        invite.mark = mark;
+        invite.hurried = spare_left;
         if let Some(way) = trunk {
             way.apply(&mut invite);
         }
@@ -416,7 +422,7 @@ impl Cell {
 
     fn reject(&mut self, id: CallId, leg: LegNo, cause: Cause, now: Instant) {
         let Some(conversation) = self.conversations.get_mut(&id) else { return };
-        let delay = conversation.reject_after;
+        let (delay, told) = (conversation.reject_after, conversation.refuse_with);
         let mut headers = vec![("Reason".to_owned(), reason_value(cause))];
         if let Some(warning) = &conversation.warning {
             headers.push(("Warning".to_owned(), warning.clone().into_bytes()));
@@ -428,7 +434,7 @@ impl Cell {
         self.sessions.remove(session);
         // Who is let go unanswered because the call goes on elsewhere.
         let status = if cause.sip < 300 { 487 } else { cause.sip.clamp(400, 699) };
-        self.sip.reject_after(session, Status(status), headers, delay, now);
+        self.sip.reject_after(session, told.unwrap_or(Status(status)), headers, delay, now);
     }
 
     /// Ends a leg's signalling. Its port stays until the call is over if it may be in a recording.
@@ -529,8 +535,18 @@ struct Route {
 /// The order in which the phones of an extension are called; `contacts` has the most preferred first.
 fn stages(contacts: &[Contact], target: &Target, ring: Duration, forking: Forking) -> Vec<Stage> {
     let alike = |a: &Contact, b: &Contact| forking == Forking::All || a.q == b.q;
-    let groups = contacts.chunk_by(alike);
-    groups.map(|group| Stage { targets: vec![target.clone(); group.len()], ring, go_on: GoOn::Always }).collect()
+    // The other flows of a phone are for when the one that is used has failed (RFC 5626 §5.3).
+    let spares = contacts.iter().position(|contact| contact.spare).unwrap_or(contacts.len());
+    let (first, spares) = contacts.split_at(spares);
+    let dead = GoOn::On([Outcome::Unreachable].into_iter().collect());
+    let go_on = if spares.is_empty() { GoOn::Always } else { dead };
+    let stage = |group: &[Contact], go_on| Stage { targets: vec![target.clone(); group.len()], ring, go_on };
+    let mut stages: Vec<Stage> = first.chunk_by(alike).map(|group| stage(group, GoOn::Always)).collect();
+    if let Some(last) = stages.last_mut() {
+        last.go_on = go_on;
+    }
+    stages.extend((!spares.is_empty()).then(|| stage(spares, GoOn::Always)));
+    stages
 }
 
 /// `<sip:number@our-address>` for a From header.

@@ -99,7 +99,8 @@ impl Cell {
 
     pub(crate) fn locate(&mut self, call: CallId, number: &str, now: Instant) -> Result<Vec<Contact>, Outcome> {
         let extension = self.directory.extension(number).ok_or(Outcome::Unallocated)?;
-        let contacts: Vec<Contact> = self.registrar.contacts(number, now).into_iter().map(contact).collect();
+        let mut contacts: Vec<Contact> = self.registrar.contacts(number, now).into_iter().map(contact).collect();
+        contacts.extend(self.registrar.spares(number, now).map(|binding| Contact { spare: true, ..contact(binding) }));
         if contacts.is_empty() {
             return Err(Outcome::Unreachable);
         }
@@ -239,6 +240,7 @@ impl Cell {
 /// Where a phone can be reached, by its registration.
 pub(crate) fn contact(binding: &Binding) -> Contact {
     Contact {
+        spare: false,
         call_id: binding.instance.as_ref().map(|_| binding.call_id.clone()).unwrap_or_default(),
         route: binding.path.clone(),
         instance: binding.instance.clone(),

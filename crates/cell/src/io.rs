@@ -506,6 +506,8 @@ pub struct Contact {
     pub instance: Option<String>,
     /// The Call-ID of its registration, if it told which phone it is.
     pub call_id: Vec<u8>,
+    /// Another flow of a phone that is there already, for when that fails (RFC 5626 §5.3).
+    pub spare: bool,
     /// Its User-Agent.
     pub user_agent: String,
     /// Its preference, per mille (RFC 3261 §20.10).

@@ -6,7 +6,7 @@ use crate::io::Body;
 use call::{GoOn, Input, Party, PartyKind, Stage, Target};
 use model::{CallId, CallerHeader, LegId, LegNo, Outcome, Price};
 use route::{Decision, Hop, Source};
-use sip_stack::message::{NameAddr, Uri};
+use sip_stack::message::{Message, NameAddr, Uri};
 use std::time::Instant;
 use stdx::UnixMillis;
 
@@ -139,6 +139,24 @@ impl Cell {
         {
             self.facts.push_back((id, Input::Located(waiting.stages)));
         }
+    }
+}
+
+impl Cell {
+    /// By what a call is known if a network sends it back as it was (RFC 3261 §16.3 step 4): who calls which number. Sent back with
+    /// another number it is another call.
+    pub(crate) fn call_mark(&self, caller: &Party, dialled: &str) -> u64 {
+        let (kind, name) = match &caller.kind {
+            PartyKind::Trunk(name) => (&b"trunk"[..], name),
+            PartyKind::Extension => (&b"extension"[..], &caller.number),
+        };
+        self.sip.mark(&[b"call", kind, name.as_bytes(), dialled.as_bytes()])
+    }
+
+    /// Whether a call has gone out from here by the same decision before.
+    pub(crate) fn comes_round(&self, caller: &Party, dialled: &str, request: &Message) -> bool {
+        // Few calls have been through more than one proxy, and fewer through us.
+        request.vias().nth(1).is_some() && self.sip.has_mark(request, self.call_mark(caller, dialled))
     }
 }
 

@@ -108,6 +108,9 @@ impl Cell {
         // An emergency call finds room where others do not.
         let refuse = refuse.filter(|outcome| !(emergency && *outcome == Outcome::Congestion));
         let mut refuse = refuse.or_else(|| dialled.is_none().then_some(Outcome::Unallocated));
+        let round =
+            refuse.is_none() && dialled.as_ref().is_some_and(|dialled| self.comes_round(&caller, dialled, request));
+        refuse = refuse.or_else(|| round.then_some(Outcome::Unreachable));
         info!(call = %id, "call started");
         let home = (caller.kind == PartyKind::Extension && refuse.is_none()).then(|| caller.number.clone());
         let party = caller.clone();
@@ -137,6 +140,7 @@ impl Cell {
         conversation.max_forwards = hops.saturating_sub(1);
         conversation.caller = Caller::of(request, &self.config.identity);
         conversation.refuse = refuse;
+        conversation.refuse_with = round.then_some(Status::LOOP_DETECTED);
         let trunk = trunk.filter(|_| refuse.is_none());
         conversation.sessions.push(session);
         conversation.legs.insert(LegId::CALLER, leg);

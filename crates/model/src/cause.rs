@@ -96,7 +96,9 @@ impl Outcome {
     pub fn of_status(status: u16) -> Self {
         match status {
             404 | 410 | 484 | 485 | 604 => Self::Unallocated,
-            408 | 480 | 430 => Self::NoAnswer,
+            408 | 480 => Self::NoAnswer,
+            // The way to the phone is gone (RFC 5626 §11), or the networks send the call in circles.
+            430 | 482 | 483 => Self::Unreachable,
             486 | 600 => Self::Busy,
             487 => Self::Cancelled,
             401 | 402 | 403 | 407 => Self::Forbidden,

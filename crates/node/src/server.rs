@@ -99,6 +99,7 @@ impl Server {
         for (number, listeners) in (0..workers).zip(listeners) {
             let mut cell = cell_config(&config, store.realm(), number, wall);
             cell.locals = locals.clone();
+            cell.seal = Some(sip_stack::seal::Seal::new(store.jwt_key()));
             let mut core = cell::Worker::new(cell, entropy.fork(), now);
             restore(&mut core, &kept, &extensions, now);
             let (first, last) = Stock::share(config.media.ports.first, config.media.ports.last, number, workers);
@@ -266,6 +267,7 @@ fn cell_config(config: &Config, realm: &str, number: u16, wall: Wall) -> cell::C
     cell.total_cap = cap(limits.cost_per_day, limits.minutes_per_day);
     cell.policy.announce = config.call.announce;
     cell.policy.gateways = config.sip.message_gateways.iter().cloned().collect();
+    cell.policy.proxy.clone_from(&config.sip.proxy);
     cell.policy.watch = config.sip.watch == crate::config::Watch::All;
     cell.policy.record_all = config.call.record;
     cell.policy.forking = match config.call.forking {

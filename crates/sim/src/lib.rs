@@ -55,6 +55,7 @@
 
 mod codec;
 mod ear;
+mod edge;
 mod g711;
 mod ladder;
 mod nat;

@@ -28,7 +28,7 @@ impl std::fmt::Debug for Phone {
 }
 
 impl Phone {
-    pub(crate) fn question<T>(&self, question: impl FnOnce(&Ua, Instant) -> T) -> T {
+    pub(crate) fn ask<T>(&self, question: impl FnOnce(&Ua, Instant) -> T) -> T {
         let inner = self.inner.borrow();
         question(&inner.uas[self.index], inner.now)
     }
@@ -49,29 +49,29 @@ impl Phone {
     }
 
     fn of_line<T>(&self, question: impl FnOnce(&crate::ua::line::Line, Instant) -> T) -> Option<T> {
-        self.question(|ua, now| ua.lines.last().map(|line| question(line, now)))
+        self.ask(|ua, now| ua.lines.last().map(|line| question(line, now)))
     }
 
     // Who it is.
 
     /// Its name on ladders.
     pub fn name(&self) -> String {
-        self.question(|ua, _| ua.name.clone())
+        self.ask(|ua, _| ua.name.clone())
     }
 
     /// Its number.
     pub fn number(&self) -> String {
-        self.question(|ua, _| ua.number.clone())
+        self.ask(|ua, _| ua.number.clone())
     }
 
     /// Its voice: what the other side hears when it speaks.
     pub fn voice(&self) -> Sound {
-        self.question(|ua, _| ua.voice)
+        self.ask(|ua, _| ua.voice)
     }
 
     /// Its own address; behind a NAT box a private one.
     pub fn address(&self) -> SocketAddr {
-        self.question(|ua, _| ua.addr)
+        self.ask(|ua, _| ua.addr)
     }
 
     // How it is set up.
@@ -213,7 +213,7 @@ impl Phone {
         event: &str,
         question: impl FnOnce(&crate::ua::events::Subscription) -> T,
     ) -> Option<T> {
-        self.question(|ua, _| {
+        self.ask(|ua, _| {
             let mut all = ua.events.subscriptions.iter().rev();
             all.find(|s| s.number == number && s.event == event).map(question)
         })
@@ -237,7 +237,7 @@ impl Phone {
 
     /// The final status of its last PUBLISH.
     pub fn publish_status(&self) -> Option<u16> {
-        self.question(|ua, _| ua.events.published)
+        self.ask(|ua, _| ua.events.published)
     }
 
     /// Sends a text to a number.
@@ -252,7 +252,7 @@ impl Phone {
 
     /// The final status of every text it sent; none for one under way.
     pub fn text_statuses(&self) -> Vec<Option<u16>> {
-        self.question(|ua, _| ua.events.sent.clone())
+        self.ask(|ua, _| ua.events.sent.clone())
     }
 
     /// What it says to texts from now on; 200 unless told otherwise.
@@ -262,7 +262,7 @@ impl Phone {
 
     /// The texts that came in: from whom, and what.
     pub fn texts(&self) -> Vec<(String, String)> {
-        self.question(|ua, _| ua.events.messages.clone())
+        self.ask(|ua, _| ua.events.messages.clone())
     }
 
     /// Calls a number through the switch.
@@ -346,7 +346,7 @@ impl Phone {
 
     /// Takes the place of another phone in its latest call, or the call that rings there (INVITE with Replaces).
     pub fn take_over(&self, other: &Phone) {
-        let dialog = other.question(|ua, _| ua.lines.len().checked_sub(1).map(|line| ua.names(line)));
+        let dialog = other.ask(|ua, _| ua.lines.len().checked_sub(1).map(|line| ua.names(line)));
         let dialog = dialog.unwrap_or_else(|| panic!("{other:?} has no call"));
         self.act(|ua, now| ua.dial_naming("Replaces", dialog.replaces(), now));
     }
@@ -414,12 +414,12 @@ impl Phone {
 
     /// Keep-alives that were answered.
     pub fn pongs(&self) -> u64 {
-        self.question(|ua, _| ua.pongs)
+        self.ask(|ua, _| ua.pongs)
     }
 
     /// Streams of it that ended.
     pub fn streams_lost(&self) -> u64 {
-        self.question(|ua, _| ua.streams_lost)
+        self.ask(|ua, _| ua.streams_lost)
     }
 
     /// The phone's line is cut or mended; the phone itself does not notice.
@@ -461,34 +461,34 @@ impl Phone {
 
     /// The contact that its customer has registered, while that holds.
     pub fn customer(&self) -> Option<String> {
-        self.question(|ua, now| ua.customer_at(now))
+        self.ask(|ua, now| ua.customer_at(now))
     }
 
     /// REGISTERs that it let in.
     pub fn carrier_registers(&self) -> u64 {
-        self.question(|ua, _| ua.carrier.as_ref().map_or(0, |carrier| carrier.registers))
+        self.ask(|ua, _| ua.carrier.as_ref().map_or(0, |carrier| carrier.registers))
     }
 
     // What it knows.
 
     /// Is it registered, as far as it knows?
     pub fn is_registered(&self) -> bool {
-        self.question(|ua, _| ua.registration.registered)
+        self.ask(|ua, _| ua.registration.registered)
     }
 
     /// The final status of its last REGISTER.
     pub fn register_status(&self) -> Option<u16> {
-        self.question(|ua, _| ua.registration.status)
+        self.ask(|ua, _| ua.registration.status)
     }
 
     /// How many contacts the registrar named in its last answer.
     pub fn registered_contacts(&self) -> usize {
-        self.question(|ua, _| ua.registration.contacts)
+        self.ask(|ua, _| ua.registration.contacts)
     }
 
     /// The final status of its last OPTIONS.
     pub fn ping_status(&self) -> Option<u16> {
-        self.question(|ua, _| ua.registration.options_status)
+        self.ask(|ua, _| ua.registration.options_status)
     }
 
     /// Where its latest call stands; `None` if it never had one.
@@ -508,7 +508,7 @@ impl Phone {
 
     /// Nothing goes on, and it never had a call that is not over.
     pub fn is_idle(&self) -> bool {
-        self.question(|ua, _| ua.lines.iter().all(crate::ua::line::Line::is_over))
+        self.ask(|ua, _| ua.lines.iter().all(crate::ua::line::Line::is_over))
     }
 
     /// How its latest call ended; `None` while it lasts.
@@ -535,12 +535,12 @@ impl Phone {
 
     /// The final status of its REFER in its latest call that had one.
     pub fn refer_status(&self) -> Option<u16> {
-        self.question(|ua, _| ua.lines.iter().rev().find_map(|line| line.refer_status))
+        self.ask(|ua, _| ua.lines.iter().rev().find_map(|line| line.refer_status))
     }
 
     /// What it was told of its transfers: the first lines of the messages in NOTIFY.
     pub fn progress(&self) -> Vec<String> {
-        self.question(|ua, _| ua.lines.iter().flat_map(|line| line.progress.clone()).collect())
+        self.ask(|ua, _| ua.lines.iter().flat_map(|line| line.progress.clone()).collect())
     }
 
     /// Keys that came by INFO in its latest call.
@@ -570,7 +570,7 @@ impl Phone {
 
     /// The last INVITE that reached it, as text; empty before the first.
     pub fn invite(&self) -> String {
-        self.question(|ua, _| ua.last_invite.clone())
+        self.ask(|ua, _| ua.last_invite.clone())
     }
 
     /// A header of the last INVITE that reached it.
@@ -583,7 +583,7 @@ impl Phone {
 
     /// How many calls came in, refused ones included.
     pub fn calls_received(&self) -> u64 {
-        self.question(|ua, _| ua.invites_received)
+        self.ask(|ua, _| ua.invites_received)
     }
 
     /// Where the other side wants its sound to go.
@@ -619,7 +619,7 @@ impl Phone {
 
     /// RTP packets that came from elsewhere than the other side of the call.
     pub fn strangers_packets(&self) -> u64 {
-        self.question(|ua, _| ua.strangers_packets)
+        self.ask(|ua, _| ua.strangers_packets)
     }
 
     // What it hears.

@@ -1,5 +1,6 @@
 //! The world: virtual time, one switch, its phones and the network between.
 
+use crate::edge::Edge;
 use crate::ladder::{self, Ladder};
 use crate::nat::Nat;
 use crate::network::{Fate, Link, Network, Packet};
@@ -38,6 +39,7 @@ pub(crate) struct Inner {
     pub(crate) switch: Option<Switch>,
     pub(crate) ladder: Ladder,
     by_ip: BTreeMap<IpAddr, usize>,
+    edges: Vec<Edge>,
     names: BTreeMap<IpAddr, String>,
     /// Packets that strangers will send.
     planned: BTreeMap<(Instant, u64), Packet>,
@@ -205,6 +207,10 @@ impl Inner {
         } else if let Some(index) = self.by_ip.get(&packet.to.ip()).copied() {
             self.uas[index].handle_datagram(packet, self.now);
             self.flush_ua(index);
+        } else if let Some(edge) = self.edges.iter().find(|edge| edge.addr == packet.to)
+            && let Some(packet) = edge.pass(packet)
+        {
+            self.transmit(packet);
         }
     }
 }
@@ -244,6 +250,7 @@ impl World {
             switch,
             ladder: Ladder::new(start),
             by_ip: BTreeMap::new(),
+            edges: Vec::new(),
             names: BTreeMap::from([(SWITCH.ip(), "switch".to_owned())]),
             planned: BTreeMap::new(),
             plans: 0,
@@ -349,6 +356,32 @@ impl World {
         self.inner.borrow_mut().uas[index].domain = SWITCH.ip().to_string();
         self.inner.borrow_mut().uas[index].max_lines = usize::MAX;
         Phone { inner: self.inner.clone(), index }
+    }
+
+    /// A proxy between phones and the switch; [`Phone::behind`] puts a phone there.
+    pub fn edge(&self, name: &str) -> SocketAddr {
+        self.add_edge(name, 220, |addr| Edge::edge(addr, SWITCH))
+    }
+
+    /// A carrier that sends every call back, to the same number or to another. The first is at 198.51.100.230.
+    pub fn mirror(&self, name: &str, number: Option<&str>) -> SocketAddr {
+        self.add_edge(name, 230, |addr| Edge::mirror(addr, SWITCH, number))
+    }
+
+    fn add_edge(&self, name: &str, base: u8, edge: impl FnOnce(SocketAddr) -> Edge) -> SocketAddr {
+        let mut inner = self.inner.borrow_mut();
+        let ip = IpAddr::V4(Ipv4Addr::new(198, 51, 100, base + inner.edges.len() as u8));
+        let addr = SocketAddr::new(ip, 5060);
+        inner.edges.push(edge(addr));
+        inner.names.insert(ip, name.to_owned());
+        addr
+    }
+
+    /// A proxy dies: it passes nothing on any more.
+    pub fn kill_edge(&self, addr: SocketAddr) {
+        for edge in self.inner.borrow_mut().edges.iter_mut().filter(|edge| edge.addr == addr) {
+            edge.on = false;
+        }
     }
 
     /// Somebody with an address of his own who belongs to nobody.

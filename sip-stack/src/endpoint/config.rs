@@ -40,6 +40,8 @@ pub struct Config {
     /// Option tags that we understand in Require (420 for others) and say in Supported. What `100rel` and `timer` mean is done by the
     /// endpoint itself, if they are among them.
     pub supported: Vec<&'static str>,
+    /// Option tags that we understand in Require besides, and say to OPTIONS: what registrars and proxies do, but no party of a call.
+    pub understood: Vec<&'static str>,
     /// Whether provisional responses are sent reliably (RFC 3262) to callers that support it; to those that require it they always are.
     pub reliable_provisionals: bool,
     /// After what time a session has to be refreshed (RFC 4028): 1800 s. None: sessions have no such timer.
@@ -80,6 +82,7 @@ impl Default for Config {
             limits: Limits::default(),
             methods: vec![Method::Options, Method::Register],
             supported: vec!["100rel", "timer"],
+            understood: Vec::new(),
             reliable_provisionals: false,
             session_expires: Some(Duration::from_secs(1800)),
             min_session_expires: Duration::from_secs(90),

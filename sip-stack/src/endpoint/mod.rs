@@ -115,7 +115,7 @@ impl Endpoint {
         }
         let abilities = Abilities {
             methods,
-            extensions: config.supported.clone(),
+            extensions: config.supported.iter().chain(&config.understood).copied().collect(),
             passed_on: config.passed_on.clone(),
             ..Abilities::default()
         };
@@ -253,7 +253,10 @@ impl Endpoint {
     /// What we can do, for the 200 to an OPTIONS (RFC 3261 §11.2): Allow, Supported if there is any extension, Accept,
     /// Accept-Encoding, Accept-Language.
     pub fn capabilities(&self) -> Headers {
-        let mut headers = self.session_abilities();
+        let mut headers = vec![("Allow".to_owned(), self.abilities.allow().into_bytes())];
+        if !self.abilities.extensions.is_empty() {
+            headers.push(("Supported".to_owned(), self.abilities.extensions.join(", ").into_bytes()));
+        }
         let also = [
             ("Accept", self.abilities.accept()),
             ("Accept-Encoding", "identity".into()),

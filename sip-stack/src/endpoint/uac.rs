@@ -10,14 +10,14 @@ use super::again::{Again, Attempt};
 use super::event::TxId;
 use super::flow::uri_param;
 use super::session::{Cancel, Offer, Session, State};
-use super::table::{Kind, Purpose, SessionTimer, Tx};
+use super::table::{Deadline, Kind, Purpose, SessionTimer, Tx};
 use super::uas::SDP;
 use super::{Endpoint, Event, Flow, Headers, Overloaded, SessionId};
 use crate::auth::{Credentials, Login};
 use crate::dialog::{Dialog, via};
 use crate::message::{Message, MessageBuilder, Method, Name, NameAddr, Status, Uri};
 use crate::placement;
-use crate::transaction::{Effects, InviteClient};
+use crate::transaction::{Effects, InviteClient, Timer};
 
 /// A call of ours.
 #[derive(Clone, Debug)]
@@ -45,6 +45,9 @@ pub struct Invite {
     /// Where to go on when a hop is dead (503, timer B or [`hop_patience`](super::Config::hop_patience), a failure of the transport;
     /// RFC 3263 §4.3), best first.
     pub alternatives: Vec<Flow>,
+    /// There is another way that our owner will try: the first word is waited for no longer than
+    /// [`hop_patience`](super::Config::hop_patience).
+    pub hurried: bool,
     /// By what it is known if a proxy sends it back to us: [`Endpoint::mark`] of what decided where it goes.
     pub mark: Option<u64>,
     /// Nothing but this flow leads there, as to a phone that registered over it: a long request does not go by TCP instead.
@@ -67,6 +70,7 @@ impl Invite {
             credentials: None,
             alternatives: Vec::new(),
             mark: None,
+            hurried: false,
             by_flow: false,
         }
     }
@@ -87,7 +91,7 @@ impl Endpoint {
         let branch = self.marked_branch(invite.mark);
         let credentials = invite.credentials.take();
         let alternatives = std::mem::take(&mut invite.alternatives);
-        let by_flow = invite.by_flow;
+        let (by_flow, hurried) = (invite.by_flow, invite.hurried);
         let data = self.write_invite(invite, &branch);
         // What we wrote can be read; were it not so, nobody else could read it either.
         let message = Message::parse_datagram(data.clone()).map_err(|_| Overloaded)?;
@@ -101,6 +105,9 @@ impl Endpoint {
         let id = self.sessions.insert(session);
         self.dialogs.insert(key, id);
         let tx = self.send_invite(data, flow, &branch, id, again, now);
+        if hurried {
+            self.arm(Deadline::Tx(tx, Timer::B), now + self.config.hop_patience.min(self.config.t1 * 64));
+        }
         if let Some(session) = self.sessions.get_mut(id) {
             session.state = State::Calling { tx, cancel: None, early: Vec::new() };
         }

@@ -11,10 +11,11 @@ pub use binding::Binding;
 pub use outbound::Push;
 
 use crate::endpoint::Flow;
-use crate::message::{Message, Name, Status, Uri};
+use crate::message::{Message, Name, Status};
+use crate::seal::Seal;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
-use stdx::Timers;
+use stdx::{Entropy, Timers};
 use wish::{Asked, Wish};
 
 /// Limits of registrations.
@@ -33,6 +34,8 @@ pub struct Config {
     pub push_providers: Vec<String>,
     /// Service-Route values for our 200s (RFC 3608).
     pub service_route: Vec<String>,
+    /// Seals temporary addresses of phones (RFC 5627 §3.2), with the chance that makes them differ. None: there are none.
+    pub temporary: Option<(Seal, Entropy)>,
 }
 
 impl Default for Config {
@@ -44,6 +47,7 @@ impl Default for Config {
             max_contacts: 10,
             push_providers: Vec::new(),
             service_route: Vec::new(),
+            temporary: None,
         }
     }
 }
@@ -144,14 +148,18 @@ impl Registrar {
     /// The valid contacts of an extension, best first.
     pub fn contacts(&self, aor: &str, now: Instant) -> Vec<&Binding> {
         let mut contacts: Vec<&Binding> = self.valid(aor, now).filter(|binding| !binding.is_asleep(now)).collect();
-        // Of the flows of one phone only one is used: the one that was renewed last (RFC 5626 §6).
-        let newer = |a: &Binding, b: &Binding| {
-            a.reg_id.is_some() && a.instance == b.instance && (a.expires_at, a.reg_id) > (b.expires_at, b.reg_id)
-        };
         let all = contacts.clone();
-        contacts.retain(|binding| binding.reg_id.is_none() || !all.iter().any(|other| newer(other, binding)));
+        contacts.retain(|binding| !is_spare(binding, &all));
         contacts.sort_by_key(|binding| std::cmp::Reverse(binding.q));
         contacts
+    }
+
+    /// The flows of phones that [`contacts`](Self::contacts) reaches by another one, newest first: to be tried when that fails (RFC 5626 §5.3).
+    pub fn spares(&self, aor: &str, now: Instant) -> impl Iterator<Item = &Binding> {
+        let all: Vec<&Binding> = self.valid(aor, now).filter(|binding| !binding.is_asleep(now)).collect();
+        let mut spares: Vec<&Binding> = all.iter().filter(|binding| is_spare(binding, &all)).copied().collect();
+        spares.sort_by_key(|binding| std::cmp::Reverse((binding.expires_at, binding.reg_id)));
+        spares.into_iter()
     }
 
     /// The contacts of an extension that a push would wake.
@@ -311,16 +319,37 @@ impl Registrar {
     }
 
     /// The headers of a 200: all contacts, and what the phone must know of the way to it.
-    fn headers(&self, aor: &str, request: &Message, now: Instant) -> Vec<(String, Vec<u8>)> {
+    fn headers(&mut self, aor: &str, request: &Message, now: Instant) -> Vec<(String, Vec<u8>)> {
         let gruu = request.lists(Name::Supported, "gruu").then(|| request.to().ok().map(|to| to.uri)).flatten();
+        let mut chance = gruu.as_ref().and(self.config.temporary.as_mut()).map(|(_, entropy)| entropy.fork());
         let mut all: Vec<&Binding> = self.valid(aor, now).collect();
         all.sort_by_key(|binding| std::cmp::Reverse(binding.q));
-        let mut headers: Vec<_> = all.iter().map(|binding| contact_line(binding, gruu.as_ref(), now)).collect();
+        let line = |binding: &&Binding| {
+            let mut value = contact_line(binding, now);
+            if let (Some(aor), Some(instance)) = (&gruu, &binding.instance) {
+                let public = outbound::public_gruu(aor, instance);
+                value.extend(public.into_iter().flat_map(|uri| outbound::parameter("pub-gruu", &uri)));
+                let sealed = self.config.temporary.as_ref().zip(chance.as_mut());
+                let temporary = sealed.and_then(|((seal, _), chance)| {
+                    let phone = seal.phone(instance, &binding.call_id);
+                    outbound::temporary_gruu(aor, &seal.temporary(&binding.aor, phone, chance)?)
+                });
+                value.extend(temporary.into_iter().flat_map(|uri| outbound::parameter("temp-gruu", &uri)));
+            }
+            ("Contact".to_owned(), value)
+        };
+        let mut headers: Vec<_> = all.iter().map(line).collect();
         headers.extend(request.values(Name::Path).map(|value| ("Path".to_owned(), value.to_vec())));
         headers.extend(self.config.service_route.iter().map(|v| ("Service-Route".to_owned(), v.clone().into_bytes())));
         let call_id = request.call_id().unwrap_or_default();
-        if all.iter().any(|binding| binding.reg_id.is_some() && binding.call_id == call_id) {
+        let flow = all.iter().find(|binding| binding.reg_id.is_some() && binding.call_id == call_id);
+        if let Some(binding) = flow {
             headers.push(("Require".to_owned(), b"outbound".to_vec()));
+            // How often it should say that it is there (RFC 5626 §4.4): the proxy in between, if there is one, knows its own.
+            if binding.path.is_empty() {
+                let seconds = outbound::flow_timer(binding.flow.transport).as_secs().to_string();
+                headers.push(("Flow-Timer".to_owned(), seconds.into_bytes()));
+            }
         }
         let woken =
             |binding: &&Binding| Some(binding.push()?.provider).filter(|p| self.config.push_providers.contains(p));
@@ -331,7 +360,17 @@ impl Registrar {
     }
 }
 
-fn contact_line(binding: &Binding, gruu: Option<&Uri>, now: Instant) -> (String, Vec<u8>) {
+/// Of the flows of one phone only one is used: the one that was renewed last (RFC 5626 §6).
+fn is_spare(binding: &Binding, all: &[&Binding]) -> bool {
+    let newer = |other: &Binding| {
+        other.instance == binding.instance
+            && other.reg_id.is_some()
+            && (other.expires_at, other.reg_id) > (binding.expires_at, binding.reg_id)
+    };
+    binding.reg_id.is_some() && all.iter().any(|other| newer(other))
+}
+
+fn contact_line(binding: &Binding, now: Instant) -> Vec<u8> {
     let mut value = vec![b'<'];
     value.extend(&binding.contact);
     // Rounded up, so that a phone granted 60 s is told 60.
@@ -343,12 +382,7 @@ fn contact_line(binding: &Binding, gruu: Option<&Uri>, now: Instant) -> (String,
     if let (Some(instance), Some(reg_id)) = (&binding.instance, binding.reg_id) {
         value.extend(format!(";+sip.instance=\"{instance}\";reg-id={reg_id}").into_bytes());
     }
-    if let Some(gruu) = gruu.zip(binding.instance.as_ref()).and_then(|(aor, phone)| outbound::public_gruu(aor, phone)) {
-        value.extend(b";pub-gruu=\"");
-        value.extend(gruu);
-        value.push(b'"');
-    }
-    ("Contact".to_owned(), value)
+    value
 }
 
 fn refused(status: Status) -> Registration {

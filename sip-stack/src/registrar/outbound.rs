@@ -1,6 +1,7 @@
 //! Client-initiated connections (RFC 5626), addresses of single phones (RFC 5627), push (RFC 8599): what a Contact says of them.
 
-use crate::message::{Message, Name, NameAddr, Status, Uri};
+use crate::message::{Message, Name, NameAddr, Status, Transport, Uri};
+use std::time::Duration;
 
 /// How a sleeping phone is woken (RFC 8599 §4.1), as its Contact says.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -57,6 +58,25 @@ pub(super) fn public_gruu(aor: &Uri, instance: &str) -> Option<Vec<u8>> {
     let host = String::from_utf8_lossy(aor.host_bytes()).into_owned();
     let fits = |b: u8| b.is_ascii_alphanumeric() || b"-_.!~*'()[]/:&+$%".contains(&b);
     (!urn.is_empty() && urn.bytes().all(fits)).then(|| format!("sip:{user}@{host};gr={urn}").into_bytes())
+}
+
+/// An address by which this phone is reached, too, and which tells nobody whose it is (RFC 5627 §3.2). `user` is the sealed part.
+pub(super) fn temporary_gruu(aor: &Uri, user: &str) -> Option<Vec<u8>> {
+    let host = String::from_utf8_lossy(aor.host_bytes());
+    (!host.is_empty()).then(|| format!("sip:{user}@{host};gr").into_bytes())
+}
+
+/// A parameter of Contact with an address in it.
+pub(super) fn parameter(name: &str, uri: &[u8]) -> Vec<u8> {
+    [format!(";{name}=\"").as_bytes(), uri, b"\""].concat()
+}
+
+/// After what time without a word a flow is taken for dead by whoever stands between (RFC 5626 §4.4.1): a NAT forgets datagrams soon.
+pub(super) fn flow_timer(transport: Transport) -> Duration {
+    match transport {
+        Transport::Udp => Duration::from_secs(30),
+        Transport::Tcp | Transport::Tls | Transport::Ws | Transport::Wss => Duration::from_secs(120),
+    }
 }
 
 #[cfg(test)]

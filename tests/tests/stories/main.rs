@@ -19,6 +19,7 @@ mod nat;
 mod proxying;
 mod races;
 mod random;
+mod reaching;
 mod refreshing;
 mod registering;
 mod reliable;

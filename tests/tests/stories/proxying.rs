@@ -17,7 +17,7 @@ fn a_phone_asks_another_whether_it_is_there() {
         &expect_file!["../../ladders/passed_on.txt"],
         |world| {
             let (phone, other) = (world.phone("100"), world.phone("101"));
-            phone.ask("OPTIONS", "101", &[], "");
+            phone.request("OPTIONS", "101", &[], "");
             assert_eq!(fate(world, &phone), Some(200));
             let [asked] = &other.asked_by()[..] else { panic!("{:?}", other.asked_by()) };
             assert!(asked.starts_with(&format!("OPTIONS sip:101@{}", other.address())), "{asked}");
@@ -44,7 +44,7 @@ fn all_kinds_of_requests_reach_all_phones_of_an_extension_and_the_best_answer_co
             ] {
                 world.extension("102");
                 let status = if method == "REFER" { 202 } else { 200 };
-                phone.ask(method, "101", &[header], "");
+                phone.request(method, "101", &[header], "");
                 assert_eq!(fate(world, &phone), Some(status), "seed {}: {method}", world.seed());
                 world.run_for(secs(20));
                 for phone in [&desk, &page] {
@@ -53,7 +53,7 @@ fn all_kinds_of_requests_reach_all_phones_of_an_extension_and_the_best_answer_co
                 }
             }
             page.answer_others_with(404);
-            phone.ask("INFO", "101", &[], "");
+            phone.request("INFO", "101", &[], "");
             let status = fate(world, &phone);
             assert!(matches!(status, Some(404 | 486)), "{status:?}");
         },
@@ -134,7 +134,7 @@ fn the_switch_answers_what_is_for_itself_and_passes_nothing_beyond_its_extension
         ("REFER", "sip:101@192.0.2.1", &[], 403),
         ("PUBLISH", "sip:100@192.0.2.1", &[("Event", "x-mood")], 489),
     ] {
-        phone.ask_uri(method, uri, headers, "");
+        phone.request_uri(method, uri, headers, "");
         assert_eq!(fate(&world, &phone), Some(expected), "{method} {uri} {headers:?}");
     }
     let methods: Vec<String> = other.asked_by().iter().map(|text| text.split(' ').next().unwrap().to_owned()).collect();
@@ -144,13 +144,13 @@ fn the_switch_answers_what_is_for_itself_and_passes_nothing_beyond_its_extension
     let liar = world.unregistered("103");
     liar.set_password("wrong");
     for number in ["101", "999"] {
-        liar.ask("INFO", number, &[], "");
+        liar.request("INFO", number, &[], "");
         assert_eq!(fate(&world, &liar), Some(403), "{number}");
         world.run_for(secs(5));
     }
     let stranger = world.unregistered("104");
     for number in ["101", "999"] {
-        stranger.ask("OPTIONS", number, &[], "");
+        stranger.request("OPTIONS", number, &[], "");
         assert_eq!(fate(&world, &stranger), Some(200), "{number}: the switch says it");
     }
     assert_eq!(other.asked_by().len(), 1);
@@ -162,7 +162,7 @@ fn where_the_operator_wants_none_of_it_nothing_is_passed_on() {
     let world = World::new(Setup::new(7).tuned(|config| config.policy.proxy.clear()));
     let (phone, other) = (world.phone("100"), world.phone("101"));
     for (method, expected) in [("OPTIONS", 200), ("INFO", 481), ("NOTIFY", 405), ("REFER", 403)] {
-        phone.ask(method, "101", &[], "");
+        phone.request(method, "101", &[], "");
         assert_eq!(fate(&world, &phone), Some(expected), "{method}");
     }
     phone.subscribe("101", "x-weather", 60);
@@ -178,13 +178,13 @@ fn a_phone_that_says_nothing_delays_the_answer_of_another_and_costs_nobody_anyth
     let (phone, desk, kitchen) = (world.phone("100"), world.phone("101"), world.phone("101"));
     desk.ignore_others();
     kitchen.answer_others_with(480);
-    phone.ask("INFO", "101", &[], "");
+    phone.request("INFO", "101", &[], "");
     world.run_for(secs(20));
     assert_eq!(phone.asked().last().unwrap().1, None, "the desk may still say yes");
     world.run_for(secs(6));
     assert_eq!(phone.asked().last().unwrap().1, Some(480));
     kitchen.ignore_others();
-    phone.ask("INFO", "101", &[], "");
+    phone.request("INFO", "101", &[], "");
     world.run_for(secs(40));
     assert_eq!(phone.asked().last().unwrap().1, Some(408), "its own finding: nobody answered");
     world.run_for(millis(500));

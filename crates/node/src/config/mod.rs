@@ -19,6 +19,7 @@ pub use routing::{Blocked, Dialling, Numbers, RightsRules, Route, Rule, Way};
 
 use serde::Deserialize;
 use sip_stack::auth::Algorithm;
+use sip_stack::message::Method;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -219,6 +220,9 @@ pub struct Sip {
     pub identity_to_phones: bool,
     /// Whom extensions may watch (lamps, presence).
     pub watch: Watch,
+    /// Requests outside calls that are passed on between extensions.
+    #[serde(deserialize_with = "words::proxied")]
+    pub proxy: Vec<Method>,
     /// Extensions with which SMS gateways are registered: their MESSAGEs may name any sender.
     #[serde(deserialize_with = "words::strings")]
     pub message_gateways: Vec<String>,
@@ -246,6 +250,7 @@ impl Default for Sip {
             identity_to_phones: false,
             service_route: Vec::new(),
             watch: Watch::All,
+            proxy: cell::Policy::default().proxy,
             message_gateways: Vec::new(),
         }
     }

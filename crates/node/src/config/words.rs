@@ -4,6 +4,7 @@ use super::PortRange;
 use serde::de::{self, Deserializer, Visitor};
 use serde::{Deserialize, de::Error as _};
 use sip_stack::auth::Algorithm;
+use sip_stack::message::Method;
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::str::FromStr;
@@ -53,6 +54,19 @@ fn algorithm(text: &str) -> Result<Algorithm, String> {
 
 pub(super) fn algorithms<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<Algorithm>, D::Error> {
     list(from, algorithm)
+}
+
+/// The methods that may be passed on outside calls: those that the switch passes on if it is told nothing.
+fn proxied_method(text: &str) -> Result<Method, String> {
+    let known = cell::Policy::default().proxy;
+    known.iter().find(|method| method.as_bytes() == text.as_bytes()).cloned().ok_or_else(|| {
+        let names: Vec<_> = known.iter().map(|method| format!("\"{method}\"")).collect();
+        format!("\"{text}\" cannot be passed on; choose among {}", names.join(", "))
+    })
+}
+
+pub(super) fn proxied<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<Method>, D::Error> {
+    list(from, proxied_method)
 }
 
 fn header_name(text: &str) -> Result<String, String> {

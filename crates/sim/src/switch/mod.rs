@@ -90,6 +90,8 @@ impl Switch {
         for tuning in &setup.tunings {
             tuning(&mut config);
         }
+        let told = config.trunks.iter().flat_map(|trunk| trunk.addresses.iter().copied());
+        let trunks = setup.trunks.iter().chain(&setup.peers).map(|(_, ip)| *ip).chain(told).collect();
         let mut switch = Self {
             config,
             wanted: workers,
@@ -113,7 +115,7 @@ impl Switch {
             tickets: 0,
             invited: BTreeSet::new(),
             seen: BTreeSet::new(),
-            trunks: setup.trunks.iter().chain(&setup.peers).map(|(_, ip)| *ip).collect(),
+            trunks,
             zone: setup.zone.clone(),
             resolving: BTreeMap::new(),
             out: Vec::new(),

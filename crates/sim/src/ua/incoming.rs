@@ -76,7 +76,7 @@ impl Ua {
 
     /// What its responses to an INVITE say of it.
     fn spoken_of(&self) -> Vec<Header> {
-        let mut headers = vec![Header::Contact(self.contact().into())];
+        let mut headers = vec![Header::Contact(self.call_contact().into())];
         if self.obeys {
             headers.push(Header::Other("Allow-Events".into(), "talk, hold".into()));
         }

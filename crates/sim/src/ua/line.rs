@@ -178,7 +178,7 @@ impl Ua {
     /// A request of this call with the next CSeq.
     fn in_dialog(&mut self, id: LineId, method: Method, body: Vec<u8>) -> Request {
         let branch = self.branch();
-        let (contact, via) = (self.contact(), self.addr);
+        let (contact, via) = (self.call_contact(), self.addr);
         let line = &mut self.lines[id];
         line.local_cseq += 1;
         if method == Method::Invite {
@@ -212,7 +212,7 @@ impl Ua {
     ) {
         let target = self.lines[id].target.clone();
         let branch = self.branch();
-        let (contact, via) = (self.contact(), self.addr);
+        let (contact, via) = (self.call_contact(), self.addr);
         let line = &mut self.lines[id];
         line.local_cseq += 1;
         let request = Draft {

@@ -122,7 +122,12 @@ pub(crate) fn read(data: &[u8]) -> Result<(SipMessage, Facts), String> {
     let to = message.to_header().map_err(cannot("To"))?;
     to.typed().map_err(cannot("To"))?;
     let contact = match message.contact_headers().first() {
-        Some(contact) if contact.value() != "*" => Some(contact.typed().map_err(cannot("Contact"))?.uri.to_string()),
+        Some(contact) if contact.value() != "*" => {
+            // The parameters behind the address may hold addresses themselves, which `rsip` cannot read.
+            let address = contact.value().split_inclusive('>').next().unwrap_or_default();
+            let contact = rsip::headers::Contact::new(address);
+            Some(contact.typed().map_err(cannot("Contact"))?.uri.to_string())
+        }
         _ => None,
     };
     let facts = Facts {

@@ -123,6 +123,8 @@ pub(crate) struct Ua {
     pub(crate) event: u8,
     /// Whether it offers and takes keys by RTP at all.
     pub(crate) takes_events: bool,
+    /// What it gives as Contact in calls, if not its address.
+    pub(crate) shown_as: Option<String>,
     /// It sends every call on to this number (302).
     pub(crate) forward: Option<String>,
     /// What its next INVITE carries in Replaces or Join.
@@ -176,6 +178,7 @@ impl Ua {
             max_lines: 1,
             event: 101,
             takes_events: true,
+            shown_as: None,
             forward: None,
             names_dialog: None,
             obeys: false,
@@ -302,6 +305,11 @@ impl Ua {
             Some(Stream::Tls) => format!("<sip:{}@{};transport=tls>", self.number, self.addr),
             Some(Stream::Ws) => format!("<sip:{}@{};transport=ws>", self.number, self.host()),
         }
+    }
+
+    /// Its Contact in calls.
+    fn call_contact(&self) -> String {
+        self.shown_as.clone().unwrap_or_else(|| self.contact())
     }
 
     /// What it calls itself: a browser has no address that leads anywhere (RFC 7118 §5).

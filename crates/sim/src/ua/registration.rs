@@ -16,6 +16,11 @@ pub(crate) struct Registration {
     pub(crate) expires: u32,
     /// The preference it asks for, if it does.
     pub(crate) q: Option<String>,
+    /// Parameters of its Contact.
+    pub(crate) params: String,
+    /// Its own contact, and everything, in the registrar's last answer.
+    pub(crate) contact: String,
+    pub(crate) answer: String,
     /// Parameters of its contact URI.
     pub(crate) uri_params: String,
     /// The final status of the last REGISTER.
@@ -36,6 +41,9 @@ impl Registration {
             cseq: 0,
             expires: 3600,
             q: None,
+            params: String::new(),
+            contact: String::new(),
+            answer: String::new(),
             uri_params: String::new(),
             status: None,
             registered: false,
@@ -43,6 +51,13 @@ impl Registration {
             options_status: None,
             renew: true,
         }
+    }
+}
+
+impl Registration {
+    /// Another Call-ID, as after a restart.
+    pub(crate) fn renew_name(&mut self, entropy: &mut Entropy) {
+        (self.call_id, self.cseq) = (entropy.token(20), 0);
     }
 }
 
@@ -62,6 +77,10 @@ impl Ua {
         self.registration.status = None;
         let branch = self.branch();
         let to = format!("<sip:{}@{}>", self.number, self.domain);
+        let mut extra = vec![Header::Expires(rsip::headers::Expires::new(expires.to_string()))];
+        if !self.registration.params.is_empty() {
+            extra.push(Header::Supported(rsip::headers::Supported::new("path, outbound, gruu")));
+        }
         let request = message::Draft {
             method: rsip::Method::Register,
             uri: &format!("sip:{}", self.domain),
@@ -72,10 +91,10 @@ impl Ua {
             call_id: &self.registration.call_id,
             cseq: self.registration.cseq,
             contact: Some(match &self.registration.q {
-                Some(q) => format!("{};q={q}", self.contact_uri()),
-                None => self.contact_uri(),
+                Some(q) => format!("{};q={q}{}", self.contact_uri(), self.registration.params),
+                None => self.contact_uri() + &self.registration.params,
             }),
-            extra: vec![Header::Expires(rsip::headers::Expires::new(expires.to_string()))],
+            extra,
             body: Vec::new(),
         }
         .request();
@@ -113,6 +132,9 @@ impl Ua {
         let contacts: Vec<String> = response.map(contacts).unwrap_or_default();
         self.registration.contacts = contacts.len();
         let ours = self.host();
+        self.registration.contact =
+            contacts.iter().find(|contact| contact.contains(&ours)).cloned().unwrap_or_default();
+        self.registration.answer = response.map(ToString::to_string).unwrap_or_default();
         let granted = contacts.iter().find(|contact| contact.contains(&ours)).and_then(|contact| {
             contact
                 .split(';')

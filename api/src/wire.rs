@@ -51,6 +51,10 @@ pub(crate) struct ExtensionOut {
     srtp: SrtpSetting,
     /// The codecs it may speak, by their names in session descriptions, best first; empty: all.
     codecs: Vec<String>,
+    /// How many contacts (phones, pages) it may have registered; 0: as the configuration says for all.
+    contacts: u16,
+    /// Who may watch it by lamps and presence: `default` (as the configuration says), `all`, `none`, or numbers with spaces between.
+    watched_by: String,
 }
 
 impl From<Extension> for ExtensionOut {
@@ -58,7 +62,7 @@ impl From<Extension> for ExtensionOut {
         let Extension {
             number, name, ha1: _, enabled, record, ring_seconds, max_calls, rights, outside_number, ..
         } = extension;
-        let Extension { allow, monitor, intercom, auto_answer, srtp, codecs, .. } = extension;
+        let Extension { allow, monitor, intercom, auto_answer, srtp, codecs, contacts, watched_by, .. } = extension;
         let (rights, srtp) = (RightsSetting(rights), SrtpSetting(srtp));
         let allow = allow.iter().map(ToString::to_string).collect();
         Self {
@@ -76,6 +80,8 @@ impl From<Extension> for ExtensionOut {
             auto_answer,
             srtp,
             codecs,
+            contacts,
+            watched_by: watched_by.to_string(),
         }
     }
 }
@@ -141,6 +147,11 @@ pub(crate) struct ExtensionSettings {
     /// Codecs that it may speak, at most 16, such as `PCMA`, best first; empty: all.
     #[schema(max_items = 16)]
     pub(crate) codecs: Option<Vec<String>>,
+    /// 0 to 100; usually 0, which is as the configuration says for all.
+    #[schema(maximum = 100)]
+    pub(crate) contacts: Option<u16>,
+    /// `default`, `all`, `none`, or at most 100 numbers with spaces between.
+    pub(crate) watched_by: Option<String>,
 }
 
 /// Whether an extension's sound is encrypted, or that the configuration says so for all: `default`.

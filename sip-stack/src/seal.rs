@@ -16,7 +16,7 @@ const FLOW: &[u8] = b"flow.";
 const TEMPORARY: &[u8] = b"tgruu.";
 /// Bytes of a seal: forging one takes 2⁸⁰ tries, each a message to us (RFC 5627 appendix A.2 has as many).
 const SEAL: usize = 10;
-/// Bytes of chance in a temporary address, so that no two look alike.
+/// Bytes of a temporary address that make it differ from all others.
 const NONCE: usize = 8;
 /// Numbers are filled up to a multiple of this, so that their length tells less.
 const BLOCK: usize = 16;
@@ -95,13 +95,13 @@ impl Seal {
         first(&self.hash(b"phone", &[instance.as_bytes(), call_id]))
     }
 
-    /// A new user part of a temporary address: it tells nobody whose it is. None for a number that is too long.
-    pub fn temporary(&self, number: &str, phone: PhoneMark, entropy: &mut Entropy) -> Option<String> {
+    /// A user part of a temporary address: it tells nobody whose it is, and for another turn it is another one. None for a number that is
+    /// too long.
+    pub fn temporary(&self, number: &str, phone: PhoneMark, turn: u32) -> Option<String> {
         if number.is_empty() || number.len() > MAX_NUMBER {
             return None;
         }
-        let mut nonce = [0; NONCE];
-        entropy.fill(&mut nonce);
+        let nonce: [u8; NONCE] = first(&self.hash(b"nonce", &[number.as_bytes(), &phone, &turn.to_be_bytes()]));
         let mut text = phone.to_vec();
         text.extend(number.as_bytes());
         text.resize(text.len().next_multiple_of(BLOCK), 0);
@@ -194,18 +194,17 @@ mod tests {
 
     #[test]
     fn a_temporary_address_names_its_phone_and_looks_like_no_other() {
-        let mut entropy = Entropy::seeded(1);
         let phone = seal().phone("<urn:uuid:1>", b"call-1");
-        let one = seal().temporary("100", phone, &mut entropy).unwrap();
-        let other = seal().temporary("100", phone, &mut entropy).unwrap();
+        let one = seal().temporary("100", phone, 1).unwrap();
+        let other = seal().temporary("100", phone, 2).unwrap();
         assert_eq!(seal().owner_of(one.as_bytes()), Some(("100".to_owned(), phone)));
         assert_eq!(seal().owner_of(other.as_bytes()), Some(("100".to_owned(), phone)));
         assert!(one.len() == other.len() && one[6..22] != other[6..22] && one[22..] != other[22..]);
         assert_ne!(seal().phone("<urn:uuid:1>", b"call-2"), phone, "another registration");
         let long = "9".repeat(MAX_NUMBER);
-        let user = seal().temporary(&long, phone, &mut entropy).unwrap();
+        let user = seal().temporary(&long, phone, 1).unwrap();
         assert_eq!(seal().owner_of(user.as_bytes()).unwrap().0, long);
-        assert_eq!(seal().temporary(&"9".repeat(MAX_NUMBER + 1), phone, &mut entropy), None);
+        assert_eq!(seal().temporary(&"9".repeat(MAX_NUMBER + 1), phone, 1), None);
         let mut forged = one.clone().into_bytes();
         for at in 6..forged.len() {
             let old = std::mem::replace(&mut forged[at], if one.as_bytes()[at] == b'0' { b'1' } else { b'0' });

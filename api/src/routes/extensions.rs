@@ -19,6 +19,9 @@ const RING_SECONDS: RangeInclusive<u16> = 5..=600;
 const MAX_CALLS: RangeInclusive<u16> = 1..=1000;
 /// The most networks of one extension.
 const MAX_NETWORKS: usize = 32;
+const CONTACTS: RangeInclusive<u16> = 0..=100;
+/// Numbers in `watched_by`.
+const MAX_WATCHERS: usize = 100;
 
 /// List extensions
 ///
@@ -209,8 +212,18 @@ fn are_codecs(list: &[String]) -> Result<(), Problem> {
     }
 }
 
+fn watchers(text: &str) -> Result<model::WatchedBy, Problem> {
+    let watched_by = text.parse().map_err(|cause| Problem::because(Kind::BadBody, cause))?;
+    match &watched_by {
+        model::WatchedBy::Only(numbers) if numbers.len() > MAX_WATCHERS => {
+            Err(Problem::because(Kind::BadBody, format!("watched_by names at most {MAX_WATCHERS} numbers")))
+        }
+        _ => Ok(watched_by),
+    }
+}
+
 fn with_settings(extension: Extension, settings: ExtensionSettings) -> Result<Extension, Problem> {
-    let ExtensionSettings { allow, monitor, intercom, auto_answer, srtp, codecs, .. } = settings;
+    let ExtensionSettings { allow, monitor, intercom, auto_answer, srtp, codecs, contacts, watched_by, .. } = settings;
     let ExtensionSettings { name, enabled, record, ring_seconds, max_calls, rights, outside_number, .. } = settings;
     let in_range = |name: &str, value: Option<u16>, range: RangeInclusive<u16>| match value {
         Some(value) if !range.contains(&value) => {
@@ -221,6 +234,8 @@ fn with_settings(extension: Extension, settings: ExtensionSettings) -> Result<Ex
     };
     in_range("ring_seconds", ring_seconds, RING_SECONDS)?;
     in_range("max_calls", max_calls, MAX_CALLS)?;
+    in_range("contacts", contacts, CONTACTS)?;
+    let watched_by = watched_by.as_deref().map(watchers).transpose()?;
     let allow = allow.as_deref().map(networks).transpose()?;
     codecs.as_deref().map_or(Ok(()), are_codecs)?;
     Ok(Extension {
@@ -237,6 +252,8 @@ fn with_settings(extension: Extension, settings: ExtensionSettings) -> Result<Ex
         monitor: monitor.unwrap_or(extension.monitor),
         intercom: intercom.unwrap_or(extension.intercom),
         auto_answer: auto_answer.unwrap_or(extension.auto_answer),
+        contacts: contacts.unwrap_or(extension.contacts),
+        watched_by: watched_by.unwrap_or(extension.watched_by),
         ..extension
     })
 }

@@ -144,9 +144,10 @@ impl Cell {
             min_expires: config.policy.min_registration,
             max_expires: config.policy.max_registration,
             max_contacts: config.policy.max_contacts,
+            replace_oldest: config.policy.replace_oldest,
             push_providers: config.policy.push_providers.clone(),
             service_route: config.policy.service_route.clone(),
-            temporary: Some((seal.clone(), entropy.fork())),
+            temporary: Some(seal.clone()),
             ..Default::default()
         };
         Self {
@@ -369,7 +370,9 @@ impl Cell {
                     self.unregister(&extension.number, now);
                     self.unwatch(&extension.number, now);
                 }
+                let number = extension.number.clone();
                 self.directory.put(*extension);
+                self.look_at_watchers(&number, now);
                 Ok(Reply::Done)
             }
             Command::SetMessages { extension, .. } if self.directory.extension(&extension).is_none() => {

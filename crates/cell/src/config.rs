@@ -117,8 +117,10 @@ pub struct Policy {
     pub min_registration: Duration,
     /// The longest registration that is granted.
     pub max_registration: Duration,
-    /// Contacts that one extension may have; one more is refused with 403.
+    /// Contacts that one extension may have, unless its own settings say otherwise; one more is refused with 403.
     pub max_contacts: usize,
+    /// One more takes the place of the one that was renewed longest ago instead.
+    pub replace_oldest: bool,
     /// Push services that can wake sleeping phones (RFC 8599).
     pub push_providers: Vec<String>,
     /// How long a call waits for a phone that is being woken.
@@ -157,6 +159,7 @@ impl Default for Policy {
             min_registration: Duration::from_secs(60),
             max_registration: Duration::from_secs(3600),
             max_contacts: 10,
+            replace_oldest: false,
             push_providers: Vec::new(),
             push_wait: Duration::ZERO,
             service_route: Vec::new(),

@@ -114,7 +114,9 @@ impl Cell {
 
     /// REGISTER of a phone that proved who it is.
     pub(crate) fn register(&mut self, id: RequestId, number: &str, request: &Message, flow: Flow, now: Instant) {
-        let registration = self.registrar.register(number, request, flow, now);
+        let own = self.directory.extension(number).map_or(0, |extension| extension.contacts);
+        let limit = if own == 0 { self.config.policy.max_contacts } else { own.into() };
+        let registration = self.registrar.register_within(number, request, flow, limit, now);
         let there = registration.changes.iter().any(|change| change.kind != ChangeKind::Removed);
         let new = registration.changes.iter().any(|change| change.kind == ChangeKind::Added);
         for change in registration.changes {

@@ -4,6 +4,7 @@ use crate::{Net, Rights, Srtp};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::net::IpAddr;
+use std::str::FromStr;
 
 /// Digest secrets of an extension: H(user:realm:password) per algorithm (RFC 7616 §3.4.2). As good as the password within its realm.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -45,6 +46,10 @@ pub struct Extension {
     pub outside_number: String,
     /// It may register and call only from these networks; empty: from everywhere.
     pub allow: Vec<Net>,
+    /// How many contacts (phones, pages) it may have registered; 0: as the configuration says for all.
+    pub contacts: u16,
+    /// Who may watch it: lamps and presence.
+    pub watched_by: WatchedBy,
     /// It may listen to the calls of others (INVITE with Join, RFC 3911).
     pub monitor: bool,
     /// Its calls may ask the phones of others to answer by themselves.
@@ -92,6 +97,67 @@ impl AutoAnswer {
     /// By its stable name.
     pub fn of_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|way| way.name() == name)
+    }
+}
+
+/// Who may watch an extension.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum WatchedBy {
+    /// Whom the configuration lets watch all.
+    #[default]
+    Usual,
+    /// All other extensions.
+    All,
+    /// Nobody but itself.
+    Nobody,
+    /// These extensions.
+    Only(Vec<String>),
+}
+
+impl WatchedBy {
+    /// Whether this extension may watch; `usual` is what the configuration says.
+    pub fn allows(&self, watcher: &str, usual: bool) -> bool {
+        match self {
+            Self::Usual => usual,
+            Self::All => true,
+            Self::Nobody => false,
+            Self::Only(numbers) => numbers.iter().any(|number| number == watcher),
+        }
+    }
+}
+
+/// `default`, `all`, `none`, or numbers with spaces between them.
+impl fmt::Display for WatchedBy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Usual => f.write_str("default"),
+            Self::All => f.write_str("all"),
+            Self::Nobody => f.write_str("none"),
+            Self::Only(numbers) => f.write_str(&numbers.join(" ")),
+        }
+    }
+}
+
+impl FromStr for WatchedBy {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let fits = |b: u8| b.is_ascii_alphanumeric() || b"._+*#-".contains(&b);
+        match text.trim() {
+            "default" => Ok(Self::Usual),
+            "all" => Ok(Self::All),
+            "none" => Ok(Self::Nobody),
+            numbers => {
+                let numbers: Vec<String> =
+                    numbers.split([' ', ',']).filter(|n| !n.is_empty()).map(str::to_owned).collect();
+                let right = !numbers.is_empty() && numbers.iter().all(|n| n.len() <= 32 && n.bytes().all(fits));
+                right.then_some(Self::Only(numbers)).ok_or_else(|| {
+                    format!(
+                        "\"{text}\" names nobody; write \"default\", \"all\", \"none\", or numbers like \"101 102\""
+                    )
+                })
+            }
+        }
     }
 }
 

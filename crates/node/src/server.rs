@@ -296,6 +296,7 @@ fn cell_config(config: &Config, realm: &str, number: u16, wall: Wall) -> cell::C
     cell.policy.session_expires = Some(config.sip.session_expires).filter(|expires| !expires.is_zero());
     cell.policy.reliable_ringing = config.sip.reliable_ringing;
     cell.policy.max_contacts = config.limits.contacts.into();
+    cell.policy.replace_oldest = config.limits.contacts_full == crate::config::ContactsFull::Replace;
     cell.policy.service_route.clone_from(&config.sip.service_route);
     if config.push.url.is_some() {
         cell.policy.push_providers.clone_from(&config.push.providers);

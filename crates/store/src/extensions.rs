@@ -2,7 +2,7 @@
 
 use crate::{Store, StoreError};
 use md5::{Digest, Md5};
-use model::{AutoAnswer, Extension, Ha1, Rights, Srtp};
+use model::{AutoAnswer, Extension, Ha1, Rights, Srtp, WatchedBy};
 use sha2::{Sha256, Sha512_256};
 use sqlx::sqlite::SqliteRow;
 use sqlx::{Row, SqliteConnection};
@@ -88,6 +88,8 @@ impl NewExtension {
             auto_answer: AutoAnswer::default(),
             srtp: None,
             codecs: Vec::new(),
+            contacts: 0,
+            watched_by: WatchedBy::default(),
         }
     }
 }
@@ -175,9 +177,11 @@ impl Store {
         let sealed = self.0.secrets.seal(&label(&extension.number), &plain)?;
         sqlx::query(
             "INSERT INTO extensions (number, name, ha1, enabled, record, ring_seconds, max_calls, rights, outside_number, allow, \
-             monitor, intercom, auto_answer, srtp, codecs) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15) ON CONFLICT (number) DO UPDATE SET \
+             monitor, intercom, auto_answer, srtp, codecs, contacts, watched_by) \
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17) ON CONFLICT (number) DO UPDATE SET \
              name = ?2, ha1 = ?3, enabled = ?4, record = ?5, ring_seconds = ?6, max_calls = ?7, rights = ?8, \
-             outside_number = ?9, allow = ?10, monitor = ?11, intercom = ?12, auto_answer = ?13, srtp = ?14, codecs = ?15",
+             outside_number = ?9, allow = ?10, monitor = ?11, intercom = ?12, auto_answer = ?13, srtp = ?14, codecs = ?15, \
+             contacts = ?16, watched_by = ?17",
         )
         .bind(&extension.number)
         .bind(&extension.name)
@@ -194,6 +198,8 @@ impl Store {
         .bind(extension.auto_answer.name())
         .bind(extension.srtp.map(Srtp::name))
         .bind(extension.codecs.join(" "))
+        .bind(extension.contacts)
+        .bind(extension.watched_by.to_string())
         .execute(to)
         .await?;
         Ok(())
@@ -235,6 +241,11 @@ impl Store {
                 .ok_or(StoreError::Damaged("auto-answer of an extension"))?,
             srtp,
             codecs: codecs.split_whitespace().map(str::to_owned).collect(),
+            contacts: row.try_get("contacts")?,
+            watched_by: row
+                .try_get::<&str, _>("watched_by")?
+                .parse()
+                .map_err(|_| StoreError::Damaged("watchers of an extension"))?,
         })
     }
 }

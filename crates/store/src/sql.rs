@@ -186,6 +186,7 @@ fn migrations() -> Vec<Migration> {
         (20, "networks of extensions", include_str!("../migrations/0020_extension_networks.sql")),
         (40, "listening and auto-answer", include_str!("../migrations/0040_listening_and_auto_answer.sql")),
         (41, "sound of extensions", include_str!("../migrations/0041_sound_of_extensions.sql")),
+        (50, "contacts and watchers", include_str!("../migrations/0050_contacts_and_watchers.sql")),
     ];
     let migration = |(version, name, sql): (i64, &'static str, &'static str)| {
         Migration::new(version, name.into(), MigrationType::Simple, sql.into_sql_str(), false)

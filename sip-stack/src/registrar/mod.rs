@@ -15,7 +15,7 @@ use crate::message::{Message, Name, Status};
 use crate::seal::Seal;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
-use stdx::{Entropy, Timers};
+use stdx::Timers;
 use wish::{Asked, Wish};
 
 /// Limits of registrations.
@@ -27,15 +27,17 @@ pub struct Config {
     pub max_expires: Duration,
     /// Granted where the phone names no time.
     pub default_expires: Duration,
-    /// Contacts of one extension; one more is refused with 403.
+    /// Contacts of one extension, unless [`Registrar::register_within`] says otherwise; one more is refused with 403.
     pub max_contacts: usize,
+    /// A contact that finds no room takes the place of the one that was renewed longest ago, rather than being refused.
+    pub replace_oldest: bool,
     /// Push services that sleeping phones can be woken by; others are refused with 555. Empty: push parameters are kept, and no phone
     /// is told that they help.
     pub push_providers: Vec<String>,
     /// Service-Route values for our 200s (RFC 3608).
     pub service_route: Vec<String>,
-    /// Seals temporary addresses of phones (RFC 5627 §3.2), with the chance that makes them differ. None: there are none.
-    pub temporary: Option<(Seal, Entropy)>,
+    /// Seals temporary addresses of phones (RFC 5627 §3.2). None: there are none.
+    pub temporary: Option<Seal>,
 }
 
 impl Default for Config {
@@ -45,6 +47,7 @@ impl Default for Config {
             max_expires: Duration::from_secs(3600),
             default_expires: Duration::from_secs(3600),
             max_contacts: 10,
+            replace_oldest: false,
             push_providers: Vec::new(),
             service_route: Vec::new(),
             temporary: None,
@@ -103,6 +106,18 @@ impl Registrar {
 
     /// Carries out a REGISTER for an extension.
     pub fn register(&mut self, aor: &str, request: &Message, flow: Flow, now: Instant) -> Registration {
+        self.register_within(aor, request, flow, self.config.max_contacts, now)
+    }
+
+    /// The same for one that may have so many contacts.
+    pub fn register_within(
+        &mut self,
+        aor: &str,
+        request: &Message,
+        flow: Flow,
+        limit: usize,
+        now: Instant,
+    ) -> Registration {
         let (Ok(call_id), Ok((cseq, _))) = (request.call_id(), request.cseq()) else {
             return refused(Status::BAD_REQUEST);
         };
@@ -118,7 +133,7 @@ impl Registrar {
             }
             known.iter().map(|binding| Change { kind: ChangeKind::Removed, binding: binding.clone() }).collect()
         } else {
-            let wishes = match self.wishes(request) {
+            let wishes = match self.wishes(request, limit) {
                 Ok(wishes) => wishes,
                 Err(refusal) => return refusal,
             };
@@ -133,8 +148,11 @@ impl Registrar {
             }
             let count = |kind| changes.iter().filter(|change| change.kind == kind).count();
             let after = known.len() + count(ChangeKind::Added) - count(ChangeKind::Removed).min(known.len());
-            if after > self.config.max_contacts && count(ChangeKind::Added) > 0 {
-                return refused(Status::FORBIDDEN);
+            if after > limit && count(ChangeKind::Added) > 0 {
+                let Some(oldest) = self.oldest(known, &changes, after - limit) else {
+                    return refused(Status::FORBIDDEN);
+                };
+                changes.extend(oldest);
             }
             changes
         };
@@ -241,7 +259,16 @@ impl Registrar {
         self.lapses.next()
     }
 
-    fn wishes(&self, request: &Message) -> Result<Vec<Wish>, Registration> {
+    /// Those that make room, if that is the policy and there are as many.
+    fn oldest(&self, known: &[Binding], changes: &[Change], count: usize) -> Option<Vec<Change>> {
+        let touched = |binding: &&Binding| changes.iter().any(|change| change.binding.name() == binding.name());
+        let mut others: Vec<&Binding> = known.iter().filter(|binding| !touched(binding)).collect();
+        others.sort_by_key(|binding| binding.expires_at);
+        let gone = |binding: &&Binding| Change { kind: ChangeKind::Removed, binding: (*binding).clone() };
+        (self.config.replace_oldest && others.len() >= count).then(|| others[..count].iter().map(gone).collect())
+    }
+
+    fn wishes(&self, request: &Message, limit: usize) -> Result<Vec<Wish>, Registration> {
         let default = match request.expires() {
             Ok(Some(seconds)) => Duration::from_secs(seconds.into()),
             // A malformed Expires counts as the default (RFC 3261 §20.19).
@@ -258,7 +285,7 @@ impl Registrar {
             }
             wishes.push(Wish { expires: wish.expires.min(self.config.max_expires), ..wish });
             // More wishes than there may be contacts cannot end well.
-            if wishes.len() > self.config.max_contacts * 2 {
+            if wishes.len() > limit * 2 {
                 return Err(refused(Status::FORBIDDEN));
             }
         }
@@ -319,9 +346,8 @@ impl Registrar {
     }
 
     /// The headers of a 200: all contacts, and what the phone must know of the way to it.
-    fn headers(&mut self, aor: &str, request: &Message, now: Instant) -> Vec<(String, Vec<u8>)> {
+    fn headers(&self, aor: &str, request: &Message, now: Instant) -> Vec<(String, Vec<u8>)> {
         let gruu = request.lists(Name::Supported, "gruu").then(|| request.to().ok().map(|to| to.uri)).flatten();
-        let mut chance = gruu.as_ref().and(self.config.temporary.as_mut()).map(|(_, entropy)| entropy.fork());
         let mut all: Vec<&Binding> = self.valid(aor, now).collect();
         all.sort_by_key(|binding| std::cmp::Reverse(binding.q));
         let line = |binding: &&Binding| {
@@ -329,10 +355,9 @@ impl Registrar {
             if let (Some(aor), Some(instance)) = (&gruu, &binding.instance) {
                 let public = outbound::public_gruu(aor, instance);
                 value.extend(public.into_iter().flat_map(|uri| outbound::parameter("pub-gruu", &uri)));
-                let sealed = self.config.temporary.as_ref().zip(chance.as_mut());
-                let temporary = sealed.and_then(|((seal, _), chance)| {
+                let temporary = self.config.temporary.as_ref().and_then(|seal| {
                     let phone = seal.phone(instance, &binding.call_id);
-                    outbound::temporary_gruu(aor, &seal.temporary(&binding.aor, phone, chance)?)
+                    outbound::temporary_gruu(aor, &seal.temporary(&binding.aor, phone, binding.cseq)?)
                 });
                 value.extend(temporary.into_iter().flat_map(|uri| outbound::parameter("temp-gruu", &uri)));
             }

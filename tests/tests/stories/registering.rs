@@ -216,3 +216,47 @@ fn a_phone_that_says_something_else_of_itself_is_told_of_and_a_renewal_is_not() 
     world.run_for(secs(1));
     assert_eq!(changes(), [RegistrationChange::Added, RegistrationChange::Changed]);
 }
+
+#[test]
+fn an_extension_has_as_many_contacts_as_its_settings_say() {
+    let world = World::new(Setup::new(7).workers(2));
+    let phones: Vec<_> = (0..3).map(|_| world.unregistered("100")).collect();
+    world.change_extension("100", |extension| extension.contacts = 2);
+    for (phone, status) in phones.iter().zip([200, 200, 403]) {
+        phone.register();
+        world.run_for(secs(1));
+        assert_eq!(phone.register_status(), Some(status));
+    }
+    // Who is there already renews, and who goes makes room.
+    phones[1].register();
+    world.run_for(secs(1));
+    assert_eq!(phones[1].register_status(), Some(200));
+    phones[0].unregister();
+    world.run_for(secs(1));
+    phones[2].register();
+    world.run_for(secs(1));
+    assert_eq!((phones[2].register_status(), world.registrations("100").len()), (Some(200), 2));
+    world.change_extension("100", |extension| extension.contacts = 0);
+    phones[0].register();
+    world.run_for(secs(1));
+    assert_eq!(world.registrations("100").len(), 3, "as the configuration says for all");
+}
+
+#[test]
+fn where_the_operator_likes_the_oldest_contact_makes_room() {
+    let setup = Setup::new(7).tuned(|config| (config.policy.max_contacts, config.policy.replace_oldest) = (2, true));
+    let world = World::new(setup);
+    let phones: Vec<_> = (0..3).map(|_| world.unregistered("100")).collect();
+    for phone in [0, 1, 0, 2].map(|n| &phones[n]) {
+        phone.register();
+        world.run_for(secs(1));
+        assert_eq!(phone.register_status(), Some(200));
+    }
+    let there: Vec<String> = world.registrations("100").into_iter().map(|contact| contact.remote).collect();
+    assert_eq!(there, [phones[0].address().to_string(), phones[2].address().to_string()]);
+    let gone = |event: &model::Event| {
+        matches!(&event.body, EventBody::RegistrationChanged { change, remote, .. }
+        if *change == RegistrationChange::Removed && *remote == phones[1].address().to_string())
+    };
+    assert!(world.events().iter().any(gone));
+}

@@ -381,3 +381,32 @@ fn a_pick_up_that_is_cancelled_at_once_meets_no_481() {
         world.assert_settled();
     }
 }
+
+#[test]
+fn each_extension_says_who_may_watch_it() {
+    use model::WatchedBy;
+    let world = World::new(Setup::new(7).workers(2));
+    let (assistant, colleague) = (world.phone("100"), world.phone("101"));
+    world.extension("102");
+    let may = |phone: &Phone, event: &str, status| {
+        phone.subscribe("102", event, 600);
+        world.run_for(secs(1));
+        assert_eq!(phone.subscribe_status("102", event), Some(status), "{phone:?} {event}");
+    };
+    may(&assistant, "dialog", 200);
+    may(&colleague, "presence", 200);
+    // Whoever loses the right is told so at once.
+    world.change_extension("102", |extension| extension.watched_by = WatchedBy::Only(vec!["100".to_owned()]));
+    world.run_for(secs(1));
+    let (state, _) = colleague.notices("102", "presence").pop().unwrap();
+    assert_eq!(state, "terminated;reason=rejected");
+    assert_eq!(world.counts().subscriptions, 1);
+    may(&assistant, "presence", 200);
+    may(&colleague, "dialog", 403);
+    world.change_extension("102", |extension| extension.watched_by = WatchedBy::Nobody);
+    may(&assistant, "dialog", 403);
+    assert_eq!(world.counts().subscriptions, 0);
+    world.change_extension("102", |extension| extension.watched_by = WatchedBy::All);
+    may(&colleague, "dialog", 200);
+    world.assert_settled();
+}

@@ -177,7 +177,7 @@ impl Cell {
         // Some phones subscribe to their own affairs at the switch as such.
         let number = crate::signalling::dialled(request).unwrap_or_else(|| watcher.number.clone());
         let own = number == watcher.number;
-        let refusal = if !own && (package.is_private() || !self.config.policy.watch) {
+        let refusal = if !own && (package.is_private() || !self.may_watch(&watcher.number, &number)) {
             Some(Status::FORBIDDEN)
         } else if self.directory.extension(&number).is_none() || self.home_of(&number) != self.config.cell {
             Some(Status::NOT_FOUND)
@@ -201,6 +201,22 @@ impl Cell {
         self.tell_watcher(subscription, true, now);
         if request.expires() == Ok(Some(0)) {
             self.forget_watcher(subscription);
+        }
+    }
+
+    /// Whether an extension may watch another. Of one that does not exist nobody learns more than of others.
+    fn may_watch(&self, watcher: &str, number: &str) -> bool {
+        let usual = self.config.policy.watch;
+        self.directory.extension(number).map_or(usual, |extension| extension.watched_by.allows(watcher, usual))
+    }
+
+    /// The settings of an extension have changed: who may not watch it any more is told so.
+    pub(crate) fn look_at_watchers(&mut self, number: &str, now: Instant) {
+        for id in self.watchers.of(number, &[Package::Dialog, Package::Presence]) {
+            let by = self.watchers.by_id.get(id).map(|watcher| watcher.kept.by.clone()).unwrap_or_default();
+            if by != number && !self.may_watch(&by, number) {
+                self.dismiss(id, "rejected", now);
+            }
         }
     }
 

@@ -132,6 +132,8 @@ fn extension(number: &str) -> Extension {
         auto_answer: model::AutoAnswer::default(),
         srtp: None,
         codecs: Vec::new(),
+        contacts: 0,
+        watched_by: model::WatchedBy::default(),
     }
 }
 

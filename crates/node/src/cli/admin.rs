@@ -94,6 +94,12 @@ pub(super) struct ExtensionSettings {
     /// Codecs that it may speak, best first, such as PCMA,G722; "" for all
     #[arg(long, value_delimiter = ',')]
     codecs: Option<Vec<String>>,
+    /// How many contacts (phones, pages) it may have registered; 0: as the configuration says for all
+    #[arg(long)]
+    contacts: Option<u16>,
+    /// Who may watch it by lamps and presence: default, all, none, or numbers with spaces between
+    #[arg(long)]
+    watched_by: Option<String>,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -257,6 +263,8 @@ fn extension_body(settings: &ExtensionSettings) -> Map<String, Value> {
         ("monitor", settings.monitor.map(Value::from)),
         ("intercom", settings.intercom.map(Value::from)),
         ("auto_answer", settings.auto_answer.clone().map(Value::from)),
+        ("contacts", settings.contacts.map(Value::from)),
+        ("watched_by", settings.watched_by.clone().map(Value::from)),
     ];
     all.into_iter().filter_map(|(key, value)| Some((key.to_owned(), value?))).collect()
 }

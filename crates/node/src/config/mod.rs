@@ -322,6 +322,16 @@ impl Default for Acme {
     }
 }
 
+/// What happens when an extension that has all its contacts registers one more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ContactsFull {
+    /// The new one is refused.
+    Refuse,
+    /// The one that was renewed longest ago makes room.
+    Replace,
+}
+
 /// Whom extensions may watch.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -587,6 +597,8 @@ pub struct Limits {
     pub minutes_per_day: Option<u32>,
     /// Contacts that one extension may register.
     pub contacts: u16,
+    /// What happens when an extension registers one more.
+    pub contacts_full: ContactsFull,
 }
 
 impl Default for Limits {
@@ -597,6 +609,7 @@ impl Default for Limits {
             streams_per_source: 1_000,
             silent_streams: 1_000,
             contacts: 10,
+            contacts_full: ContactsFull::Refuse,
             extension_cost_per_day: None,
             extension_minutes_per_day: None,
             cost_per_day: None,

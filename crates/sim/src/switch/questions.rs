@@ -49,6 +49,8 @@ impl World {
             auto_answer: model::AutoAnswer::default(),
             srtp: None,
             codecs: Vec::new(),
+            contacts: 0,
+            watched_by: model::WatchedBy::default(),
         });
     }
 

@@ -2,7 +2,7 @@
 
 use expect_test::expect_file;
 use patchbay_tests::{connect, converse, everywhere, once, part, refusal};
-use sim::{Conduct, Phone, Setup, Stream, World, millis, secs};
+use sim::{Conduct, Phone, Setup, Stream, World, secs};
 
 const ONE: &str = "urn:uuid:00000000-0000-1000-8000-000000000001";
 const TWO: &str = "urn:uuid:00000000-0000-1000-8000-000000000002";

@@ -7,6 +7,12 @@ const SR: u8 = 200;
 const RR: u8 = 201;
 const SDES: u8 = 202;
 const BYE: u8 = 203;
+const XR: u8 = 207;
+/// The block of VoIP metrics, and its length in words after the first.
+const VOIP: u8 = 7;
+const VOIP_WORDS: usize = 8;
+/// A value of a VoIP metric that is not known.
+pub const UNKNOWN: u8 = 127;
 
 /// One reception report: RFC 3550 §6.4.1.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -40,6 +46,43 @@ pub struct Sender {
     pub octets: u32,
 }
 
+/// The VoIP metrics of an extended report, as far as a switch knows or needs them: RFC 3611 §4.7.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Voip {
+    /// About this source.
+    pub ssrc: u32,
+    /// Share of packets lost since the start, in 1/256.
+    pub lost: u8,
+    /// Share that came too late to be played, in 1/256.
+    pub discarded: u8,
+    /// Share lost within bursts, and within the gaps between them, in 1/256.
+    pub burst_density: u8,
+    /// See `burst_density`.
+    pub gap_density: u8,
+    /// Mean length of bursts and gaps, milliseconds.
+    pub burst_ms: u16,
+    /// See `burst_ms`.
+    pub gap_ms: u16,
+    /// Round trip by RTCP, and what the end itself adds, milliseconds; 0 if unknown.
+    pub round_trip_ms: u16,
+    /// See `round_trip_ms`.
+    pub end_ms: u16,
+    /// Level of speech in dBm0, −127 to 0; [`UNKNOWN`].
+    pub signal_dbm0: i8,
+    /// Level of the pauses; [`UNKNOWN`].
+    pub noise_dbm0: i8,
+    /// The E-model's R, 0 to 100; [`UNKNOWN`].
+    pub r_factor: u8,
+    /// Listening and conversational quality: the mean opinion score times ten; [`UNKNOWN`].
+    pub mos_lq: u8,
+    /// See `mos_lq`.
+    pub mos_cq: u8,
+    /// Nominal and present largest delay of the jitter buffer, milliseconds.
+    pub jitter_ms: u16,
+    /// See `jitter_ms`.
+    pub max_jitter_ms: u16,
+}
+
 /// What one part of a compound packet says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Item {
@@ -52,6 +95,8 @@ pub enum Item {
     },
     /// From a sender or receiver report.
     Block(Block),
+    /// From an extended report.
+    Voip(Voip),
     /// A source leaves.
     Bye {
         /// Who.
@@ -80,6 +125,7 @@ pub fn read(datagram: &[u8], mut tell: impl FnMut(Item)) -> bool {
                 blocks(&body[24..], count, &mut tell);
             }
             RR if body.len() >= 4 => blocks(&body[4..], count, &mut tell),
+            XR if body.len() >= 4 => extended(&body[4..], &mut tell),
             BYE => body.as_chunks::<4>().0.iter().take(count).for_each(|ssrc| {
                 tell(Item::Bye { ssrc: u32::from_be_bytes(*ssrc) });
             }),
@@ -133,6 +179,57 @@ fn blocks(body: &[u8], count: usize, tell: &mut impl FnMut(Item)) {
     }
 }
 
+/// The blocks of an extended report: RFC 3611 §3. Those of other types are stepped over.
+fn extended(mut blocks: &[u8], tell: &mut impl FnMut(Item)) {
+    while let Some(&[kind, _, high, low]) = blocks.first_chunk() {
+        let len = usize::from(u16::from_be_bytes([high, low])) * 4;
+        let Some((body, rest)) = blocks[4..].split_at_checked(len) else { return };
+        if let (VOIP, Some(body)) = (kind, body.first_chunk::<{ VOIP_WORDS * 4 }>()) {
+            tell(Item::Voip(voip(body)));
+        }
+        blocks = rest;
+    }
+}
+
+fn voip(body: &[u8; VOIP_WORDS * 4]) -> Voip {
+    let half = |at: usize| u16::from_be_bytes([body[at], body[at + 1]]);
+    Voip {
+        ssrc: word(body, 0),
+        lost: body[4],
+        discarded: body[5],
+        burst_density: body[6],
+        gap_density: body[7],
+        burst_ms: half(8),
+        gap_ms: half(10),
+        round_trip_ms: half(12),
+        end_ms: half(14),
+        signal_dbm0: body[16].cast_signed(),
+        noise_dbm0: body[17].cast_signed(),
+        r_factor: body[20],
+        mos_lq: body[22],
+        mos_cq: body[23],
+        jitter_ms: half(26),
+        max_jitter_ms: half(28),
+    }
+}
+
+impl Voip {
+    fn write(&self, us: u32, gmin: u8, to: &mut impl Extend<u8>) {
+        head(to, 0, XR, 1 + 1 + VOIP_WORDS);
+        to.extend(us.to_be_bytes());
+        to.extend([VOIP, 0, 0, VOIP_WORDS as u8]);
+        to.extend(self.ssrc.to_be_bytes());
+        to.extend([self.lost, self.discarded, self.burst_density, self.gap_density]);
+        let halves = [self.burst_ms, self.gap_ms, self.round_trip_ms, self.end_ms];
+        halves.into_iter().for_each(|half| to.extend(half.to_be_bytes()));
+        to.extend([self.signal_dbm0.cast_unsigned(), self.noise_dbm0.cast_unsigned(), UNKNOWN, gmin]);
+        to.extend([self.r_factor, UNKNOWN, self.mos_lq, self.mos_cq]);
+        // Enhanced concealment, an adaptive jitter buffer of unknown rate (§4.7.6).
+        to.extend([0b1011_0000, 0]);
+        [self.jitter_ms, self.max_jitter_ms, self.max_jitter_ms].into_iter().for_each(|h| to.extend(h.to_be_bytes()));
+    }
+}
+
 /// The big-endian word at `at`; what lies beyond the end reads as zero.
 fn word(octets: &[u8], at: usize) -> u32 {
     octets.get(at..).and_then(|o| o.first_chunk()).map_or(0, |o| u32::from_be_bytes(*o))
@@ -147,6 +244,8 @@ pub struct Report<'a> {
     pub sender: Option<Sender>,
     /// What we received.
     pub block: Option<Block>,
+    /// How it sounded here, and from how many packets in a row on a burst of losses is over.
+    pub voip: Option<(Voip, u8)>,
     /// Our canonical name; at most 255 octets of it are written.
     pub cname: &'a str,
     /// True if this is the last one.
@@ -179,6 +278,9 @@ impl Report<'_> {
         to.extend([1, cname.len() as u8]);
         to.extend(cname.iter().copied());
         to.extend(std::iter::repeat_n(0, zeros));
+        if let Some((voip, gmin)) = &self.voip {
+            voip.write(self.ssrc, *gmin, to);
+        }
         if self.bye {
             head(to, 1, BYE, 1);
             to.extend(self.ssrc.to_be_bytes());
@@ -207,7 +309,7 @@ mod tests {
             Block { ssrc: 7, fraction_lost: 25, lost: -3, highest: 0x1_0005, jitter: 12, last_sr: 13, delay: 14 };
         for len in 0..9 {
             let cname = &"callcentre"[..len];
-            let report = Report { ssrc: 5, sender: Some(sender), block: Some(block), cname, bye: true };
+            let report = Report { ssrc: 5, sender: Some(sender), block: Some(block), voip: None, cname, bye: true };
             let mut datagram = Vec::new();
             report.write(&mut datagram);
             assert_eq!(datagram.len() % 4, 0);
@@ -222,7 +324,7 @@ mod tests {
     #[test]
     fn a_compound_that_lies_about_lengths_tells_nothing() {
         let mut datagram = Vec::new();
-        let report = Report { ssrc: 5, sender: None, block: Some(Block::default()), cname: "x", bye: true };
+        let report = Report { ssrc: 5, sender: None, block: Some(Block::default()), voip: None, cname: "x", bye: true };
         report.write(&mut datagram);
         for cut in 0..datagram.len() {
             // A cut between two of its packets leaves a valid, shorter compound.
@@ -242,5 +344,42 @@ mod tests {
         assert_eq!(items(&[0x80, BYE, 0, 0]), None);
         assert_eq!(items(&[0x80, RR, 0, 0]), Some(vec![]));
         assert_eq!(items(&[0x80, RR, 0, 0].repeat(33)), None);
+    }
+
+    #[test]
+    fn voip_metrics_are_read_as_written_and_other_blocks_are_stepped_over() {
+        let voip = Voip {
+            ssrc: 7,
+            lost: 12,
+            discarded: 3,
+            burst_density: 80,
+            gap_density: 1,
+            burst_ms: 120,
+            gap_ms: 4_000,
+            round_trip_ms: 31,
+            end_ms: 40,
+            signal_dbm0: -19,
+            noise_dbm0: -70,
+            r_factor: 88,
+            mos_lq: 43,
+            mos_cq: 42,
+            jitter_ms: 20,
+            max_jitter_ms: 60,
+        };
+        let mut datagram = Vec::new();
+        Report { ssrc: 5, sender: None, block: None, voip: Some((voip, 16)), cname: "x", bye: false }
+            .write(&mut datagram);
+        assert_eq!(items(&datagram), Some(vec![Item::Voip(voip)]));
+        // Receiver reference time before it, and a block that claims more than there is after it.
+        let at = datagram.len() - 36;
+        datagram.splice(at..at, [4, 0, 0, 2, 0, 0, 0, 0, 0, 0, 0, 0]);
+        datagram.extend([7, 0, 0, 8, 0, 0, 0, 0]);
+        let head = datagram.len() - 36 - 12 - 8 - 8 + 2;
+        let words = (datagram.len() - head + 2) / 4 - 1;
+        datagram[head..head + 2].copy_from_slice(&(words as u16).to_be_bytes());
+        assert_eq!(items(&datagram), Some(vec![Item::Voip(voip)]));
+        for cut in 0..36 {
+            items(&datagram[..datagram.len() - cut]);
+        }
     }
 }

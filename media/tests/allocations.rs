@@ -61,7 +61,7 @@ fn relay(pair: &mut Pair, packets: &mut Vec<[Vec<u8>; 2]>) -> usize {
         while let Some(output) = pair.engine.poll_output() {
             match output {
                 Output::Page { recording, page } => pair.engine.give_back(recording, page),
-                Output::Transmit { .. } | Output::Event(Event::Started { .. }) => {}
+                Output::Transmit { .. } | Output::Event(Event::Started { .. } | Event::Quality { .. }) => {}
                 other => panic!("{other:?}"),
             }
         }

@@ -47,6 +47,7 @@ fn our_own_offer_has_what_every_phone_has() {
             "a=rtpmap:101 telephone-event/8000",
             "a=fmtp:101 0-16",
             "a=ptime:20",
+            "a=rtcp-xr:voip-metrics",
             "a=sendrecv",
             ""
         ]

@@ -24,7 +24,8 @@ fn both_hear_each_other_and_not_themselves() {
     assert_clean(&pair.phones[CALLEE].heard, 1070.0, 4.9);
     assert_eq!(hears(&pair.phones[CALLER].heard, 1070.0), None);
     let [a, b] = pair.ports();
-    assert_eq!(pair.events, [Event::Started { port: a }, Event::Started { port: b }]);
+    let told = pair.events.iter().filter(|e| !matches!(e, Event::Quality { .. })).copied();
+    assert_eq!(told.collect::<Vec<_>>(), [Event::Started { port: a }, Event::Started { port: b }]);
     let quality = pair.engine.quality(a, pair.now);
     assert_eq!((quality.codec.as_str(), quality.lost, quality.received), ("PCMA", 0, 250));
     assert!(quality.mos.unwrap() > 4.3, "{quality:?}");
@@ -275,6 +276,7 @@ fn reports_are_sent_and_the_round_trip_is_found() {
             last_sr: (sender.ntp >> 16) as u32,
             delay: 0,
         }),
+        voip: None,
         cname: "phone",
         bye: false,
     };

@@ -1,7 +1,7 @@
 //! What is over: call records.
 
 use super::names;
-use model::{CallRecord, Cause, Direction, LegOrigin, LegRecord, Outcome, Quality, RecordingFile, Side};
+use model::{CallRecord, Cause, Direction, LegOrigin, LegRecord, Outcome, Quality, QualityMoment, RecordingFile, Side};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use utoipa::ToSchema;
@@ -128,6 +128,29 @@ pub(crate) struct QualityOut {
     sent: u64,
     /// Share lost of what was sent to it, per cent, as it reported; `null` without reports.
     remote_loss_percent: Option<f32>,
+    /// How our sound was to the party, by its reports, 1.0 to 4.5; `null` without reports.
+    remote_mos: Option<f32>,
+    /// The level of its speech, dB below full scale; `null` where none was heard, or its codec was only passed on.
+    level_dbov: Option<f32>,
+    /// How it was over time: at most 64 stretches of equal length, each with its worst.
+    over_time: Vec<MomentOut>,
+}
+
+/// How the sound of one party was in a stretch of time.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct MomentOut {
+    /// When the stretch ended, since the party's sound was set up.
+    at_ms: u64,
+    /// Share of packets lost on their way to the switch, per cent.
+    loss_percent: f32,
+    /// Jitter.
+    jitter_ms: f32,
+    /// Round trip; `null` where the party sent no reports.
+    rtt_ms: Option<f32>,
+    /// How the party sounded, 1.0 to 4.5.
+    mos: f32,
+    /// How our sound was to the party; `null` without reports.
+    remote_mos: Option<f32>,
 }
 
 /// A recording, to be had at `/patchbay/v1/records/{id}/recording`.
@@ -215,9 +238,29 @@ impl From<Cause> for CauseOut {
 
 impl From<Quality> for QualityOut {
     fn from(quality: Quality) -> Self {
-        let Quality { received, lost, loss_percent, jitter_ms, max_jitter_ms, rtt_ms, mos, sent, remote_loss_percent } =
-            quality;
-        Self { received, lost, loss_percent, jitter_ms, max_jitter_ms, rtt_ms, mos, sent, remote_loss_percent }
+        let Quality { received, lost, loss_percent, jitter_ms, max_jitter_ms, rtt_ms, mos, sent, .. } = quality;
+        let Quality { remote_loss_percent, remote_mos, level_dbov, over_time, .. } = quality;
+        let over_time = over_time.into_iter().map(MomentOut::from).collect();
+        Self {
+            received,
+            lost,
+            loss_percent,
+            jitter_ms,
+            max_jitter_ms,
+            rtt_ms,
+            mos,
+            sent,
+            remote_loss_percent,
+            remote_mos,
+            level_dbov,
+            over_time,
+        }
+    }
+}
+
+impl From<QualityMoment> for MomentOut {
+    fn from(QualityMoment { at_ms, loss_percent, jitter_ms, rtt_ms, mos, remote_mos }: QualityMoment) -> Self {
+        Self { at_ms, loss_percent, jitter_ms, rtt_ms, mos, remote_mos }
     }
 }
 

@@ -139,6 +139,7 @@ impl Cell {
         let trunks = config.trunks.iter().flat_map(|trunk| trunk.addresses.iter().copied()).collect();
         let mut sound = media::engine::Config::new(config.wall);
         sound.media_timeout = config.policy.media_timeout;
+        sound.tell_speech = config.policy.tell_speech;
         sound.country = config.sounds.country;
         let registrar = sip_stack::registrar::Config {
             min_expires: config.policy.min_registration,

@@ -101,6 +101,8 @@ pub struct Policy {
     pub record_all: bool,
     /// Whether the sound of phones is encrypted (SRTP); what a trunk speaks is its own affair.
     pub srtp: model::Srtp,
+    /// Tell when parties begin and cease to speak.
+    pub tell_speech: bool,
     /// A leg from which neither RTP nor RTCP came for this long is given up.
     pub media_timeout: Duration,
     /// The longest call.
@@ -150,6 +152,7 @@ impl Default for Policy {
             recall: true,
             record_all: false,
             srtp: model::Srtp::Off,
+            tell_speech: false,
             media_timeout: Duration::from_secs(60),
             max_duration: Duration::from_secs(12 * 3600),
             max_calls: 20_000,

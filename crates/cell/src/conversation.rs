@@ -9,7 +9,7 @@ use crate::trunks::TrunkLeg;
 use crate::watch::legs::Views;
 use call::Call;
 use media::engine::{PortId, RecordingId};
-use model::{CallId, CallRecord, Charge, LegNo, Outcome, Quality, RecordingFile};
+use model::{CallId, CallRecord, Charge, LegNo, Outcome, Quality, RecordingFile, SoundAlarm};
 use sip_stack::endpoint::{Flow, SessionId, SubscriptionId};
 use sip_stack::message::{Message, Name, Status};
 use sip_stack::seal::Seal;
@@ -102,6 +102,11 @@ pub(crate) struct LegEnd {
     pub(crate) sip_call_id: String,
     pub(crate) codec: String,
     pub(crate) quality: Option<Quality>,
+    /// The opinion scores that were told last: of its sound here, and of ours there.
+    pub(crate) scores: Option<(f32, Option<f32>)>,
+    /// Nothing comes from it; and what was told of that.
+    pub(crate) missing: bool,
+    pub(crate) alarm: Option<SoundAlarm>,
     /// The callee already agreed on sound before its answer (early media); the answer repeats it (RFC 3261 §13.2.1).
     pub(crate) agreed: bool,
     /// How it was called, if it called us and was not answered yet.
@@ -166,6 +171,9 @@ impl LegEnd {
             sip_call_id: String::new(),
             codec: String::new(),
             quality: None,
+            scores: None,
+            missing: false,
+            alarm: None,
             agreed: false,
             asking: None,
             link: None,

@@ -30,6 +30,7 @@ mod overload;
 mod party_sound;
 mod protect;
 mod proxy;
+mod quality;
 mod refer;
 mod remote;
 mod replacing;

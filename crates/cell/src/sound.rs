@@ -4,6 +4,7 @@ use crate::cell::Cell;
 use crate::io::{Output, RecordingKey};
 use call::Input;
 use media::engine::{EndReason, Event};
+use model::EventBody;
 use std::time::Instant;
 use tracing::warn;
 
@@ -72,6 +73,13 @@ impl Cell {
                     self.on_key(id, leg, digit, duration, now);
                 }
             }
+            Event::Quality { port, moment } => self.on_quality(port, &moment, now),
+            Event::Alarm { port, alarm, on } => self.on_sound_alarm(port, alarm, on, now),
+            Event::Speaking { port, speaking, level_dbov } => {
+                if let Some((call, leg)) = self.ports.get(port).copied() {
+                    self.tell(EventBody::VoiceActivity { call, leg, speaking, level_dbov }, now);
+                }
+            }
             Event::Started { .. } => {}
         }
     }
@@ -98,5 +106,8 @@ pub(crate) fn quality(heard: &media::engine::Quality) -> Option<model::Quality> 
         mos: heard.mos,
         sent: heard.sent,
         remote_loss_percent: heard.remote.map(|remote| remote.loss_percent),
+        remote_mos: heard.remote.map(|remote| remote.mos),
+        level_dbov: heard.level_dbov,
+        over_time: heard.moments.iter().map(crate::quality::moment).collect(),
     })
 }

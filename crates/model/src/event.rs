@@ -1,7 +1,8 @@
 //! What the switch says while it works.
 
 use crate::{
-    BanReason, CallId, CallRecord, Cause, Direction, LegNo, Outcome, Spent, TextMessage, TrunkRegistration, TrunkState,
+    BanReason, CallId, CallRecord, Cause, Direction, LegNo, Outcome, QualityMoment, SoundAlarm, Spent, TextMessage,
+    TrunkRegistration, TrunkState,
 };
 use serde::{Deserialize, Serialize};
 use std::net::IpAddr;
@@ -221,6 +222,38 @@ pub enum EventBody {
         digit: char,
         /// For how long, milliseconds.
         duration_ms: u32,
+    },
+    /// How a leg sounds has changed notably: by 0.3 of opinion score or more, in either direction. At most once in two
+    /// seconds for each leg.
+    QualityChanged {
+        /// In which call.
+        call: CallId,
+        /// Its leg.
+        leg: LegNo,
+        /// How it was since the last look.
+        quality: QualityMoment,
+    },
+    /// Something is wrong with the sound of a leg, or no longer.
+    SoundAlarm {
+        /// In which call.
+        call: CallId,
+        /// Its leg.
+        leg: LegNo,
+        /// What.
+        alarm: SoundAlarm,
+        /// True if it is so now.
+        on: bool,
+    },
+    /// A party began or ceased to speak. Only where the configuration wants it.
+    VoiceActivity {
+        /// In which call.
+        call: CallId,
+        /// Its leg.
+        leg: LegNo,
+        /// True if it speaks now.
+        speaking: bool,
+        /// The level of its speech, dB below full scale.
+        level_dbov: i8,
     },
     /// A call is over, with its record.
     CallEnded {

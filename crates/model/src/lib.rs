@@ -27,7 +27,7 @@ pub use id::{CallId, LegId, LegNo};
 pub use message::{MessageState, NewMessage, TextMessage};
 pub use net::Net;
 pub use originate::Originate;
-pub use quality::Quality;
+pub use quality::{Quality, QualityMoment, SoundAlarm};
 pub use record::{CallRecord, Direction, LegOrigin, LegRecord, RecordingFile};
 pub use routing::{
     BlackList, CallerChoice, CallerHeader, Charge, Country, Dialling, NumberFormat, Numbers, Price, Rewrite, Rights,

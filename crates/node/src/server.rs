@@ -291,6 +291,7 @@ fn cell_config(config: &Config, realm: &str, number: u16, wall: Wall) -> cell::C
     cell.policy.recall = config.call.recall;
     cell.policy.media_timeout = config.media.timeout;
     cell.policy.srtp = config.media.srtp;
+    cell.policy.tell_speech = config.media.voice_events;
     cell.policy.max_calls = calls;
     cell.policy.kept_messages = (config.trace.kept_mb as usize) << 20;
     cell.policy.session_expires = Some(config.sip.session_expires).filter(|expires| !expires.is_zero());

@@ -110,6 +110,7 @@ impl Engine {
                 port.ready_mouth();
             }
             port.heard = now;
+            port.watch.begin(now);
             let silent_at = now + self.config.timeout_of(port);
             self.timers.set(Timer::Silence(id), silent_at);
             if self.timers.get(&Timer::Report(id)).is_none() {

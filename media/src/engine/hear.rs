@@ -101,6 +101,7 @@ impl Engine {
             self.hear(id, &[other], now);
             if let Some(port) = self.ports.get_mut(id) {
                 port.heard = now;
+                port.watch.begin(now);
             }
         }
     }

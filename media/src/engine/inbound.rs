@@ -1,5 +1,6 @@
 //! What comes in: order, loss, jitter (RFC 3550 §6.4.1, A.1, A.3, A.8).
 
+use super::bursts::Bursts;
 use super::source::Source;
 use crate::rtp::Header;
 
@@ -21,6 +22,8 @@ pub(super) struct Inbound {
     pub(super) forged: u64,
     jitter_ms: f32,
     pub(super) max_jitter_ms: f32,
+    /// How losses cluster.
+    pub(super) bursts: Bursts,
 }
 
 /// One sequence of packets.
@@ -72,6 +75,7 @@ impl Inbound {
         match header.sequence.wrapping_sub(stream.highest as u16).cast_signed() {
             ahead @ 1..=MAX_DROPOUT => {
                 stream.highest += ahead as u64;
+                self.bursts.came(ahead as u64 - 1);
                 stream.seen = stream.seen.checked_shl(ahead as u32).unwrap_or(0) | 1;
             }
             behind @ -63..=0 => {

@@ -5,6 +5,7 @@
 //! library of Opus does, a little.
 
 use super::Engine;
+use super::activity::power;
 use super::hear::{BusId, UNITY};
 use super::player::{FRAME_TIME, MAX_BURST};
 use super::port::Port;
@@ -99,6 +100,12 @@ impl Engine {
         let Some(port) = self.ports.get_mut(id) else { return };
         let Some(voice) = &mut port.voice else { return };
         voice.advance(port.levels.says);
+        // G.711 is looked at as it comes.
+        let change = voice.own_frame().and_then(|frame| port.activity.hear(power(frame), 20));
+        if let Some(speaking) = change {
+            self.output.extend(port.speaks(id, speaking, self.config.tell_speech));
+        }
+        let Some(voice) = &mut port.voice else { return };
         let Some((recording, side)) = port.recording.filter(|_| !port.records_packets) else { return };
         let frame = voice.frame(Rate::Narrow).and_then(|f| f.first_chunk());
         if let (Some(recorder), Some(frame)) = (self.recordings.get_mut(recording), frame) {

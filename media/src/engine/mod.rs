@@ -3,8 +3,12 @@
 //! [`Engine`] has the methods of every core. After each call drain [`Engine::poll_output`]; then wait for a packet or
 //! for [`Engine::poll_timeout`].
 
+mod activity;
 mod agree;
+mod alarms;
+mod bursts;
 mod digits;
+mod extended;
 mod formats;
 mod hear;
 mod inbound;
@@ -30,12 +34,12 @@ mod voice;
 
 pub use keys::MAX_KEYS;
 pub use packet::Packet;
-pub use quality::{Quality, RemoteView, mos};
+pub use quality::{Moment, Quality, RemoteView, mos};
 pub use recorder::Page;
 pub use secure::Srtp;
 pub use types::{
-    Answer, Channel, Config, Datagram, EndReason, Event, Forward, NoPorts, Output, PortId, RecordingId, SdpRefusal,
-    Sound,
+    Alarm, Answer, Channel, Config, Datagram, EndReason, Event, Forward, NoPorts, Output, PortId, RecordingId,
+    SdpRefusal, Sound,
 };
 
 use crate::rtcp::{Report, Sender};
@@ -131,7 +135,9 @@ impl Engine {
     pub fn open(&mut self, local: IpAddr, now: Instant) -> Result<PortId, NoPorts> {
         self.clock.begin(now);
         let number = self.stock.pop_front().ok_or(NoPorts)?;
-        let id = self.ports.insert(Port::new(number, local, &mut self.entropy, now));
+        let mut port = Port::new(number, local, &mut self.entropy, now);
+        port.opened = self.clock.micros(now);
+        let id = self.ports.insert(port);
         self.numbers.insert(number, id);
         Ok(id)
     }
@@ -192,6 +198,7 @@ impl Engine {
                 Timer::Frame(id) => self.play_on(id, now),
                 Timer::Digit(id) => self.end_digit(id, now),
                 Timer::Report(id) => {
+                    self.watch(id, now);
                     self.report(id, false, now);
                     let wait = report::interval(self.config.rtcp_interval, &mut self.entropy);
                     self.timers.set(timer, self.clock.next(player::FRAME_TIME, now + wait));
@@ -263,6 +270,7 @@ impl Engine {
                 octets: port.outbound.octets as u32,
             }),
             block: reception.map(|r| port.reports.block(&r, now)),
+            voip: reception.and_then(|r| port.voip(r.ssrc)).map(|voip| (voip, bursts::GMIN)),
             cname: &port.reports.cname,
             bye,
         };

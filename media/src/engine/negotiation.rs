@@ -22,10 +22,12 @@ pub(super) struct Remote {
     pub(super) address: Option<SocketAddr>,
     pub(super) rtcp: Option<SocketAddr>,
     pub(super) rtcp_mux: bool,
+    /// It takes VoIP metrics in extended reports (RFC 3611 §5.1).
+    pub(super) extended: bool,
     /// From the peer's side, with `c=0.0.0.0` counted as not receiving.
     pub(super) direction: Direction,
     stated: Direction,
-    ptime: Option<u16>,
+    pub(super) ptime: Option<u16>,
     maxptime: Option<u16>,
     /// Its keys, if it has any for us.
     pub(super) crypto: Option<Crypto>,
@@ -57,6 +59,7 @@ impl Remote {
             address,
             rtcp: rtcp_address(media, address),
             rtcp_mux: media.rtcp_mux,
+            extended: media.attributes.iter().chain(&session.attributes).any(takes_voip_metrics),
             direction: if silent { not_receiving(stated) } else { stated },
             stated,
             ptime: media.ptime,
@@ -94,6 +97,16 @@ fn our_section(session: &Session, keying: &Keying) -> Result<usize, SdpRefusal> 
 
 fn crypto_line(line: &Crypto) -> Attribute {
     Attribute { name: "crypto".to_owned(), value: Some(line.to_string()) }
+}
+
+fn takes_voip_metrics(attribute: &Attribute) -> bool {
+    let value = attribute.value.as_deref().unwrap_or_default();
+    attribute.name.eq_ignore_ascii_case("rtcp-xr") && value.split(' ').any(|w| w.eq_ignore_ascii_case("voip-metrics"))
+}
+
+/// Offered to everybody, answered to whom asks for it.
+fn voip_metrics() -> Attribute {
+    Attribute { name: "rtcp-xr".to_owned(), value: Some("voip-metrics".to_owned()) }
 }
 
 fn section(media: &Media) -> (String, String, String) {
@@ -365,7 +378,11 @@ impl Terms {
                 rtcp_mux: remote.is_some_and(|r| r.rtcp_mux),
                 ptime,
                 maxptime: remote.and_then(|r| r.maxptime),
-                attributes: keys.iter().map(crypto_line).collect(),
+                attributes: keys
+                    .iter()
+                    .map(crypto_line)
+                    .chain(remote.is_none_or(|r| r.extended).then(voip_metrics))
+                    .collect(),
             };
             write!(text, "{media}")?;
             refused(&mut text, after)

@@ -1,5 +1,7 @@
 //! A leg's media end: everything that belongs to one port.
 
+use super::activity::{Activity, EVERY, power_of};
+use super::alarms::Watch;
 use super::digits::Digits;
 use super::hear::{BusId, Levels, Way};
 use super::inbound::Inbound;
@@ -8,13 +10,14 @@ use super::mouth::Mouth;
 use super::negotiation::Terms;
 use super::outbound::Outbound;
 use super::player::Player;
-use super::quality::{Quality, RemoteView, mos};
+use super::quality::{Moment, Quality, RemoteView, mos_of, rating};
 use super::recorder::Side;
 use super::report::Reports;
 use super::routes::Routes;
 use super::secure::Security;
 use super::types::{PortId, RecordingId};
 use super::voice::{Rates, Voice};
+use crate::g711::Law;
 use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
 use stdx::Entropy;
@@ -52,6 +55,12 @@ pub(super) struct Port {
     /// What the switch says to its peer, encoded.
     pub(super) mouth: Option<Box<Mouth>>,
     pub(super) levels: Levels,
+    /// Whether and how loud its peer speaks.
+    pub(super) activity: Activity,
+    /// What was seen when its report was last due.
+    pub(super) watch: Watch,
+    /// When it was opened, in the clock's microseconds.
+    pub(super) opened: u64,
     /// SRTP, once its keys are agreed.
     pub(super) security: Option<Box<Security>>,
     /// A recording writes its packets as they come; else what is decoded of them.
@@ -97,6 +106,9 @@ impl Port {
             wanted: None,
             mouth: None,
             levels: Levels::default(),
+            activity: Activity::default(),
+            watch: Watch::new(now),
+            opened: 0,
             security: None,
             records_packets: true,
             digits_relayed: false,
@@ -166,12 +178,9 @@ impl Port {
     }
 
     pub(super) fn quality(&self) -> Quality {
-        let codec = self
-            .heard_as
-            .and_then(|pt| self.terms.receive.iter().find(|f| f.pt == pt))
-            .or_else(|| self.terms.send.first())
-            .map_or_else(String::new, |f| f.encoding.clone());
-        let mut quality = Quality {
+        let figures = self.figures(self.inbound.received, self.inbound.lost());
+        Quality {
+            codec: self.codec_name().to_owned(),
             sent: self.outbound.packets,
             received: self.inbound.received,
             lost: self.inbound.lost(),
@@ -179,23 +188,77 @@ impl Port {
             duplicates: self.inbound.duplicates,
             discarded: self.inbound.discarded,
             forged: self.inbound.forged,
-            jitter_ms: self.inbound.jitter_ms(),
+            jitter_ms: figures.jitter_ms,
             max_jitter_ms: self.inbound.max_jitter_ms,
+            rtt_ms: figures.rtt_ms,
+            mos: (self.inbound.received > 0).then(|| mos_of(self.rating(figures))),
+            remote: self.remote_view(),
+            level_dbov: self.activity.level_dbov(),
+            moments: self.watch.moments.clone(),
+        }
+    }
+
+    /// What was received last, or agreed first.
+    fn codec_name(&self) -> &str {
+        let heard = self.heard_as.and_then(|pt| self.terms.receive.iter().find(|f| f.pt == pt));
+        heard.or_else(|| self.terms.send.first()).map_or("", |f| f.encoding.as_str())
+    }
+
+    /// How it is now, with these counts.
+    pub(super) fn figures(&self, received: u64, lost: u64) -> Figures {
+        Figures {
+            loss_percent: lost as f32 * 100.0 / (received + lost).max(1) as f32,
+            jitter_ms: self.inbound.jitter_ms(),
             rtt_ms: self.reports.rtt.map(|rtt| rtt.as_secs_f32() * 1_000.0),
-            mos: None,
-            remote: None,
-            codec,
+        }
+    }
+
+    /// The E-model's rating of what came.
+    pub(super) fn rating(&self, figures: Figures) -> f32 {
+        rating(self.codec_name(), figures.loss_percent, figures.delay_ms())
+    }
+
+    /// How we sound to the peer: by its extended report if it sends any, else from its reception report.
+    fn remote_view(&self) -> Option<RemoteView> {
+        let view = self.reports.view?;
+        let there = Figures {
+            loss_percent: (view.lost as f32 * 100.0 / view.sent.max(1) as f32).min(100.0),
+            jitter_ms: view.jitter as f32 * 10.0 / f32::from(self.outbound.clock()),
+            ..self.figures(0, 0)
         };
-        // A jitter buffer holds back about twice the jitter.
-        let way = quality.rtt_ms.unwrap_or(0.0) / 2.0 + PACKET_MS;
-        let delay = way + 2.0 * quality.jitter_ms;
-        quality.mos = (quality.received > 0).then(|| mos(&quality.codec, quality.loss_percent(), delay));
-        quality.remote = self.reports.view.map(|view| {
-            let loss_percent = (view.lost as f32 * 100.0 / view.sent.max(1) as f32).min(100.0);
-            let jitter_ms = view.jitter as f32 * 10.0 / f32::from(self.outbound.clock());
-            let mos = mos(&quality.codec, loss_percent, way + 2.0 * jitter_ms);
-            RemoteView { lost: view.lost, loss_percent, jitter_ms, mos }
-        });
-        quality
+        let told = self.reports.voip.map(|voip| voip.mos_cq).filter(|mos| (10..=50).contains(mos));
+        let mos = told.map_or_else(|| mos_of(self.rating(there)), |mos| f32::from(mos) / 10.0);
+        let Figures { loss_percent, jitter_ms, .. } = there;
+        Some(RemoteView { lost: view.lost, loss_percent, jitter_ms, mos })
+    }
+
+    /// How it was while `came` packets came and `gone` did not, until `at`.
+    pub(super) fn moment(&self, at: Duration, came: u64, gone: u64) -> Moment {
+        let now = self.figures(came, gone);
+        let Figures { loss_percent, jitter_ms, rtt_ms } = now;
+        let remote_mos = self.remote_view().map(|remote| remote.mos);
+        Moment { at, loss_percent, jitter_ms, rtt_ms, mos: mos_of(self.rating(now)), remote_mos }
+    }
+
+    /// A packet of G.711 is looked at: one of several, for all of them. True or false if the peer has begun or ceased to speak.
+    #[cold]
+    pub(super) fn look_at(&mut self, law: Law, payload: &[u8]) -> Option<bool> {
+        let ms = payload.len() as u32 / 8 * u32::from(EVERY);
+        self.activity.hear(power_of(law, payload), ms)
+    }
+}
+
+/// What the E-model wants to know of a stream.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Figures {
+    pub(super) loss_percent: f32,
+    pub(super) jitter_ms: f32,
+    pub(super) rtt_ms: Option<f32>,
+}
+
+impl Figures {
+    /// Mouth to ear: the way, a packet, and a jitter buffer that holds back about twice the jitter.
+    fn delay_ms(self) -> f32 {
+        self.rtt_ms.unwrap_or(0.0) / 2.0 + PACKET_MS + 2.0 * self.jitter_ms
     }
 }

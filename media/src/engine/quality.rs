@@ -1,5 +1,7 @@
 //! How well it sounded: counts, jitter, and a mean opinion score by the E-model (ITU-T G.107).
 
+use std::time::Duration;
+
 /// What a port knows of both directions of its stream.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Quality {
@@ -29,6 +31,43 @@ pub struct Quality {
     pub mos: Option<f32>,
     /// How we sounded to the peer, in its own words; `None` if it sent no report.
     pub remote: Option<RemoteView>,
+    /// The level of the peer's speech in dB below full scale; `None` if none was heard, or it was not looked at.
+    pub level_dbov: Option<f32>,
+    /// How it was over time, at most 64 stretches of equal number of reports; each tells its worst.
+    pub moments: Vec<Moment>,
+}
+
+/// How it was in a stretch of time.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Moment {
+    /// When the stretch ended, since the port was opened.
+    pub at: Duration,
+    /// Share of the peer's packets that were lost in it, in percent.
+    pub loss_percent: f32,
+    /// Jitter, in milliseconds.
+    pub jitter_ms: f32,
+    /// Round trip, in milliseconds.
+    pub rtt_ms: Option<f32>,
+    /// How the peer sounded to us.
+    pub mos: f32,
+    /// How we sounded to the peer, in its own words.
+    pub remote_mos: Option<f32>,
+}
+
+impl Moment {
+    /// Takes another one in: the worst of both.
+    pub(super) fn worsen(&mut self, other: &Self) {
+        let worst = |a: Option<f32>, b: Option<f32>, pick: fn(f32, f32) -> f32| match (a, b) {
+            (Some(a), Some(b)) => Some(pick(a, b)),
+            (a, b) => a.or(b),
+        };
+        self.at = self.at.max(other.at);
+        self.loss_percent = self.loss_percent.max(other.loss_percent);
+        self.jitter_ms = self.jitter_ms.max(other.jitter_ms);
+        self.rtt_ms = worst(self.rtt_ms, other.rtt_ms, f32::max);
+        self.mos = self.mos.min(other.mos);
+        self.remote_mos = worst(self.remote_mos, other.remote_mos, f32::min);
+    }
 }
 
 impl Quality {
@@ -57,18 +96,25 @@ pub struct RemoteView {
 /// `delay_ms` is one way, mouth to ear. The equipment impairments are those of G.113 appendix I for random loss;
 /// a codec that is not in its table is taken for one as good as G.711 with concealment.
 pub fn mos(codec: &str, loss_percent: f32, delay_ms: f32) -> f32 {
-    let (impairment, robustness) = match codec.to_ascii_uppercase().as_str() {
-        "G729" => (11.0, 19.0),
-        "G723" => (15.0, 16.1),
-        "GSM" => (26.0, 10.0),
-        "ILBC" => (11.0, 32.0),
-        "G726-32" => (7.0, 15.0),
-        // G.711 with the packet loss concealment of its appendix I, which every phone has by now.
-        _ => (0.0, 25.1),
-    };
+    mos_of(rating(codec, loss_percent, delay_ms))
+}
+
+/// Ie and Bpl of codecs: G.113 appendix I.
+const EQUIPMENT: [(&str, f32, f32); 5] =
+    [("G729", 11.0, 19.0), ("G723", 15.0, 16.1), ("GSM", 26.0, 10.0), ("iLBC", 11.0, 32.0), ("G726-32", 7.0, 15.0)];
+
+/// The transmission rating R of the same, 0 to 100.
+pub(super) fn rating(codec: &str, loss_percent: f32, delay_ms: f32) -> f32 {
+    let known = EQUIPMENT.iter().find(|(name, _, _)| name.eq_ignore_ascii_case(codec));
+    // G.711 with the packet loss concealment of its appendix I, which every phone has by now.
+    let (impairment, robustness) = known.map_or((0.0, 25.1), |(_, impairment, robustness)| (*impairment, *robustness));
     let equipment = impairment + (95.0 - impairment) * loss_percent / (loss_percent + robustness);
     let delay = 0.024 * delay_ms + 0.11 * (delay_ms - 177.3).max(0.0);
-    let r = (93.2 - equipment - delay).clamp(0.0, 100.0);
+    (93.2 - equipment - delay).clamp(0.0, 100.0)
+}
+
+/// The opinion score of a rating: annex B.
+pub(super) fn mos_of(r: f32) -> f32 {
     // Below R = 6.5 the formula of annex B would fall under 1.
     (1.0 + 0.035 * r + 7e-6 * r * (r - 60.0) * (100.0 - r)).max(1.0)
 }

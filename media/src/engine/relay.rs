@@ -1,5 +1,6 @@
 //! The packet path: in, to the sinks, and out on the other side, in the buffer it arrived in.
 
+use super::activity::EVERY;
 use super::digits::Digit;
 use super::packet::Packet;
 use super::port::Port;
@@ -50,6 +51,11 @@ impl Engine {
         }
         let payload = packet.as_slice().get(header.payload_at..header.payload_at + header.payload_len)?;
         let (peer, recording) = (port.relay_to, port.recording);
+        if let (Some(law), true) = (route.law, header.sequence.is_multiple_of(EVERY))
+            && let Some(speaking) = port.look_at(law, payload)
+        {
+            self.output.extend(port.speaks(id, speaking, self.config.tell_speech));
+        }
         if port.wanted.is_some() && route.class != Class::Digits {
             port.listen(&header, epoch, &route, payload);
         }
@@ -132,6 +138,12 @@ impl Engine {
 }
 
 impl Port {
+    /// The peer has begun or ceased to speak: what is told of that.
+    pub(super) fn speaks(&self, port: PortId, speaking: bool, told: bool) -> Option<Output> {
+        let level_dbov = self.activity.level_dbov().unwrap_or(-127.0) as i8;
+        told.then_some(Output::Event(Event::Speaking { port, speaking, level_dbov }))
+    }
+
     /// A packet of a voice that is decoded.
     fn listen(&mut self, header: &Header, epoch: u32, route: &Route, payload: &[u8]) {
         let Some(wanted) = self.wanted else { return };

@@ -1,7 +1,7 @@
 //! RTCP of a port: what the peer reports about our stream, and when and what we report about its.
 
 use super::inbound::Reception;
-use crate::rtcp::{self, Block, Item};
+use crate::rtcp::{self, Block, Item, Voip};
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 use stdx::{Entropy, Wall};
@@ -20,6 +20,8 @@ pub(super) struct Reports {
     pub(super) rtt: Option<Duration>,
     /// What the peer said last about our stream.
     pub(super) view: Option<View>,
+    /// What the peer said last of how we sound to it (RFC 3611).
+    pub(super) voip: Option<Voip>,
     sent_before: u64,
 }
 
@@ -36,7 +38,7 @@ pub(super) struct View {
 impl Reports {
     pub(super) fn new(entropy: &mut Entropy) -> Self {
         // RFC 7022: a name that says nothing of who we are.
-        Self { cname: entropy.token(16), from: None, last_sr: None, rtt: None, view: None, sent_before: 0 }
+        Self { cname: entropy.token(16), from: None, last_sr: None, rtt: None, view: None, voip: None, sent_before: 0 }
     }
 
     /// A datagram from the peer. False if it is no RTCP.
@@ -44,7 +46,8 @@ impl Reports {
         rtcp::read(datagram, |item| match item {
             Item::Sender { sender, .. } => self.last_sr = Some(((sender.ntp >> 16) as u32, now)),
             Item::Block(block) if block.ssrc == ssrc => self.believe(&block, sent, clock, now),
-            Item::Block(_) | Item::Bye { .. } => {}
+            Item::Voip(voip) if voip.ssrc == ssrc => self.voip = Some(voip),
+            Item::Block(_) | Item::Voip(_) | Item::Bye { .. } => {}
         })
     }
 

@@ -1,5 +1,6 @@
 //! What goes into the engine and what comes out.
 
+use super::quality::Moment;
 use super::recorder::Page;
 use crate::tones::{Country, Tone};
 use smallvec::SmallVec;
@@ -28,6 +29,8 @@ pub struct Config {
     pub rtcp_interval: Duration,
     /// Whose tones to play.
     pub country: Country,
+    /// Tell when peers begin and cease to speak: [`Event::Speaking`]. False.
+    pub tell_speech: bool,
 }
 
 impl Config {
@@ -39,6 +42,7 @@ impl Config {
             held_timeout: Duration::from_secs(3600),
             rtcp_interval: Duration::from_secs(5),
             country: Country::default(),
+            tell_speech: false,
         }
     }
 }
@@ -133,8 +137,17 @@ pub enum EndReason {
     UnsupportedCodec,
 }
 
-/// Something that happened on a port.
+/// What is wrong with the sound that a peer sends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Alarm {
+    /// Nothing comes from it, though it has agreed to speak.
+    Missing,
+    /// Packets come, but for half a minute there was no voice in them.
+    Silent,
+}
+
+/// Something that happened on a port.
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Event {
     /// The first valid packet of the peer arrived.
     Started {
@@ -147,6 +160,32 @@ pub enum Event {
         port: PortId,
         /// How long it has been silent.
         silence: Duration,
+    },
+    /// Something is wrong with the peer's sound, or no longer. Looked at with each RTCP report.
+    Alarm {
+        /// Where.
+        port: PortId,
+        /// What.
+        alarm: Alarm,
+        /// True if it is so now.
+        on: bool,
+    },
+    /// How the peer's sound came, and ours reached it, since the last time; with each RTCP report.
+    Quality {
+        /// Where.
+        port: PortId,
+        /// How.
+        moment: Moment,
+    },
+    /// The peer begins or ceases to speak; told only if [`Config::tell_speech`] says so, and only of sound that is
+    /// G.711 or decoded.
+    Speaking {
+        /// Who.
+        port: PortId,
+        /// True if it speaks now.
+        speaking: bool,
+        /// The level of its speech in dB below full scale.
+        level_dbov: i8,
     },
     /// A sound that does not repeat came to its end.
     Played {

@@ -225,6 +225,11 @@ impl Voice {
         if self.is_silent() { None } else { self.frames[rate as usize].as_ref().map(|f| &f.pcm[..]) }
     }
 
+    /// The present frame at its codec's rate; `None` if nothing is heard, or the codec is G.711.
+    pub(super) fn own_frame(&self) -> Option<&[i16]> {
+        if matches!(self.codec, Codec::G711(_)) { None } else { self.frame(Rate::of(self.codec)) }
+    }
+
     /// Nothing has been heard for so long that what is made up has faded.
     fn is_silent(&self) -> bool {
         !self.live || (self.noise.is_none() && self.dry > 4)

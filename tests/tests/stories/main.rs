@@ -25,6 +25,7 @@ mod registering;
 mod reliable;
 mod routing;
 mod sleeping;
+mod sounding;
 mod spending;
 mod strangers;
 mod streams;

@@ -354,6 +354,8 @@ pub struct Media {
     pub timeout: Duration,
     /// Whether the sound of phones is encrypted.
     pub srtp: model::Srtp,
+    /// Events tell when parties begin and cease to speak.
+    pub voice_events: bool,
     /// The file of libbcg729, which lets the switch speak G.729 itself.
     pub g729: Option<PathBuf>,
 }
@@ -361,7 +363,7 @@ pub struct Media {
 impl Default for Media {
     fn default() -> Self {
         let ports = PortRange { first: 20_000, last: 39_999 };
-        Self { ports, timeout: Duration::from_secs(60), srtp: model::Srtp::Off, g729: None }
+        Self { ports, timeout: Duration::from_secs(60), srtp: model::Srtp::Off, voice_events: false, g729: None }
     }
 }
 

@@ -219,7 +219,7 @@ fn the_sample_file_is_valid_has_every_key_and_shows_the_defaults() {
         ("tls", &["client_certificates", "client_authority"]),
         ("certificate", &["chain", "key"]),
         ("acme", &["directory", "domains", "contact", "accept_terms", "listen", "authority"]),
-        ("media", &["ports", "timeout_seconds", "srtp", "g729"]),
+        ("media", &["ports", "timeout_seconds", "srtp", "voice_events", "g729"]),
         (
             "call",
             &[

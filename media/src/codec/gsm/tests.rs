@@ -1,5 +1,4 @@
 use super::*;
-use crate::testing::Speech;
 
 /// Of what libgsm encodes and decodes.
 const ENCODED: u64 = 0xc5e7_d65b_e4df_af06;

@@ -40,6 +40,7 @@ pub(crate) fn of(version: &str) -> OpenApi {
             tag("users", "Who may log in"),
             tag("extensions", "Numbers with SIP credentials"),
             tag("live", "What is going on now"),
+            tag("prompts", "Sound files that can be played into calls"),
             tag("security", "Who is kept out"),
             tag("records", "What is over: call records, recordings, traces"),
             tag("ctibar", "The phone bar's contract"),

@@ -9,6 +9,7 @@
 //!     switch,
 //!     store,
 //!     recordings_dir: "data/recordings".into(),
+//!     prompts: std::sync::Arc::new(patchbay_api::NoPrompts),
 //!     login: LoginSettings::default(),
 //!     version: "0.1.0",
 //! };
@@ -22,12 +23,14 @@ mod ctibar;
 mod description;
 mod extract;
 mod problem;
+mod prompts;
 mod routes;
 mod state;
 mod switch;
 mod token;
 mod wire;
 
+pub use prompts::{NoPrompts, PromptInfo, PromptRefusal, Prompts};
 pub use state::{ApiState, LoginSettings};
 pub use switch::Switch;
 pub use token::{MintError, mint_token};

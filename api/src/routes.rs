@@ -5,6 +5,8 @@ mod calls;
 mod extensions;
 mod messages;
 mod passwords;
+mod playback;
+mod prompts;
 mod recording;
 mod records;
 mod session;
@@ -29,6 +31,9 @@ const MAX_IMPORT_BODY: usize = 4 << 20;
 /// All routes, with their descriptions.
 pub(crate) fn all() -> OpenApiRouter<App> {
     let import = OpenApiRouter::new().routes(routes!(extensions::import)).layer(DefaultBodyLimit::max(MAX_IMPORT_BODY));
+    let upload = OpenApiRouter::new()
+        .routes(routes!(prompts::get, prompts::put, prompts::remove))
+        .layer(DefaultBodyLimit::max(prompts::MAX_FILE));
     OpenApiRouter::new()
         .routes(routes!(session::log_in, session::who_am_i))
         .routes(routes!(users::list, users::add))
@@ -49,12 +54,16 @@ pub(crate) fn all() -> OpenApiRouter<App> {
         .routes(routes!(calls::hold))
         .routes(routes!(calls::retrieve))
         .routes(routes!(calls::transfer))
+        .routes(routes!(playback::play))
+        .routes(routes!(playback::stop))
+        .routes(routes!(prompts::list))
         .routes(routes!(records::list))
         .routes(routes!(records::get))
         .routes(routes!(records::trace))
         .routes(routes!(recording::download))
         .layer(DefaultBodyLimit::max(MAX_BODY))
         .merge(import)
+        .merge(upload)
         .fallback(nothing_here)
 }
 

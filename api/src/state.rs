@@ -1,5 +1,6 @@
 //! What the API stands on.
 
+use crate::prompts::Prompts;
 use crate::switch::{AnySwitch, Switch};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -15,6 +16,8 @@ pub struct ApiState<S> {
     pub store: Store,
     /// The folder that recordings' paths are below.
     pub recordings_dir: PathBuf,
+    /// The prompts.
+    pub prompts: Arc<dyn Prompts>,
     /// How logins are answered.
     pub login: LoginSettings,
     /// The program's version, shown in the API's description.
@@ -45,13 +48,14 @@ pub(crate) struct Parts {
     pub(crate) switch: AnySwitch,
     pub(crate) store: Store,
     pub(crate) recordings_dir: PathBuf,
+    pub(crate) prompts: Arc<dyn Prompts>,
     pub(crate) login: LoginSettings,
 }
 
 impl App {
     pub(crate) fn new<S: Switch>(state: ApiState<S>) -> Self {
-        let ApiState { switch, store, recordings_dir, login, version: _ } = state;
-        Self(Arc::new(Parts { switch: AnySwitch::new(switch), store, recordings_dir, login }))
+        let ApiState { switch, store, recordings_dir, prompts, login, version: _ } = state;
+        Self(Arc::new(Parts { switch: AnySwitch::new(switch), store, recordings_dir, prompts, login }))
     }
 }
 

@@ -142,6 +142,7 @@ impl From<Refusal> for Problem {
             Refusal::NoSuchTrunk => Kind::NoSuchTrunk,
             Refusal::BadNumber => Kind::BadDestination,
             Refusal::NotRegistered => Kind::NotRegistered,
+            Refusal::NoSuchPrompt => Kind::NoSuchPrompt,
             Refusal::WrongState => Kind::WrongState,
             Refusal::Overloaded => Kind::Overloaded,
             Refusal::ShuttingDown => Kind::ShuttingDown,

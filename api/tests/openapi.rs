@@ -91,6 +91,7 @@ async fn every_operation_of_the_description_does_what_it_says() {
     assert!(api["openapi"].as_str().unwrap().starts_with("3.1"));
 
     std::fs::write(world.recordings().join("x.wav"), b"RIFF").unwrap();
+    world.keep_prompt("b");
     let record = world.record(10, "100", "101", Some("x.wav")).await;
     let call = world.live_call("100", "101");
     let source = "203.0.113.9".parse().unwrap();
@@ -142,6 +143,12 @@ async fn every_operation_of_the_description_does_what_it_says() {
         ("post /calls/{id}/hold", format!("{V1}/calls/{call}/hold"), json!({ "leg": 1 }), 204),
         ("post /calls/{id}/retrieve", format!("{V1}/calls/{call}/retrieve"), json!({ "leg": 1 }), 204),
         ("post /calls/{id}/transfer", format!("{V1}/calls/{call}/transfer"), json!({ "leg": 1, "to": "102" }), 204),
+        ("post /calls/{id}/play", format!("{V1}/calls/{call}/play"), json!({ "prompts": ["a"] }), 204),
+        ("post /calls/{id}/stop", format!("{V1}/calls/{call}/stop"), json!({}), 204),
+        ("get /prompts", format!("{V1}/prompts"), nothing.clone(), 200),
+        ("put /prompts/{name}", format!("{V1}/prompts/a"), nothing.clone(), 422),
+        ("get /prompts/{name}", format!("{V1}/prompts/b"), nothing.clone(), 200),
+        ("delete /prompts/{name}", format!("{V1}/prompts/b"), nothing.clone(), 204),
         ("delete /calls/{id}", format!("{V1}/calls/{call}"), nothing.clone(), 204),
         ("get /records", format!("{V1}/records"), nothing.clone(), 200),
         ("get /records/{id}", format!("{V1}/records/{record}"), nothing.clone(), 200),

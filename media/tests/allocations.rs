@@ -189,3 +189,30 @@ fn the_counter_counts() {
     drop(std::hint::black_box(vec![1u8; 100]));
     assert_eq!(ALLOCATIONS.with(Cell::get), before + 1);
 }
+
+#[test]
+fn a_prepared_clip_costs_its_listeners_no_allocation() {
+    let codecs = [Codec::G711(Law::A), Codec::G711(Law::Mu), Codec::G722, Codec::Opus];
+    let mut circle = Circle::of(&codecs.map(|codec| (codec, 1_000.0)));
+    let clip = media::clip::Clip::from(media::testing::tone(1070.0, 8_000));
+    codecs.into_iter().for_each(|codec| clip.prepare(codec));
+    let play = media::engine::Play::forever(std::sync::Arc::from([std::sync::Arc::new(clip)]));
+    for port in circle.ports() {
+        assert!(circle.engine.play_list(port, &play, circle.now));
+    }
+    let (mut count, mut sent) = (0, 0);
+    for frame in 0..150 {
+        circle.now += 20 * MS;
+        let before = ALLOCATIONS.with(Cell::get);
+        circle.engine.handle_timeout(circle.now);
+        while let Some(output) = circle.engine.poll_output() {
+            sent += usize::from(matches!(output, Output::Transmit { .. }));
+        }
+        if frame > 5 {
+            count += ALLOCATIONS.with(Cell::get) - before;
+        }
+    }
+    assert!(sent > 4 * 145, "{sent}");
+    // A report now and then takes something.
+    assert!(count <= 4, "{count}");
+}

@@ -6,6 +6,7 @@ mod common;
 
 use common::circle::Circle;
 use common::{MS, SECOND, sdp};
+use media::clip::Clip;
 use media::codec::Codec;
 use media::engine::{Answer, EndReason, Sound};
 use media::g711::Law;
@@ -304,7 +305,7 @@ fn digits_pass_the_mixer_once_and_music_is_for_one_alone() {
     assert!(circle.members[1].digits.is_empty());
     // Music in wide band for the caller; the other goes on hearing the caller.
     let music: Vec<i16> = (0..8_000).map(|i| ((f64::from(i) * 0.3).sin() * 5_000.0) as i16).collect();
-    assert!(circle.engine.play(a, Sound::Prompt(music.into()), true, circle.now));
+    assert!(circle.engine.play(a, Sound::from(Clip::from(music)), true, circle.now));
     circle.run(2 * SECOND);
     assert_not_heard(&circle, 0, 1);
     assert!(apart(level_of(circle.last(0, SECOND), 0.3 * 8_000.0 / std::f64::consts::TAU, 16_000).0, 5_000.0) < 1.0);

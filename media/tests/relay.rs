@@ -3,6 +3,7 @@
 mod common;
 
 use common::{CALLEE, CALLER, MS, Network, Pair, SECOND, rtp, sdp, text};
+use media::clip::Clip;
 use media::engine::{Answer, Channel, Event, Sound};
 use media::g711::Law;
 use media::rtcp::{self, Item};
@@ -217,10 +218,12 @@ fn a_prompt_ends_with_played_and_a_tone_goes_on() {
     let mut pair = Pair::plain();
     let [a, b] = pair.ports();
     let prompt: Vec<i16> = media::testing::tone(1910.0, 8_050);
-    pair.engine.play(a, Sound::Prompt(prompt.into()), false, pair.now);
+    pair.engine.play(a, Sound::from(Clip::from(prompt)), false, pair.now);
     pair.engine.play(b, Sound::Tone(Tone::Busy), true, pair.now);
     pair.run(1_100 * MS);
-    assert!(pair.events.contains(&Event::Played { port: a }) && !pair.events.contains(&Event::Played { port: b }));
+    let played = Event::Played { port: a, tag: 0, played: 1_020 * MS, digit: None };
+    assert!(pair.events.contains(&played));
+    assert!(!pair.events.iter().any(|event| matches!(event, Event::Played { port, .. } if *port == b)));
     pair.run(2 * SECOND);
     let prompt = hears(&pair.phones[CALLER].heard, 1910.0).unwrap();
     assert!(prompt.share > 0.99 && (1_000..1_020).contains(&(prompt.until - prompt.from).as_millis()), "{prompt:?}");
@@ -236,7 +239,7 @@ fn a_stalled_tick_is_made_up_for_without_a_flood() {
     let mut pair = Pair::plain();
     let [a, _] = pair.ports();
     pair.phones.iter_mut().for_each(|p| p.speaking = false);
-    pair.engine.play(a, Sound::Prompt(media::testing::tone(1910.0, 80_000).into()), false, pair.now);
+    pair.engine.play(a, Sound::from(Clip::from(media::testing::tone(1910.0, 80_000))), false, pair.now);
     pair.run(SECOND);
     let before = pair.phones[CALLER].headers.len();
     pair.now += 3 * SECOND;

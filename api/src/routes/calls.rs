@@ -223,7 +223,7 @@ async fn command_leg(
     Ok(StatusCode::NO_CONTENT)
 }
 
-async fn find(app: &App, caller: &Caller, id: CallId) -> Result<LiveCall, Problem> {
+pub(super) async fn find(app: &App, caller: &Caller, id: CallId) -> Result<LiveCall, Problem> {
     visible(app, caller).await?.find(|call| call.id == id).ok_or_else(|| Kind::NoSuchCall.into())
 }
 

@@ -40,7 +40,7 @@ pub(super) async fn download(
 ) -> Result<Response, Problem> {
     let record = records::find(&app, &caller, id).await?;
     let recording = record.recording.ok_or(Kind::NoRecording)?;
-    let path = below(&app.recordings_dir, &recording.path).await?;
+    let path = kept(&app.recordings_dir, &recording.path).await?;
     let kind = content_type(&path);
 
     let served = ServeFile::new(&path).try_call(file_request(&request)).await;
@@ -48,7 +48,7 @@ pub(super) async fn download(
     if response.status().is_success() {
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
-        let suffix = if kind == "audio/mpeg" { "mp3" } else { "wav" };
+        let suffix = path.extension().and_then(|suffix| suffix.to_str()).unwrap_or("wav");
         if let Ok(name) = HeaderValue::from_str(&format!("inline; filename=\"{id}.{suffix}\"")) {
             headers.insert(header::CONTENT_DISPOSITION, name);
         }
@@ -88,6 +88,19 @@ fn is_one_range(value: &str) -> bool {
     unit.trim().eq_ignore_ascii_case("bytes") && sensible
 }
 
+/// The recording, or what it has become after the call.
+async fn kept(folder: &Path, path: &str) -> Result<PathBuf, Problem> {
+    let mut found = below(folder, path).await;
+    if let Some(stem) = path.strip_suffix(".wav") {
+        for suffix in ["mp3", "opus"] {
+            if found.is_err() {
+                found = below(folder, &format!("{stem}.{suffix}")).await.or(found);
+            }
+        }
+    }
+    found
+}
+
 /// A path below the folder, or nothing: neither dots nor links lead out of it.
 async fn below(folder: &Path, path: &str) -> Result<PathBuf, Problem> {
     let plain = |part: &str| !part.is_empty() && part != "." && part != ".." && !part.contains(['\\', '\0']);
@@ -114,6 +127,7 @@ async fn below(folder: &Path, path: &str) -> Result<PathBuf, Problem> {
 fn content_type(path: &Path) -> &'static str {
     match path.extension().and_then(|suffix| suffix.to_str()) {
         Some("mp3") => "audio/mpeg",
+        Some("opus") => "audio/ogg",
         _ => "audio/wav",
     }
 }

@@ -177,10 +177,16 @@ impl World {
             switch: switch.clone(),
             store: store.clone(),
             recordings_dir: dir.path().join("recordings"),
+            prompts: Arc::new(FakePrompts(dir.path().join("prompts"))),
             login: LoginSettings::default(),
             version: "9.8.7",
         });
         Self { dir, store, hot, switch, router, entropy: Mutex::new(Entropy::seeded(1)) }
+    }
+
+    pub(crate) fn keep_prompt(&self, name: &str) {
+        std::fs::create_dir_all(self.dir.path().join("prompts")).unwrap();
+        std::fs::write(self.dir.path().join("prompts").join(name), b"sound").unwrap();
     }
 
     pub(crate) fn recordings(&self) -> PathBuf {
@@ -291,5 +297,44 @@ fn leg(no: u16, number: &str) -> LegRecord {
         origin: model::LegOrigin::Dialled,
         answered_at: Some(1_000),
         ended_at: 2_000,
+    }
+}
+
+/// Prompts that are sound if they say so.
+struct FakePrompts(PathBuf);
+
+impl FakePrompts {
+    fn path(&self, name: &str) -> PathBuf {
+        self.0.join(name.replace('/', "+"))
+    }
+}
+
+impl patchbay_api::Prompts for FakePrompts {
+    fn list(&self) -> std::io::Result<Vec<patchbay_api::PromptInfo>> {
+        let Ok(entries) = std::fs::read_dir(&self.0) else { return Ok(Vec::new()) };
+        let name = |entry: std::fs::DirEntry| entry.file_name().to_str().unwrap().replace('+', "/");
+        let info = |name| patchbay_api::PromptInfo { name, format: "wav".into(), octets: 5, length_ms: None };
+        entries.map(|entry| entry.map(name).map(info)).collect()
+    }
+
+    fn put(&self, name: &str, data: &[u8]) -> Result<patchbay_api::PromptInfo, patchbay_api::PromptRefusal> {
+        if name.contains("..") {
+            return Err(patchbay_api::PromptRefusal::Name);
+        }
+        if data != b"sound" {
+            return Err(patchbay_api::PromptRefusal::Sound("it is none".into()));
+        }
+        std::fs::create_dir_all(&self.0)?;
+        std::fs::write(self.path(name), data)?;
+        let (name, octets) = (name.to_owned(), data.len() as u64);
+        Ok(patchbay_api::PromptInfo { name, format: "wav".into(), octets, length_ms: Some(1) })
+    }
+
+    fn remove(&self, name: &str) -> std::io::Result<bool> {
+        Ok(std::fs::remove_file(self.path(name)).is_ok())
+    }
+
+    fn file(&self, name: &str) -> Option<PathBuf> {
+        Some(self.path(name)).filter(|path| path.exists())
     }
 }

@@ -411,6 +411,19 @@ impl Call {
         let Some(known) = self.legs.get_mut(usize::from(leg)).filter(|leg| leg.outcome.is_none()) else { return };
         if std::mem::replace(&mut known.held, held) != held {
             self.tell(EventBody::LegHeld { call: self.setup.id, leg, held });
+            if let Some(to) = self.partner_of(leg) {
+                self.out.push_back(Effect::Music { to, on: held });
+            }
+        }
+    }
+
+    /// Two parties speak from now on; one whose partner still holds hears music.
+    pub(super) fn join(&mut self, a: LegNo, b: LegNo) {
+        self.out.push_back(Effect::Join { a, b });
+        for (leg, to) in [(a, b), (b, a)] {
+            if self.legs.get(usize::from(leg)).is_some_and(|leg| leg.held) {
+                self.out.push_back(Effect::Music { to, on: true });
+            }
         }
     }
 

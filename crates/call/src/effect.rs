@@ -182,6 +182,13 @@ pub enum Effect {
         /// The other.
         b: LegNo,
     },
+    /// Let a party that was put on hold hear music, or no longer.
+    Music {
+        /// Who is held.
+        to: LegNo,
+        /// It is held.
+        on: bool,
+    },
     /// Tell a leg that asked for a transfer how it goes.
     Progress {
         /// Who asked.

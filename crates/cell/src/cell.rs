@@ -7,6 +7,7 @@ use crate::directory::Directory;
 use crate::hot;
 use crate::io::{Body, Counts, Envelope, Input, Output, RecordingKey, Stats};
 use crate::messages::Messages;
+use crate::playback::Playbacks;
 use crate::remote::Wish;
 use crate::screen::Screen;
 use crate::sleepers::Sleepers;
@@ -96,6 +97,8 @@ pub(crate) struct Cell {
     pub(crate) sleepers: Sleepers,
     /// Trunks whose home is here.
     pub(crate) trunks: Trunks,
+    /// What is to be played when it is there.
+    pub(crate) playbacks: Playbacks,
     pub(crate) draining: bool,
     pub(crate) stats: Stats,
     /// When the last process was last known to live.
@@ -178,6 +181,7 @@ impl Cell {
             watched: false,
             trunks: Trunks::new(&config, now),
             sleepers: Sleepers::default(),
+            playbacks: Playbacks::default(),
             draining: false,
             stats: Stats::default(),
             died_at: 0,
@@ -217,6 +221,7 @@ impl Cell {
             Input::RecordingFailed { recording, note } => self.on_recording_failed(recording, note, now),
             Input::Watch(on) => self.watched = on,
             Input::Resolved { ticket, answers } => self.resolved(ticket, answers, now),
+            Input::Loaded { ticket, clips } => self.on_loaded(ticket, clips, now),
             Input::Drain => {
                 self.draining = true;
                 self.leave_trunks(now);
@@ -365,6 +370,12 @@ impl Cell {
             Command::Hangup { .. } => Err(Refusal::NoSuchCall),
             Command::Answer { call, leg } => self.tell_phone(call, leg, Wish::Talk, now),
             Command::Hold { call, leg } => self.tell_phone(call, leg, Wish::Hold, now),
+            Command::Play { call, leg, play } => match self.play_by_command(ticket, call, leg, *play) {
+                // The answer follows when the prompts are there.
+                Ok(()) => return,
+                Err(refusal) => Err(refusal),
+            },
+            Command::StopPlay { call, leg } => self.stop_by_command(call, leg, now),
             Command::Transfer { call, leg, to } => self.transfer_by_command(call, leg, &to, now),
             Command::PutExtension(extension) => {
                 if !extension.enabled {

@@ -3,7 +3,6 @@
 use model::{BlackList, Numbers, Outcome, RightsRules, Route, SpendingCap, Trunk};
 use sip_stack::message::Method;
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 use std::time::Duration;
 use stdx::Wall;
 
@@ -238,6 +237,8 @@ impl Default for Identity {
 pub struct Sounds {
     /// Ringback, busy and congestion as in this country.
     pub country: media::tones::Country,
-    /// Spoken reasons, 8 kHz mono. Where there is none, a tone tells.
-    pub prompts: BTreeMap<Outcome, Arc<[i16]>>,
+    /// Spoken reasons. Where there is none, a tone tells.
+    pub prompts: BTreeMap<Outcome, crate::Clips>,
+    /// What a party hears while it is held, round and round; empty: nothing.
+    pub music: crate::Clips,
 }

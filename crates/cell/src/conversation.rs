@@ -117,6 +117,10 @@ pub(crate) struct LegEnd {
     pub(crate) refer: Option<SubscriptionId>,
     /// What it said it can do.
     pub(crate) talents: Talents,
+    /// It is held: it hears music unless something else is played to it.
+    pub(crate) music: bool,
+    /// What is played to it by command.
+    pub(crate) playing: Option<u32>,
 }
 
 /// A party that called us and waits for its answer.
@@ -179,6 +183,8 @@ impl LegEnd {
             link: None,
             refer: None,
             talents: Talents::default(),
+            music: false,
+            playing: None,
         }
     }
 }

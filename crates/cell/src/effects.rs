@@ -33,6 +33,7 @@ impl Cell {
                 Effect::Announce { to, outcome } => self.announce(id, to, outcome, now),
                 Effect::Join { a, b } => self.join(id, a, b, now),
                 Effect::Part { a, b } => self.part(id, a, b, now),
+                Effect::Music { to, on } => self.hold_music(id, to, on, now),
                 Effect::Progress { leg, how } => self.notify_progress(id, leg, how, now),
                 Effect::Record { left, right } => self.record(id, left, right, now),
                 Effect::HangUp { leg, cause } => self.hang_up_leg(id, leg, cause, now),
@@ -254,6 +255,7 @@ impl Cell {
     }
 
     fn ring(&mut self, id: CallId, to: LegNo, early_media: Option<LegNo>, now: Instant) {
+        self.hush(id, to, now);
         let Some(conversation) = self.conversations.get_mut(&id) else { return };
         let Some(port) = conversation.port(to) else { return };
         let early = early_media.and_then(|leg| conversation.port(leg));
@@ -261,10 +263,7 @@ impl Cell {
         let Some(asking) = &mut end.asking else {
             // Who was transferred is in conversation already: only what it hears changes.
             match early {
-                Some(other) => {
-                    self.media.stop(port);
-                    self.media.bridge(port, other, now);
-                }
+                Some(other) => self.media.bridge(port, other, now),
                 None => {
                     self.media.unbridge(port, now);
                     self.media.play(port, Sound::Tone(Tone::Ringback), true, now);
@@ -274,7 +273,6 @@ impl Cell {
         };
         let (status, body) = match early {
             Some(other) => {
-                self.media.stop(port);
                 self.media.bridge(port, other, now);
                 (Status(183), self.media.make_answer(port, Answer::Joined(other), now))
             }
@@ -301,11 +299,11 @@ impl Cell {
     }
 
     fn try_announce(&mut self, id: CallId, to: LegNo, outcome: Outcome, now: Instant) -> bool {
+        self.hush(id, to, now);
         let Some(conversation) = self.conversations.get_mut(&id).filter(|c| c.refuse.is_none()) else { return false };
         let Some(end) = conversation.legs.get_mut(&to) else { return false };
         let Some(port) = end.port else { return false };
         self.media.unbridge(port, now);
-        self.media.stop(port);
         let body = match end.asking {
             Some(_) => match self.media.make_answer(port, Answer::Early, now) {
                 Some(body) => Some(body),
@@ -317,7 +315,7 @@ impl Cell {
         let (sound, repeat) = match (outcome, prompt) {
             // Everybody knows the busy tone; a voice would only hold the caller up.
             (Outcome::Busy | Outcome::Rejected, _) => (Sound::Tone(Tone::Busy), true),
-            (_, Some(samples)) => (Sound::Prompt(samples.clone()), false),
+            (_, Some(clips)) => (Sound::Clips(clips.clone()), false),
             (_, None) => (Sound::Tone(Tone::Congestion), true),
         };
         if !self.media.play(port, sound, repeat, now) {
@@ -336,11 +334,10 @@ impl Cell {
 
     /// Two parties hear each other; whoever of them waits for an answer gets it.
     fn join(&mut self, id: CallId, a: LegNo, b: LegNo, now: Instant) {
+        [a, b].into_iter().for_each(|leg| self.hush(id, leg, now));
         let Some(conversation) = self.conversations.get_mut(&id) else { return };
         conversation.joined_at = Some(now);
         let (Some(one), Some(other)) = (conversation.port(a), conversation.port(b)) else { return };
-        self.media.stop(one);
-        self.media.stop(other);
         self.media.bridge(one, other, now);
         // Who picks up a call of somebody that was told nothing yet, speaks what the switch can play.
         for (leg, port, with) in [(b, other, one), (a, one, other)] {
@@ -460,6 +457,7 @@ impl Cell {
     }
 
     fn close_port(&mut self, id: CallId, leg: LegNo, now: Instant) {
+        self.end_playback(id, leg, model::PlaybackEnd::Stopped, now);
         let Some(end) = self.conversations.get_mut(&id).and_then(|c| c.legs.get_mut(&leg)) else { return };
         let Some(port) = end.port.take() else { return };
         self.ports.remove(port);

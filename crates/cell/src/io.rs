@@ -18,6 +18,18 @@ use stdx::UnixMillis;
 /// Questions to the domain name system that one worker may have open.
 pub const MAX_QUESTIONS: usize = 256;
 
+/// Lists of prompts that one worker may be waiting for; one more playback is refused as `Overloaded`.
+pub const MAX_LOADS: usize = 256;
+
+/// Why prompts could not be had.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LoadFailure {
+    /// There is none of that name, or it holds no sound that can be decoded.
+    NoSuchPrompt,
+    /// Too much is being loaded already.
+    Busy,
+}
+
 /// A fact from outside.
 #[derive(Clone, Debug)]
 pub enum Input {
@@ -69,6 +81,13 @@ pub enum Input {
         ticket: u64,
         /// What there is; no records: the name exists without any of this kind.
         answers: Result<Vec<Record>, Failure>,
+    },
+    /// The answer to an [`Output::Load`].
+    Loaded {
+        /// Its ticket.
+        ticket: u64,
+        /// The clips, in the order of the items.
+        clips: Result<crate::Clips, LoadFailure>,
     },
     /// Show every message as [`Output::Passed`] from now on, or no longer.
     Watch(bool),
@@ -155,6 +174,14 @@ pub enum Output {
         name: String,
         /// Refuse the stream if the certificate does not prove it.
         verify: bool,
+    },
+    /// Fetch what is to be played; exactly one [`Input::Loaded`] with the same ticket follows. A worker has at most
+    /// [`MAX_LOADS`] open at one time.
+    Load {
+        /// To tell the answers apart.
+        ticket: u64,
+        /// What.
+        items: Vec<model::Item>,
     },
     /// Tell those who watch.
     Event(Event),

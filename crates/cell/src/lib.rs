@@ -28,6 +28,7 @@ mod messages;
 mod outward;
 mod overload;
 mod party_sound;
+mod playback;
 mod protect;
 mod proxy;
 mod quality;
@@ -48,9 +49,11 @@ mod worker;
 pub use addressee::Phone;
 pub use config::{Config, Forking, Identity, Policy, Redirect, Sounds};
 pub use io::{
-    Body, Contact, Counts, Envelope, Input, JoinRequest, LegView, MAX_QUESTIONS, Output, RecordingKey, Stats,
+    Body, Contact, Counts, Envelope, Input, JoinRequest, LegView, LoadFailure, MAX_LOADS, MAX_QUESTIONS, Output,
+    RecordingKey, Stats,
 };
 pub use locals::{Local, Locals};
+pub use playback::Clips;
 pub use refer::{DialogName, Joined};
 pub use screen::{Class, Rates, ScreenStats, Security};
 pub use tap::Passed;

@@ -63,9 +63,11 @@ impl Cell {
                     self.facts.push_back((id, Input::Silent { leg }));
                 }
             }
-            Event::Played { port } => {
-                if let Some((id, _)) = self.ports.get(port) {
-                    self.facts.push_back((*id, Input::Announced));
+            Event::Played { port, tag, played, digit } => {
+                if let Some(at) = self.ports.get(port).copied()
+                    && !self.played(at, (tag, played), digit.is_some(), now)
+                {
+                    self.facts.push_back((at.0, Input::Announced));
                 }
             }
             Event::Dtmf { port, digit, duration } => {

@@ -1,6 +1,8 @@
 //! What anyone may ask of the switch, and its answers.
 
-use crate::{CallId, Direction, Extension, LegNo, NewMessage, Seen, SeenFilter, Spending, TextMessage, TrunkStatus};
+use crate::{
+    CallId, Direction, Extension, LegNo, NewMessage, Playback, Seen, SeenFilter, Spending, TextMessage, TrunkStatus,
+};
 use serde::{Deserialize, Serialize};
 use std::net::IpAddr;
 use stdx::UnixMillis;
@@ -35,6 +37,22 @@ pub enum Command {
         leg: LegNo,
         /// Where to.
         to: String,
+    },
+    /// Play prompts to a party of a call, or to both that speak; what they were played before ends.
+    Play {
+        /// Which call.
+        call: CallId,
+        /// Which leg; `None`: both that speak with each other.
+        leg: Option<LegNo>,
+        /// What and how.
+        play: Box<Playback>,
+    },
+    /// What is played to a party of a call by command ends.
+    StopPlay {
+        /// Which call.
+        call: CallId,
+        /// Which leg; `None`: all.
+        leg: Option<LegNo>,
     },
     /// An extension was added or changed: every cell takes the new facts. A disabled extension loses its registrations.
     PutExtension(Box<Extension>),
@@ -143,6 +161,8 @@ pub enum Refusal {
     BadNumber,
     /// No phone of the extension is registered.
     NotRegistered,
+    /// No such prompt, or it is no sound.
+    NoSuchPrompt,
     /// Not possible in the state the call is in.
     WrongState,
     /// The switch has no room for more work now; try again.
@@ -158,6 +178,8 @@ impl Command {
             Self::Hangup { call }
             | Self::Answer { call, .. }
             | Self::Hold { call, .. }
+            | Self::Play { call, .. }
+            | Self::StopPlay { call, .. }
             | Self::Transfer { call, .. } => Some(*call),
             _ => None,
         }
@@ -174,6 +196,7 @@ impl Refusal {
             Self::NoSuchTrunk => "no_such_trunk",
             Self::BadNumber => "bad_number",
             Self::NotRegistered => "not_registered",
+            Self::NoSuchPrompt => "no_such_prompt",
             Self::WrongState => "wrong_state",
             Self::Overloaded => "overloaded",
             Self::ShuttingDown => "shutting_down",

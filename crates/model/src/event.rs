@@ -1,7 +1,8 @@
 //! What the switch says while it works.
 
 use crate::{
-    BanReason, CallId, CallRecord, Cause, Direction, LegNo, Outcome, QualityMoment, SoundAlarm, Spent, TextMessage,
+    BanReason, CallId, CallRecord, Cause, Direction, LegNo, Outcome, PlaybackEnd, QualityMoment, SoundAlarm, Spent,
+    TextMessage,
     TrunkRegistration, TrunkState,
 };
 use serde::{Deserialize, Serialize};
@@ -211,6 +212,24 @@ pub enum EventBody {
         by: LegNo,
         /// Its number.
         number: String,
+    },
+    /// Something is played to a party by command.
+    PlaybackStarted {
+        /// In which call.
+        call: CallId,
+        /// To whom.
+        leg: LegNo,
+    },
+    /// What was played to a party by command is over.
+    PlaybackEnded {
+        /// In which call.
+        call: CallId,
+        /// To whom.
+        leg: LegNo,
+        /// How long it was played, milliseconds.
+        played_ms: u32,
+        /// Why it is over.
+        how: PlaybackEnd,
     },
     /// A key was pressed.
     Dtmf {

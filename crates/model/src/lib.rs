@@ -12,6 +12,7 @@ mod id;
 mod message;
 mod net;
 mod originate;
+mod playback;
 mod quality;
 mod record;
 mod routing;
@@ -27,6 +28,7 @@ pub use id::{CallId, LegId, LegNo};
 pub use message::{MessageState, NewMessage, TextMessage};
 pub use net::Net;
 pub use originate::Originate;
+pub use playback::{Item, MAX_ITEMS, Playback, PlaybackEnd, is_prompt_name};
 pub use quality::{Quality, QualityMoment, SoundAlarm};
 pub use record::{CallRecord, Direction, LegOrigin, LegRecord, RecordingFile};
 pub use routing::{

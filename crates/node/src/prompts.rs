@@ -1,6 +1,9 @@
 //! Speech that is built into the program.
 
 use crate::config::Language;
+use media::clip::{Clip, Kind};
+use media::codec::Codec;
+use media::g711::Law;
 use model::Outcome;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -33,12 +36,17 @@ const EN: &[(Outcome, &[u8])] = &[
 pub const DEMO: [&[u8]; 2] = [prompt!("zh/demo"), prompt!("en/demo")];
 
 /// The spoken reasons of a language.
-pub fn reasons(language: Language) -> BTreeMap<Outcome, Arc<[i16]>> {
+pub fn reasons(language: Language) -> BTreeMap<Outcome, cell::Clips> {
     let list = match language {
         Language::Zh => ZH,
         Language::En => EN,
     };
-    list.iter().map(|(outcome, wav)| (*outcome, Arc::from(samples(wav)))).collect()
+    let clip = |wav| {
+        let clip = Clip::decode(Kind::Wav, wav).ok()?;
+        [Law::Mu, Law::A].into_iter().for_each(|law| clip.prepare(Codec::G711(law)));
+        Some(Arc::from([Arc::new(clip)]))
+    };
+    list.iter().filter_map(|(outcome, wav)| Some((*outcome, clip(wav)?))).collect()
 }
 
 /// The samples of a WAV of ours: 8 kHz, mono, 16 bit. Empty for anything else.

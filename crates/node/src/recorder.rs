@@ -3,7 +3,9 @@
 //! Workers put pages into one bounded ring and go on. When the disk is too slow and the ring is full, the page is lost, the
 //! recording is given up and its record says so; no call waits for a disk.
 
+pub mod convert;
 mod file;
+pub mod retain;
 
 use crate::worker::Inbox;
 use cell::RecordingKey;

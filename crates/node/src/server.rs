@@ -1,11 +1,12 @@
 //! The running switch: everything put together, and taken apart again in order.
 
-use crate::config::{Config, Country};
+use crate::config::Config;
 use crate::dns::Resolver;
 use crate::edge::{self, Edge};
 use crate::first_run;
 use crate::hep::Exporter;
 use crate::http::{VERSION, Watch, watch_routes};
+use crate::library::{Library, Shelf};
 use crate::net::sound::{Sockets, bind_address};
 use crate::net::{Listeners, Stock, resolve};
 use crate::recorder::{self, Recorder};
@@ -84,6 +85,9 @@ impl Server {
         let mut edge = Edge::new(&config, &edge_listeners, locals.clone(), Arc::clone(&inboxes))?;
         let (recorder, recorder_thread) = recorder::start(settings, Arc::clone(&inboxes))?;
         let records = RecordWriter::start(store.clone(), hot.clone(), |_| {});
+        let source = config.media.music.clone();
+        let music = tokio::task::spawn_blocking(move || crate::music::load(&source)).await??;
+        crate::music::prepare(&music);
 
         let accounts = first_run::accounts(&store, &mut entropy).await?;
         let extensions = store.extensions().await?;
@@ -95,11 +99,13 @@ impl Server {
             (0..workers).map(|_| Listeners::bind(&addresses, config.sip.advertised)).collect::<Result<Vec<_>, _>>()?;
         let mut shells = Vec::new();
         let handle = tokio::runtime::Handle::current();
-        let resolver = Resolver::new(handle, Arc::clone(&inboxes));
+        let resolver = Resolver::new(handle.clone(), Arc::clone(&inboxes));
+        let library = Library::new(handle, config.prompts_dir(), Arc::clone(&inboxes));
         for (number, listeners) in (0..workers).zip(listeners) {
             let mut cell = cell_config(&config, store.realm(), number, wall);
             cell.locals = locals.clone();
             cell.seal = Some(sip_stack::seal::Seal::new(store.jwt_key()));
+            cell.sounds.music = Arc::clone(&music);
             let mut core = cell::Worker::new(cell, entropy.fork(), now);
             restore(&mut core, &kept, &extensions, now);
             let (first, last) = Stock::share(config.media.ports.first, config.media.ports.last, number, workers);
@@ -115,12 +121,17 @@ impl Server {
                 recorder: recorder.clone(),
                 events: events.clone(),
                 resolver: resolver.clone(),
+                library: library.clone(),
                 passed: passed.clone(),
                 hep: hep.clone(),
             })?);
         }
         let workers = shells.into_iter().map(worker::spawn).collect::<Result<Vec<_>, _>>()?;
 
+        tokio::spawn(recorder::retain::run(config.recordings_dir(), config.recording.rules()));
+        if let Some(format) = config.recording.conversion() {
+            tokio::spawn(recorder::convert::run(config.recordings_dir(), format));
+        }
         if let Some(url) = config.push.url.clone() {
             tokio::spawn(crate::push::carry(url, events.subscribe()));
         }
@@ -303,11 +314,7 @@ fn cell_config(config: &Config, realm: &str, number: u16, wall: Wall) -> cell::C
         cell.policy.push_providers.clone_from(&config.push.providers);
         cell.policy.push_wait = config.push.wait;
     }
-    cell.sounds.country = match config.call.country {
-        Country::Cn => media::tones::Country::Cn,
-        Country::Us => media::tones::Country::Us,
-        Country::Eu => media::tones::Country::Eu,
-    };
+    cell.sounds.country = config.media.country;
     cell.sounds.prompts = crate::prompts::reasons(config.call.language);
     cell
 }
@@ -330,6 +337,7 @@ fn router(config: &Config, switch: &NodeSwitch, store: &Store, watch: Watch) -> 
         switch: switch.clone(),
         store: store.clone(),
         recordings_dir: config.recordings_dir(),
+        prompts: Arc::new(Shelf::new(config.prompts_dir())),
         login: api::LoginSettings::default(),
         version: VERSION,
     };

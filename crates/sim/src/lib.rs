@@ -78,7 +78,7 @@ mod zone;
 pub use cell;
 pub use network::{Link, Packet};
 pub use phone::Phone;
-pub use setup::Setup;
+pub use setup::{Setup, tone};
 pub use sound::{Hearing, Sound};
 pub use stranger::Stranger;
 pub use stream::Stream;

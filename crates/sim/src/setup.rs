@@ -3,8 +3,11 @@
 use crate::network::Link;
 use crate::ua::digest::Hash;
 use crate::zone::Zone;
+use media::clip::Clip;
 use model::{Route, RouteTarget};
+use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// A world's beginning: `Setup::new(7).workers(3).rough()`.
@@ -27,6 +30,7 @@ pub struct Setup {
     pub(crate) tunings: Vec<fn(&mut cell::Config)>,
     pub(crate) zone: Zone,
     pub(crate) peers: Vec<(String, IpAddr)>,
+    pub(crate) prompts: BTreeMap<String, Arc<Clip>>,
 }
 
 impl Setup {
@@ -49,6 +53,7 @@ impl Setup {
             tunings: Vec::new(),
             zone: Zone::default(),
             peers: Vec::new(),
+            prompts: BTreeMap::new(),
         }
     }
 
@@ -153,9 +158,21 @@ impl Setup {
         self
     }
 
+    /// There is a prompt of this name: a steady tone of so many hertz, which is heard like a voice.
+    pub fn prompt(mut self, name: &str, hertz: u16, length: Duration) -> Self {
+        self.prompts.insert(name.to_owned(), Arc::new(tone(hertz, length)));
+        self
+    }
+
     /// Each worker has so many RTP ports.
     pub fn ports(mut self, ports: u16) -> Self {
         self.ports = ports;
         self
     }
+}
+
+/// A sound that is heard like a voice.
+pub fn tone(hertz: u16, length: Duration) -> Clip {
+    let samples = length.as_micros() as u64 / 125;
+    Clip::from((0..samples).map(|at| crate::sound::voice_sample(hertz, at)).collect::<Vec<_>>())
 }

@@ -49,6 +49,11 @@ impl Default for Levels {
 
 pub(super) const UNITY: i32 = 4_096;
 
+/// A level in decibels, from −40 to 20, in 1/4096.
+pub(super) fn factor(db: f32) -> i32 {
+    (UNITY as f32 * 10.0_f32.powf(db.clamp(-40.0, 20.0) / 20.0)).round() as i32
+}
+
 impl Engine {
     /// Sets whom a port hears: its row of the hear-matrix. Nobody is silence; one speaker with the same codec is relayed
     /// in place; everything else is mixed. A port never hears itself; ports that are closed are left out.
@@ -116,7 +121,6 @@ impl Engine {
     /// Sets how loud a port is heard by others and how loud it hears them, in decibels from −40 to 20; 0 leaves things as
     /// they are.
     pub fn set_levels(&mut self, id: PortId, says_db: f32, hears_db: f32, now: Instant) {
-        let factor = |db: f32| (UNITY as f32 * 10.0_f32.powf(db.clamp(-40.0, 20.0) / 20.0)).round() as i32;
         if let Some(port) = self.ports.get_mut(id) {
             port.levels.says = factor(says_db);
             port.levels.hears = factor(hears_db);

@@ -2,9 +2,9 @@
 //!
 //! While a key is down it has the floor: neither a sound of the switch nor a voice is sent.
 
+use super::Engine;
 use super::player::{FRAME, FRAME_TIME, MAX_BURST};
 use super::types::PortId;
-use super::{Engine, Timer};
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
@@ -171,13 +171,15 @@ impl Engine {
         let first = self.clock.next(FRAME_TIME, now);
         let Some(port) = self.ports.get_mut(id) else { return false };
         let digit = digit.to_ascii_uppercase();
+        let idle = port.next_frame().is_none();
         let possible = port.event_type().is_some() || (port.has_voice() && digit != '!');
         let pressed = possible && port.keys.press(digit, duration, first);
         if pressed && port.player.is_none() {
-            if self.timers.get(&Timer::Frame(id)).is_none() {
+            let next = port.keys.next().unwrap_or(first);
+            if idle {
                 port.begin_to_speak();
             }
-            self.timers.set(Timer::Frame(id), port.keys.next().unwrap_or(first));
+            self.speak_from(id, next);
         }
         pressed
     }

@@ -34,6 +34,7 @@ mod voice;
 
 pub use keys::MAX_KEYS;
 pub use packet::Packet;
+pub use player::Play;
 pub use quality::{Moment, Quality, RemoteView, mos};
 pub use recorder::Page;
 pub use secure::Srtp;
@@ -42,6 +43,7 @@ pub use types::{
     SdpRefusal, Sound,
 };
 
+use crate::clip::Clip;
 use crate::rtcp::{Report, Sender};
 use crate::tones::Tone;
 use port::Port;
@@ -65,12 +67,15 @@ pub struct Engine {
     /// RTP port numbers nobody has, the longest unused first.
     stock: VecDeque<u16>,
     numbers: BTreeMap<u16, PortId>,
-    /// Tones that have been played once: a period each.
-    tones: BTreeMap<Tone, Arc<[i16]>>,
+    /// Tones that have been played once.
+    tones: BTreeMap<Tone, Arc<[Arc<Clip>]>>,
     /// Ports that are decoded, and ports that are mixed for.
     speakers: Vec<PortId>,
     listeners: Vec<PortId>,
     buses: SlotMap<hear::BusId, mix::Bus>,
+    /// Ports to which the switch itself speaks, and when their next frames are due.
+    spoken_to: Vec<PortId>,
+    speak_at: Option<Instant>,
     /// The next frame of all that is mixed; beside the timers, whose tree would be rebuilt every 20 ms.
     mix_at: Option<Instant>,
     /// The time of the last frame mixed.
@@ -81,8 +86,6 @@ pub struct Engine {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Timer {
-    /// The next frame of a sound.
-    Frame(PortId),
     /// A press whose end may be lost.
     Digit(PortId),
     Report(PortId),
@@ -105,6 +108,8 @@ impl Engine {
             speakers: Vec::new(),
             listeners: Vec::new(),
             buses: SlotMap::with_key(),
+            spoken_to: Vec::new(),
+            speak_at: None,
             mix_at: None,
             mixed_until: None,
             timers: Timers::default(),
@@ -175,7 +180,7 @@ impl Engine {
         self.report(id, true, now);
         self.plan_speaker(id, now);
         let port = self.ports.remove(id)?;
-        for timer in [Timer::Frame(id), Timer::Digit(id), Timer::Report(id), Timer::Silence(id)] {
+        for timer in [Timer::Digit(id), Timer::Report(id), Timer::Silence(id)] {
             self.timers.cancel(&timer);
         }
         self.numbers.remove(&port.number);
@@ -193,9 +198,11 @@ impl Engine {
         if self.mix_at.is_some_and(|at| at <= now) {
             self.mix(now);
         }
+        if self.speak_at.is_some_and(|at| at <= now) {
+            self.speak(now);
+        }
         while let Some(timer) = self.timers.pop_due(now) {
             match timer {
-                Timer::Frame(id) => self.play_on(id, now),
                 Timer::Digit(id) => self.end_digit(id, now),
                 Timer::Report(id) => {
                     self.watch(id, now);
@@ -215,10 +222,7 @@ impl Engine {
 
     /// When [`Engine::handle_timeout`] wants to be called at the latest.
     pub fn poll_timeout(&self) -> Option<Instant> {
-        match (self.timers.next(), self.mix_at) {
-            (Some(timer), Some(mix)) => Some(timer.min(mix)),
-            (timer, mix) => timer.or(mix),
-        }
+        [self.timers.next(), self.mix_at, self.speak_at].into_iter().flatten().min()
     }
 
     /// The next thing to do or know.

@@ -1,5 +1,6 @@
 //! What the switch itself says to a peer: sound encoded, in packets of the length the peer wishes.
 
+use super::player::Frame;
 use super::voice::Rate;
 use crate::codec::resample::Resampler;
 use crate::codec::{Codec, Encoder, MAX_PAYLOAD};
@@ -18,6 +19,8 @@ pub(super) struct Mouth {
     /// From 8 kHz, for sounds.
     rise: Option<Resampler>,
     octets: Box<[u8; MAX_PAYLOAD]>,
+    /// The last packet was a prepared one.
+    follows: bool,
 }
 
 /// A packet to be sent.
@@ -41,6 +44,7 @@ impl Mouth {
             waiting: Vec::with_capacity(packet + Rate::of(codec).frame()),
             rise: Resampler::new(8_000, codec.rate()),
             octets: Box::new([0; MAX_PAYLOAD]),
+            follows: false,
         }
     }
 
@@ -68,15 +72,38 @@ impl Mouth {
         self.waiting.extend_from_slice(pcm);
     }
 
-    /// 20 ms at 8 kHz are to be said.
-    pub(super) fn say_narrow(&mut self, pcm: &[i16; 160]) {
-        match &mut self.rise {
-            None => self.waiting.extend_from_slice(pcm),
-            Some(rise) => {
-                let mut risen = [0; super::voice::MAX_FRAME];
-                let len = rise.run(pcm, &mut risen);
-                self.waiting.extend_from_slice(&risen[..len]);
+    /// 20 ms of a player are to be said.
+    pub(super) fn say_frame(&mut self, frame: &Frame) {
+        let mut risen = [0; super::voice::MAX_FRAME];
+        let len = self.at_own_rate(frame, &mut risen);
+        self.waiting.extend_from_slice(&risen[..len]);
+    }
+
+    /// The packet of a frame whose clip has been prepared, with its ticks; `None` for what has to be said by
+    /// [`Mouth::say_frame`].
+    pub(super) fn prepared<'a>(&mut self, frame: &'a Frame) -> Option<(&'a [u8], u32)> {
+        let packet = frame.whole.as_ref().filter(|_| self.waiting.is_empty() && self.packet_time == 20);
+        let packet = packet.and_then(|whole| {
+            // A codec that remembers cannot be joined in the middle of a clip.
+            let joins = self.follows || whole.at == 0 || matches!(self.codec, Codec::G711(_));
+            whole.clip.packet(self.codec, whole.again, whole.at).filter(|_| joins)
+        });
+        self.follows = packet.is_some();
+        Some((packet?, self.ticks))
+    }
+
+    /// 20 ms at the rate of its codec; returns how many samples.
+    fn at_own_rate(&mut self, frame: &Frame, pcm: &mut [i16; super::voice::MAX_FRAME]) -> usize {
+        match (&mut self.rise, &frame.wide) {
+            (None, _) => {
+                pcm[..frame.narrow.len()].copy_from_slice(&frame.narrow);
+                frame.narrow.len()
             }
+            (Some(_), Some(wide)) if Rate::of(self.codec) == Rate::Wide => {
+                pcm[..wide.len()].copy_from_slice(wide);
+                wide.len()
+            }
+            (Some(rise), _) => rise.run(&frame.narrow, pcm),
         }
     }
 

@@ -37,6 +37,8 @@ pub(super) struct Port {
     pub(super) player: Option<Player>,
     /// What the switch presses.
     pub(super) keys: Keys,
+    /// It is among those to whom the switch speaks.
+    pub(super) spoken_to: bool,
     pub(super) recording: Option<(RecordingId, Side)>,
     /// Its row of the hear-matrix, ordered, and its column.
     pub(super) hears: Vec<PortId>,
@@ -95,6 +97,7 @@ impl Port {
             digits: Digits::default(),
             player: None,
             keys: Keys::default(),
+            spoken_to: false,
             recording: None,
             hears: Vec::new(),
             heard_by: Vec::new(),

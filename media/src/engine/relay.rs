@@ -114,6 +114,7 @@ impl Engine {
     /// Tells of a press, and presses the key towards who hears this port alone, unless its packets have passed on already.
     pub(super) fn tell_digit(&mut self, id: PortId, (digit, duration): Digit, now: Instant) {
         self.output.push_back(Output::Event(Event::Dtmf { port: id, digit, duration }));
+        self.barge_in(id, digit);
         let Some(port) = self.ports.get(id) else { return };
         for listener in port.heard_by.clone() {
             let Some(other) = self.ports.get(listener) else { continue };

@@ -2,50 +2,87 @@
 
 use super::hear::Way;
 use super::keys::Stroke;
-use super::player::{FRAME_TIME, Player};
+use super::player::{FRAME_TIME, Frame, Play, Player};
 use super::port::Port;
 use super::recorder::{Page, Recorder};
 use super::types::{EndReason, Event, Output, PortId, RecordingId, Sound};
 use super::{Engine, Timer};
+use crate::clip::{Clip, alone};
+use crate::codec::Codec;
+use crate::g711::Law;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 impl Engine {
-    /// Plays a sound to a port instead of what it is bridged with; a sound that was playing ends without
-    /// [`Event::Played`]. False, and nothing played, if no G.711 has been agreed there.
+    /// Plays a sound to a port, once or forever; otherwise like [`Engine::play_list`].
+    pub fn play(&mut self, id: PortId, sound: Sound, repeat: bool, now: Instant) -> bool {
+        let clips = match sound {
+            Sound::Clips(clips) => clips,
+            Sound::Tone(tone) => self.tone(tone),
+        };
+        let play = if repeat { Play::forever(clips) } else { Play::once(clips) };
+        self.play_list(id, &play, now)
+    }
+
+    /// Plays clips to a port instead of what it is bridged with; a sound that was playing ends without
+    /// [`Event::Played`]. False, and nothing played, if nothing that the switch can speak has been agreed there.
     ///
     /// While the peer holds us the sound runs on unheard.
-    pub fn play(&mut self, id: PortId, sound: Sound, repeat: bool, now: Instant) -> bool {
+    pub fn play_list(&mut self, id: PortId, play: &Play, now: Instant) -> bool {
         self.clock.begin(now);
         let Some(port) = self.ports.get_mut(id) else { return false };
         if !port.has_voice() {
             return false;
         }
         port.begin_to_speak();
-        let pcm = match sound {
-            Sound::Prompt(pcm) => pcm,
-            Sound::Tone(tone) => {
-                let country = self.config.country;
-                Arc::clone(self.tones.entry(tone).or_insert_with(|| tone.samples(country)))
-            }
-        };
         // All players of an engine tick together.
         let next = self.clock.next(FRAME_TIME, now);
-        port.player = Some(Player::new(pcm, repeat, next));
-        self.timers.set(Timer::Frame(id), next);
+        port.player = Some(Player::new(play, next));
+        self.speak_from(id, next);
         self.take_channel(id, true);
         true
     }
 
-    /// Ends what is playing, without [`Event::Played`]. Keys go on.
-    pub fn stop(&mut self, id: PortId) {
-        let Some(port) = self.ports.get_mut(id) else { return };
-        if port.player.take().is_some() {
-            if port.keys.next().is_none() {
-                port.fall_silent();
-                self.timers.cancel(&Timer::Frame(id));
-            }
-            self.take_channel(id, false);
+    /// A tone of the configured country, made when it is first wanted.
+    fn tone(&mut self, tone: crate::tones::Tone) -> Arc<[Arc<Clip>]> {
+        let country = self.config.country;
+        let made = || {
+            let clip = Clip::from_pcm(&tone.samples(country)[..]);
+            [Law::Mu, Law::A].into_iter().for_each(|law| clip.prepare(Codec::G711(law)));
+            alone(clip)
+        };
+        Arc::clone(self.tones.entry(tone).or_insert_with(made))
+    }
+
+    /// Ends what is playing, without [`Event::Played`]; says how long it was played. Keys go on.
+    pub fn stop(&mut self, id: PortId) -> Option<Duration> {
+        let port = self.ports.get_mut(id)?;
+        let played = port.player.take()?.played();
+        if port.keys.next().is_none() {
+            port.fall_silent();
+        }
+        self.take_channel(id, false);
+        Some(played)
+    }
+
+    /// Holds what is playing, or lets it go on: meanwhile the port hears silence. False if nothing is playing.
+    pub fn pause(&mut self, id: PortId, paused: bool) -> bool {
+        let player = self.ports.get_mut(id).and_then(|port| port.player.as_mut());
+        player.map(|player| player.pause(paused)).is_some()
+    }
+
+    /// What is playing goes on at another place of its list; beyond the end it is over. False if nothing is playing.
+    pub fn seek(&mut self, id: PortId, to: Duration) -> bool {
+        let player = self.ports.get_mut(id).and_then(|port| port.player.as_mut());
+        player.map(|player| player.seek(to)).is_some()
+    }
+
+    /// A key was pressed at a port: what may be interrupted ends.
+    pub(super) fn barge_in(&mut self, id: PortId, digit: char) {
+        let player = self.ports.get(id).and_then(|port| port.player.as_ref()).filter(|player| player.barge_in);
+        let Some(tag) = player.map(|player| player.tag) else { return };
+        if let Some(played) = self.stop(id) {
+            self.output.push_back(Output::Event(Event::Played { port: id, tag, played, digit: Some(digit) }));
         }
     }
 
@@ -142,23 +179,47 @@ impl Engine {
         }
     }
 
+    /// The switch speaks to a port from now on, its first frame at that time.
+    pub(super) fn speak_from(&mut self, id: PortId, first: Instant) {
+        let Some(port) = self.ports.get_mut(id) else { return };
+        if !std::mem::replace(&mut port.spoken_to, true) {
+            self.spoken_to.push(id);
+        }
+        self.speak_at = Some(self.speak_at.map_or(first, |at| at.min(first)));
+    }
+
+    /// Sends the frames that are due to all ports to which the switch speaks.
+    pub(super) fn speak(&mut self, now: Instant) {
+        let mut ports = std::mem::take(&mut self.spoken_to);
+        ports.iter().for_each(|id| self.play_on(*id, now));
+        self.speak_at = None;
+        ports.retain(|id| {
+            let Some(port) = self.ports.get_mut(*id) else { return false };
+            let next = port.next_frame();
+            port.spoken_to = next.is_some();
+            self.speak_at = [self.speak_at, next].into_iter().flatten().min();
+            next.is_some()
+        });
+        self.spoken_to = ports;
+    }
+
     /// Sends the frames of a port's sound and keys that are due.
-    pub(super) fn play_on(&mut self, id: PortId, now: Instant) {
+    fn play_on(&mut self, id: PortId, now: Instant) {
         let Some(port) = self.ports.get_mut(id) else { return };
         let mut skipped = port.player.as_mut().map_or(0, |p| p.skip(now));
         let mut recorder = match port.recording {
             Some((recording, side)) => self.recordings.get_mut(recording).map(|r| (r, side.other())),
             None => None,
         };
-        let mut played = false;
+        let mut over = None;
         while let Some(due) = port.next_frame().filter(|due| *due <= now) {
             let micros = self.clock.micros(due);
             let mut frame = None;
             if let Some(player) = port.player.as_mut().filter(|p| p.next <= due) {
                 frame = player.frame();
                 if frame.is_none() {
+                    over = Some((player.tag, player.played()));
                     port.player = None;
-                    played = true;
                 }
             }
             if port.keys.next().is_some_and(|next| next <= due) {
@@ -172,21 +233,28 @@ impl Engine {
                         continue;
                     }
                     Some(Stroke::Pause) => continue,
-                    Some(Stroke::Tone(tone)) => frame = Some(tone),
+                    Some(Stroke::Tone(tone)) => frame = Some(Frame::of(tone)),
                     None => {}
                 }
             }
             let Some(frame) = frame else { continue };
             if let Some((recorder, side)) = &mut recorder {
-                recorder.sound(*side, &frame, due, &mut self.output);
+                recorder.sound(*side, &frame.narrow, due, &mut self.output);
             }
             let Some(to) = port.rtp_target() else {
                 port.outbound.switch();
                 continue;
             };
             let Some(mut mouth) = port.mouth.take() else { continue };
-            mouth.say_narrow(&frame);
             let (clock, pt, missed) = (mouth.clock(), mouth.payload_type, mouth.frame_ticks() * skipped);
+            if let Some((payload, ticks)) = mouth.prepared(&frame) {
+                let ticks = (ticks, if std::mem::take(&mut skipped) > 0 { missed } else { 0 });
+                let header = port.outbound.play(pt, ticks, clock, payload.len(), micros);
+                self.output.extend(port.transmit(&header, payload, to));
+                port.mouth = Some(mouth);
+                continue;
+            }
+            mouth.say_frame(&frame);
             while let Some(utterance) = mouth.next() {
                 let ticks = (utterance.ticks, if std::mem::take(&mut skipped) > 0 { missed } else { 0 });
                 let header = port.outbound.play(pt, ticks, clock, utterance.payload.len(), micros);
@@ -194,13 +262,12 @@ impl Engine {
             }
             port.mouth = Some(mouth);
         }
-        match port.next_frame() {
-            Some(next) => self.timers.set(Timer::Frame(id), next),
-            None => port.fall_silent(),
+        if port.next_frame().is_none() {
+            port.fall_silent();
         }
-        if played {
+        if let Some((tag, played)) = over {
             self.take_channel(id, false);
-            self.output.push_back(Output::Event(Event::Played { port: id }));
+            self.output.push_back(Output::Event(Event::Played { port: id, tag, played, digit: None }));
         }
     }
 }
@@ -224,7 +291,7 @@ impl Port {
     }
 
     /// When the next frame of a sound or a key of ours is due.
-    fn next_frame(&self) -> Option<Instant> {
+    pub(super) fn next_frame(&self) -> Option<Instant> {
         match (self.player.as_ref().map(|p| p.next), self.keys.next()) {
             (Some(sound), Some(key)) => Some(sound.min(key)),
             (sound, key) => sound.or(key),

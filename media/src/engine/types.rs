@@ -2,6 +2,7 @@
 
 use super::quality::Moment;
 use super::recorder::Page;
+use crate::clip::Clip;
 use crate::tones::{Country, Tone};
 use smallvec::SmallVec;
 use std::net::SocketAddr;
@@ -76,13 +77,19 @@ pub enum Answer {
     Joined(PortId),
 }
 
+impl From<Clip> for Sound {
+    fn from(clip: Clip) -> Self {
+        Sound::Clips(crate::clip::alone(clip))
+    }
+}
+
 /// A sound to play.
 #[derive(Clone, Debug)]
 pub enum Sound {
     /// A tone of the configured country; one period of its cadence if not repeated.
     Tone(Tone),
-    /// Linear PCM, 8 kHz, mono.
-    Prompt(Arc<[i16]>),
+    /// Clips, one after the other.
+    Clips(Arc<[Arc<Clip>]>),
 }
 
 /// The octets of a datagram the engine made: no allocation up to 256.
@@ -187,10 +194,16 @@ pub enum Event {
         /// The level of its speech in dB below full scale.
         level_dbov: i8,
     },
-    /// A sound that does not repeat came to its end.
+    /// A sound that was played to a port is over: it came to its end, or a key ended it.
     Played {
         /// To whom.
         port: PortId,
+        /// As it was given with [`Play`](super::Play).
+        tag: u32,
+        /// How long it was played, pauses left out.
+        played: Duration,
+        /// The key that ended it.
+        digit: Option<char>,
     },
     /// A key was pressed (RFC 4733): once per press, however many packets tell of it.
     Dtmf {

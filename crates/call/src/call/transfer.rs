@@ -58,7 +58,7 @@ impl Call {
                 let (a, b) = if *a == leg { (new, *b) } else { (*a, new) };
                 self.state = State::Talking { a, b };
                 self.add_leg(party, how.origin(leg), side, now);
-                self.out.push_back(Effect::Join { a, b });
+                self.join(a, b);
                 self.drop_leg(leg, Outcome::Answered, normal, now);
             }
             State::Dialling(_, dialling) if dialling.pending.contains_key(&leg) => {
@@ -147,7 +147,7 @@ impl Call {
             let (a, b) = if self.side_of(leg) == Side::Caller { (leg, transfer.by) } else { (transfer.by, leg) };
             self.state = State::Talking { a, b };
             self.deadline = self.ends_at;
-            self.out.push_back(Effect::Join { a, b });
+            self.join(a, b);
             self.out.push_back(Effect::Progress { leg: transfer.by, how: Progress::Failed(cause) });
             self.tell(EventBody::TransferFailed { call: self.setup.id, by: transfer.by, cause });
             return true;

@@ -17,6 +17,7 @@ pub use trunk::Trunk;
 pub use load::{ConfigError, ENV_PREFIX, Problem, load, parse};
 pub use routing::{Blocked, Dialling, Numbers, RightsRules, Route, Rule, Way};
 
+use media::tones::Country;
 use serde::Deserialize;
 use sip_stack::auth::Algorithm;
 use sip_stack::message::Method;
@@ -137,6 +138,11 @@ impl Config {
     /// Where recordings are written.
     pub fn recordings_dir(&self) -> PathBuf {
         self.recording.dir.clone().unwrap_or_else(|| self.data_dir.join("recordings"))
+    }
+
+    /// Where prompts are.
+    pub fn prompts_dir(&self) -> PathBuf {
+        self.media.prompts.clone().unwrap_or_else(|| self.data_dir.join("prompts"))
     }
 
     /// The trunks in the switch's words.
@@ -358,13 +364,42 @@ pub struct Media {
     pub voice_events: bool,
     /// The file of libbcg729, which lets the switch speak G.729 itself.
     pub g729: Option<PathBuf>,
+    /// Whose tones callers hear.
+    #[serde(deserialize_with = "words::country")]
+    pub country: Country,
+    /// What parties hear that are held.
+    #[serde(deserialize_with = "words::music")]
+    pub music: Music,
+    /// Where prompts are; by default `prompts` below `data_dir`.
+    pub prompts: Option<PathBuf>,
 }
 
 impl Default for Media {
     fn default() -> Self {
         let ports = PortRange { first: 20_000, last: 39_999 };
-        Self { ports, timeout: Duration::from_secs(60), srtp: model::Srtp::Off, voice_events: false, g729: None }
+        Self {
+            ports,
+            timeout: Duration::from_secs(60),
+            srtp: model::Srtp::Off,
+            voice_events: false,
+            g729: None,
+            country: Country::Cn,
+            music: Music::Melody,
+            prompts: None,
+        }
     }
+}
+
+/// What parties hear that are held.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Music {
+    /// A melody that is built in.
+    #[default]
+    Melody,
+    /// Nothing.
+    None,
+    /// The sound files of a folder, one after the other.
+    Folder(PathBuf),
 }
 
 /// An inclusive range of port numbers, written `20000-39999`.
@@ -374,19 +409,6 @@ pub struct PortRange {
     pub first: u16,
     /// The last.
     pub last: u16,
-}
-
-/// Whose telephone network the tones sound like.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Country {
-    /// China: 450 Hz.
-    #[default]
-    Cn,
-    /// North America.
-    Us,
-    /// Europe: 425 Hz.
-    Eu,
 }
 
 /// The language of spoken reasons.
@@ -406,8 +428,6 @@ pub enum Language {
 pub struct Call {
     /// Tell the caller by voice or tone why a call failed, before it ends.
     pub announce: bool,
-    /// Whose tones.
-    pub country: Country,
     /// The language of spoken reasons.
     pub language: Language,
     /// In which order the phones of one extension are called.
@@ -431,7 +451,6 @@ impl Default for Call {
     fn default() -> Self {
         Self {
             announce: true,
-            country: Country::Cn,
             language: Language::Zh,
             forking: Forking::All,
             redirect: Redirect::Routes,
@@ -487,11 +506,48 @@ pub struct Recording {
     pub dir: Option<PathBuf>,
     /// Recording stops while the disk has less room than this.
     pub min_free_mb: u64,
+    /// What recordings become after the call.
+    pub format: RecordingFormat,
+    /// Recordings go after so many days; 0: never.
+    pub keep_days: u32,
+    /// All recordings together take no more room than this, the oldest go; 0: they may take the whole disk.
+    pub max_gb: u32,
+}
+
+/// What recordings become after the call.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum RecordingFormat {
+    /// They stay as they are.
+    #[default]
+    Wav,
+    /// MP3, if `lame` is installed.
+    Mp3,
+    /// Opus in Ogg.
+    Opus,
+}
+
+impl Recording {
+    /// How long recordings are kept.
+    pub fn rules(&self) -> crate::recorder::retain::Rules {
+        let age = (self.keep_days > 0).then(|| Duration::from_secs(u64::from(self.keep_days) * 24 * 3600));
+        let room = (self.max_gb > 0).then(|| u64::from(self.max_gb) << 30);
+        crate::recorder::retain::Rules { age, room }
+    }
+
+    /// What they become, if that is something else.
+    pub fn conversion(&self) -> Option<crate::recorder::convert::Format> {
+        match self.format {
+            RecordingFormat::Wav => None,
+            RecordingFormat::Mp3 => Some(crate::recorder::convert::Format::Mp3),
+            RecordingFormat::Opus => Some(crate::recorder::convert::Format::Opus),
+        }
+    }
 }
 
 impl Default for Recording {
     fn default() -> Self {
-        Self { dir: None, min_free_mb: 200 }
+        Self { dir: None, min_free_mb: 200, format: RecordingFormat::Wav, keep_days: 0, max_gb: 0 }
     }
 }
 

@@ -1,6 +1,7 @@
 //! How single values are written, and what is said about those that are wrong.
 
-use super::PortRange;
+use super::{Music, PortRange};
+use media::tones::Country;
 use serde::de::{self, Deserializer, Visitor};
 use serde::{Deserialize, de::Error as _};
 use sip_stack::auth::Algorithm;
@@ -67,6 +68,20 @@ fn proxied_method(text: &str) -> Result<Method, String> {
 
 pub(super) fn proxied<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<Method>, D::Error> {
     list(from, proxied_method)
+}
+
+pub(super) fn country<'de, D: Deserializer<'de>>(from: D) -> Result<Country, D::Error> {
+    let code = String::deserialize(from)?;
+    let known = || Country::ALL.map(|(code, _)| code).join(", ");
+    Country::named(&code).ok_or_else(|| D::Error::custom(format!("\"{code}\" is none of {}", known())))
+}
+
+pub(super) fn music<'de, D: Deserializer<'de>>(from: D) -> Result<Music, D::Error> {
+    Ok(match String::deserialize(from)?.as_str() {
+        "melody" => Music::Melody,
+        "none" => Music::None,
+        folder => Music::Folder(folder.into()),
+    })
 }
 
 fn header_name(text: &str) -> Result<String, String> {

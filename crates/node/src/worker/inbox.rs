@@ -26,8 +26,14 @@ const PAGES: usize = 1024;
 /// Room for answers of the domain name system; no more questions are open at one time.
 const RESOLVED: usize = cell::MAX_QUESTIONS;
 
+/// Room for prompts that were fetched; no more are wanted at one time.
+const LOADED: usize = cell::MAX_LOADS;
+
 /// What came of a question to the domain name system.
 pub(crate) type Answers = Result<Vec<Record>, Failure>;
+
+/// What came of fetching prompts.
+pub type Loaded = Result<cell::Clips, cell::LoadFailure>;
 
 /// Room for recordings that failed. Each fails once, and a disk that fails ends them all, so this is a matter of how many run.
 const FAILURES: usize = 16_384;
@@ -62,6 +68,7 @@ pub struct Inbox {
     pages: ArrayQueue<(RecordingKey, Page)>,
     failures: ArrayQueue<(RecordingKey, String)>,
     resolved: ArrayQueue<(u64, Answers)>,
+    loaded: ArrayQueue<(u64, Loaded)>,
     orders: [AtomicBool; 3],
     dropped: AtomicU64,
     /// True between the wake-up and the moment the worker looks: more things need no second wake-up.
@@ -78,6 +85,7 @@ impl Inbox {
             pages: ArrayQueue::new(PAGES),
             failures: ArrayQueue::new(FAILURES),
             resolved: ArrayQueue::new(RESOLVED),
+            loaded: ArrayQueue::new(LOADED),
             orders: [const { AtomicBool::new(false) }; 3],
             dropped: AtomicU64::new(0),
             woken: AtomicBool::new(false),
@@ -126,6 +134,14 @@ impl Inbox {
         self.wake();
     }
 
+    /// Prompts that were fetched.
+    pub fn put_loaded(&self, ticket: u64, loaded: Loaded) {
+        if self.loaded.push((ticket, loaded)).is_err() {
+            tracing::error!("more prompts were fetched than were wanted");
+        }
+        self.wake();
+    }
+
     /// An order.
     pub fn order(&self, order: Order) {
         self.orders[order as usize].store(true, Ordering::Release);
@@ -168,6 +184,10 @@ impl Inbox {
 
     pub(crate) fn take_resolved(&self) -> Option<(u64, Answers)> {
         self.resolved.pop()
+    }
+
+    pub(crate) fn take_loaded(&self) -> Option<(u64, Loaded)> {
+        self.loaded.pop()
     }
 
     /// True once for each time the order was given.

@@ -6,6 +6,7 @@ use super::outputs::{Told, Waiting};
 use super::seams::{Core, Keeper};
 use crate::dns::Resolver;
 use crate::hep::Exporter;
+use crate::library::Library;
 use crate::net::sound::{Bound, Sockets};
 use crate::net::streams::Streams;
 use crate::net::{Action, Listeners, Stock};
@@ -86,6 +87,8 @@ pub struct Parts<C, K> {
     pub events: broadcast::Sender<Event>,
     /// Who asks the domain name system.
     pub resolver: Resolver,
+    /// Who fetches prompts.
+    pub library: Library,
     /// Who watches messages.
     pub passed: broadcast::Sender<Passed>,
     /// The capture server, if there is one.
@@ -325,6 +328,9 @@ impl<C: Core, K: Keeper> Shell<C, K> {
         }
         while let Some((ticket, answers)) = inbox.take_resolved() {
             self.input(Input::Resolved { ticket, answers }, now);
+        }
+        while let Some((ticket, clips)) = inbox.take_loaded() {
+            self.input(Input::Loaded { ticket, clips }, now);
         }
         for _ in 0..BATCH {
             let Some(envelope) = inbox.take_envelope() else { break };

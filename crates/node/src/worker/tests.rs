@@ -1,5 +1,6 @@
 use super::*;
 use crate::dns::Resolver;
+use crate::library::Library;
 use crate::net::sound::Sockets;
 use crate::net::streams::Streams;
 use crate::net::{Listeners, Resolved, Stock, resolve};
@@ -160,6 +161,7 @@ impl Bench {
             recorder,
             events: broadcast::channel(16).0,
             resolver,
+            library: Library::new(runtime.handle().clone(), "/nowhere".into(), Arc::clone(&inboxes)),
             passed: broadcast::channel(16).0,
             hep: None,
         };

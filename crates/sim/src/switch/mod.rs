@@ -12,13 +12,15 @@ use crate::ua::digest::Hash;
 use crate::world::SWITCH;
 use crate::zone::{Answers, Zone};
 use bytes::Bytes;
-use cell::{Config, Envelope, Input, Local, Locals, Output, RecordingKey, Worker};
+use cell::{Config, Envelope, Input, LoadFailure, Local, Locals, Output, RecordingKey, Worker};
 use hot::{Hot, Sql};
+use media::clip::Clip;
 use media::engine::Channel;
-use model::{CallId, Command, Event, Extension, Refusal, Reply, Trunk};
+use model::{CallId, Command, Event, Extension, Item, Refusal, Reply, Trunk};
 use sip_stack::endpoint::{Flow, Transport};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 use stdx::{Entropy, Wall};
 use tape::Tape;
@@ -31,6 +33,8 @@ const EPOCH: u64 = 1_795_219_200_000;
 const RTP_BASE: u16 = 40_000;
 /// A question to the domain name system takes this long.
 const RESOLVING: Duration = Duration::from_millis(5);
+/// Prompts are read from the disk in this time.
+const LOADING: Duration = Duration::from_millis(20);
 /// A released port rests this long.
 const REST: Duration = Duration::from_secs(1);
 
@@ -64,6 +68,9 @@ pub(crate) struct Switch {
     trunks: BTreeSet<IpAddr>,
     /// What the domain name system says.
     pub(crate) zone: Zone,
+    /// Prompts by name, and those on their way to a worker.
+    prompts: BTreeMap<String, Arc<Clip>>,
+    loading: BTreeMap<(Instant, u64), (usize, u64, Result<cell::Clips, LoadFailure>)>,
     /// Answers on their way, with their worker and ticket.
     resolving: BTreeMap<(Instant, u64), (usize, u64, Answers)>,
     out: Vec<Packet>,
@@ -117,6 +124,8 @@ impl Switch {
             seen: BTreeSet::new(),
             trunks,
             zone: setup.zone.clone(),
+            prompts: setup.prompts.clone(),
+            loading: BTreeMap::new(),
             resolving: BTreeMap::new(),
             out: Vec::new(),
             by_streams: Vec::new(),
@@ -154,6 +163,7 @@ impl Switch {
         self.workers.clear();
         self.envelopes.clear();
         self.resolving.clear();
+        self.loading.clear();
         self.latest.clear();
         self.resting.clear();
         self.paths.clear();
@@ -175,7 +185,8 @@ impl Switch {
         let envelope = self.envelopes.first_key_value().map(|((at, _), _)| *at);
         let resting = self.resting.front().map(|(at, _)| *at);
         let resolving = self.resolving.first_key_value().map(|((at, _), _)| *at);
-        [workers, envelope, resting, resolving, self.hot.next(), self.sql.next()].into_iter().flatten().min()
+        let loading = self.loading.first_key_value().map(|((at, _), _)| *at);
+        [workers, envelope, resting, resolving, loading, self.hot.next(), self.sql.next()].into_iter().flatten().min()
     }
 
     pub(crate) fn handle_timeout(&mut self, now: Instant) {
@@ -186,6 +197,10 @@ impl Switch {
         while let Some(entry) = self.resolving.first_entry().filter(|entry| entry.key().0 <= now) {
             let (index, ticket, answers) = entry.remove();
             self.input(index, Input::Resolved { ticket, answers }, now);
+        }
+        while let Some(entry) = self.loading.first_entry().filter(|entry| entry.key().0 <= now) {
+            let (index, ticket, clips) = entry.remove();
+            self.input(index, Input::Loaded { ticket, clips }, now);
         }
         while let Some((_, port)) = self.resting.front().copied().filter(|(at, _)| *at <= now) {
             self.resting.pop_front();
@@ -334,6 +349,14 @@ impl Switch {
                     self.carried += 1;
                     let answers = self.zone.answer(&question);
                     self.resolving.insert((now + RESOLVING, self.carried), (index, ticket, answers));
+                }
+                Output::Load { ticket, items } => {
+                    self.carried += 1;
+                    let clip = |item: &Item| match item {
+                        Item::Prompt(name) => self.prompts.get(name).cloned().ok_or(LoadFailure::NoSuchPrompt),
+                    };
+                    let clips = items.iter().map(clip).collect();
+                    self.loading.insert((now + LOADING, self.carried), (index, ticket, clips));
                 }
                 Output::TlsPeer { .. } => {}
                 Output::Passed(passed) => self.passed.push(passed.to_seen()),

@@ -189,6 +189,9 @@ impl World {
             switch.input(usize::from(worker), Input::Command { ticket, command }, now);
             ticket
         });
+        // What needs something from the disk is answered when that is there.
+        let replied = |switch: &Switch| switch.replies.contains_key(&ticket);
+        self.run_until(Duration::from_secs(1), || self.inner.borrow().switch.as_ref().is_some_and(replied));
         let replies = self.switch(|switch, _| switch.replies.remove(&ticket).unwrap_or_default());
         assert_eq!(replies.len(), 1, "seed {}: a command has one reply", self.seed());
         replies[0].clone()

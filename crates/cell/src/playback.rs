@@ -1,0 +1,208 @@
+//! What parties hear from the switch while they are in conversation: prompts by command, music while they are held.
+//!
+//! Prompts are files, so the cell asks its shell for them ([`Output::Load`]) and plays them when they are there. A party that
+//! is held hears music whenever nothing else is played to it.
+
+use crate::cell::Cell;
+use crate::io::{LoadFailure, MAX_LOADS, Output};
+use media::clip::Clip;
+use media::engine::{Play, PortId};
+use model::{CallId, EventBody, LegNo, MAX_ITEMS, Playback, PlaybackEnd, Refusal, Reply};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// Clips, one after the other.
+pub type Clips = Arc<[Arc<Clip>]>;
+
+/// Playbacks whose prompts are on their way.
+#[derive(Debug, Default)]
+pub(crate) struct Playbacks {
+    last: u64,
+    waiting: BTreeMap<u64, Waiting>,
+    /// Tells playbacks apart in what the engine says of them; 0 is the call's own.
+    tag: u32,
+}
+
+#[derive(Debug)]
+struct Waiting {
+    /// Of the command.
+    ticket: u64,
+    call: CallId,
+    legs: Vec<LegNo>,
+    play: Playback,
+}
+
+impl Cell {
+    /// Prompts for one party or for both that speak. The answer is given when they are there.
+    pub(crate) fn play_by_command(
+        &mut self,
+        ticket: u64,
+        call: CallId,
+        leg: Option<LegNo>,
+        play: Playback,
+    ) -> Result<(), Refusal> {
+        let legs = self.listeners(call, leg)?;
+        if play.items.is_empty() || play.items.len() > MAX_ITEMS {
+            return Err(Refusal::WrongState);
+        }
+        if self.playbacks.waiting.len() >= MAX_LOADS {
+            return Err(Refusal::Overloaded);
+        }
+        self.playbacks.last += 1;
+        let load = self.playbacks.last;
+        self.out.push_back(Output::Load { ticket: load, items: play.items.clone() });
+        self.playbacks.waiting.insert(load, Waiting { ticket, call, legs, play });
+        Ok(())
+    }
+
+    /// The legs meant: one that was answered, or both that speak with each other.
+    fn listeners(&self, call: CallId, leg: Option<LegNo>) -> Result<Vec<LegNo>, Refusal> {
+        let conversation = self.conversations.get(&call).ok_or(Refusal::NoSuchCall)?;
+        let hears = |leg: &LegNo| {
+            let end = conversation.legs.get(leg);
+            end.is_some_and(|end| end.port.is_some() && end.asking.is_none() && conversation.call.has_spoken(*leg))
+        };
+        match leg {
+            Some(leg) if !conversation.legs.contains_key(&leg) => Err(Refusal::NoSuchLeg),
+            Some(leg) => Some(vec![leg]).filter(|_| hears(&leg)).ok_or(Refusal::WrongState),
+            None => {
+                let both = conversation.legs.keys().copied();
+                let both: Vec<LegNo> =
+                    both.filter(|leg| conversation.call.partner_of(*leg).is_some() && hears(leg)).collect();
+                if both.is_empty() { Err(Refusal::WrongState) } else { Ok(both) }
+            }
+        }
+    }
+
+    /// What was asked for by [`Output::Load`] is there, or will not be.
+    pub(crate) fn on_loaded(&mut self, load: u64, loaded: Result<Clips, LoadFailure>, now: Instant) {
+        let Some(Waiting { ticket, call, legs, play }) = self.playbacks.waiting.remove(&load) else { return };
+        let result = loaded.map_err(Refusal::from).and_then(|clips| {
+            let play = Play {
+                times: (play.times > 0).then_some(play.times),
+                volume_db: play.volume_db,
+                barge_in: play.barge_in,
+                ..Play::once(clips)
+            };
+            let mut heard = false;
+            for leg in legs {
+                heard |= self.play_to(call, leg, &play, now);
+            }
+            if heard { Ok(Reply::Done) } else { Err(Refusal::WrongState) }
+        });
+        self.out.push_back(Output::Reply { ticket, result });
+    }
+
+    fn play_to(&mut self, call: CallId, leg: LegNo, play: &Play, now: Instant) -> bool {
+        // It may have left, or been sent elsewhere, while the prompts were fetched.
+        if self.listeners(call, Some(leg)).is_err() {
+            return false;
+        }
+        self.playbacks.tag = self.playbacks.tag.wrapping_add(1).max(1);
+        let tag = self.playbacks.tag;
+        self.end_playback(call, leg, PlaybackEnd::Stopped, now);
+        let Some(end) = self.leg_mut(call, leg) else { return false };
+        let Some(port) = end.port else { return false };
+        end.playing = Some(tag);
+        if !self.media.play_list(port, &Play { tag, ..play.clone() }, now) {
+            self.leg_mut(call, leg).into_iter().for_each(|end| end.playing = None);
+            return false;
+        }
+        self.tell(EventBody::PlaybackStarted { call, leg }, now);
+        true
+    }
+
+    /// What was begun by command ends by command.
+    pub(crate) fn stop_by_command(&mut self, call: CallId, leg: Option<LegNo>, now: Instant) -> Result<Reply, Refusal> {
+        let conversation = self.conversations.get(&call).ok_or(Refusal::NoSuchCall)?;
+        if leg.is_some_and(|leg| !conversation.legs.contains_key(&leg)) {
+            return Err(Refusal::NoSuchLeg);
+        }
+        let meant =
+            conversation.legs.iter().filter(|(no, end)| leg.is_none_or(|leg| leg == **no) && end.playing.is_some());
+        let legs: Vec<LegNo> = meant.map(|(no, _)| *no).collect();
+        for leg in &legs {
+            self.end_playback(call, *leg, PlaybackEnd::Stopped, now);
+            self.resume_music(call, *leg, now);
+        }
+        if legs.is_empty() { Err(Refusal::WrongState) } else { Ok(Reply::Done) }
+    }
+
+    /// The engine says that something it played is over; false if it was no playback.
+    pub(crate) fn played(
+        &mut self,
+        (call, leg): (CallId, LegNo),
+        (tag, played): (u32, Duration),
+        by_key: bool,
+        now: Instant,
+    ) -> bool {
+        let how = if by_key { PlaybackEnd::Key } else { PlaybackEnd::Finished };
+        let Some(end) = self.leg_mut(call, leg).filter(|end| end.playing == Some(tag)) else { return tag != 0 };
+        end.playing = None;
+        self.tell_ended(call, leg, played, how, now);
+        self.resume_music(call, leg, now);
+        true
+    }
+
+    /// A party is held and hears music, or no longer.
+    pub(crate) fn hold_music(&mut self, call: CallId, leg: LegNo, on: bool, now: Instant) {
+        let Some(end) = self.leg_mut(call, leg) else { return };
+        end.music = on;
+        if end.playing.is_some() {
+            return;
+        }
+        if on {
+            self.resume_music(call, leg, now);
+        } else if let Some(port) = end.port {
+            self.media.stop(port);
+        }
+    }
+
+    fn resume_music(&mut self, call: CallId, leg: LegNo, now: Instant) {
+        let Some(port) = self.leg_mut(call, leg).filter(|end| end.music).and_then(|end| end.port) else { return };
+        if !self.config.sounds.music.is_empty() {
+            self.media.play_list(port, &Play::forever(Arc::clone(&self.config.sounds.music)), now);
+        }
+    }
+
+    /// Something else happens to a party: neither music nor a playback goes on.
+    pub(crate) fn hush(&mut self, call: CallId, leg: LegNo, now: Instant) {
+        self.end_playback(call, leg, PlaybackEnd::Stopped, now);
+        let Some(end) = self.leg_mut(call, leg) else { return };
+        end.music = false;
+        if let Some(port) = end.port {
+            self.media.stop(port);
+        }
+    }
+
+    /// A leg's port is about to be closed.
+    pub(crate) fn end_playback(&mut self, call: CallId, leg: LegNo, how: PlaybackEnd, now: Instant) {
+        let Some(end) = self.leg_mut(call, leg) else { return };
+        let (Some(_), Some(port)) = (end.playing.take(), end.port) else { return };
+        let played = self.stop_port(port);
+        self.tell_ended(call, leg, played, how, now);
+    }
+
+    fn stop_port(&mut self, port: PortId) -> Duration {
+        self.media.stop(port).unwrap_or_default()
+    }
+
+    fn tell_ended(&mut self, call: CallId, leg: LegNo, played: Duration, how: PlaybackEnd, now: Instant) {
+        let played_ms = played.as_millis().try_into().unwrap_or(u32::MAX);
+        self.tell(EventBody::PlaybackEnded { call, leg, played_ms, how }, now);
+    }
+
+    fn leg_mut(&mut self, call: CallId, leg: LegNo) -> Option<&mut crate::conversation::LegEnd> {
+        self.conversations.get_mut(&call)?.legs.get_mut(&leg)
+    }
+}
+
+impl From<LoadFailure> for Refusal {
+    fn from(failure: LoadFailure) -> Self {
+        match failure {
+            LoadFailure::NoSuchPrompt => Refusal::NoSuchPrompt,
+            LoadFailure::Busy => Refusal::Overloaded,
+        }
+    }
+}

@@ -49,7 +49,7 @@ async fn what_is_to_be_played_is_checked_before_the_switch_is_asked() {
         204
     );
     play(&admin, own, json!({ "prompts": [] })).await.problem(400);
-    play(&admin, own, json!({ "prompts": ["a"; 65] })).await.problem(400);
+    play(&admin, own, json!({ "prompts": vec!["a"; 65] })).await.problem(400);
     play(&admin, own, json!({ "prompts": ["a"], "volume_db": 21.0 })).await.problem(400);
     play(&admin, own, json!({ "prompts": ["../a"] })).await.problem(404);
 }

@@ -33,7 +33,7 @@ const LOADED: usize = cell::MAX_LOADS;
 pub(crate) type Answers = Result<Vec<Record>, Failure>;
 
 /// What came of fetching prompts.
-pub type Loaded = Result<cell::Clips, cell::LoadFailure>;
+pub(crate) type Loaded = Result<cell::Clips, cell::LoadFailure>;
 
 /// Room for recordings that failed. Each fails once, and a disk that fails ends them all, so this is a matter of how many run.
 const FAILURES: usize = 16_384;

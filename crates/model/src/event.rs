@@ -2,8 +2,7 @@
 
 use crate::{
     BanReason, CallId, CallRecord, Cause, Direction, LegNo, Outcome, PlaybackEnd, QualityMoment, SoundAlarm, Spent,
-    TextMessage,
-    TrunkRegistration, TrunkState,
+    TextMessage, TrunkRegistration, TrunkState,
 };
 use serde::{Deserialize, Serialize};
 use std::net::IpAddr;

@@ -42,7 +42,7 @@ stories: ## only the stories in virtual time
 clients: ## the real phones and tools that the interop tests drive
 	@deploy/install-test-clients.sh
 
-interop: clients ## the real program with SIPp and baresip over loopback
+interop: clients ## the real program with SIPp, baresip, linphone and Kamailio over loopback
 	$(CARGO) build -p patchbay-node --bin patchbay
 	$(CARGO) test -p patchbay-tests --features interop --test interop -- --test-threads=1
 

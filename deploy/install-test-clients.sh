@@ -2,6 +2,8 @@
 # Installs what the interop tests drive: SIPp, baresip, linphone, Kamailio (also by TLS), and pebble for ACME (Debian packages). Does nothing where they are present.
 set -euo pipefail
 missing=()
+# Kamailio lies where not everybody looks.
+PATH=$PATH:/usr/sbin
 command -v sipp >/dev/null || missing+=(sip-tester)
 command -v baresip >/dev/null || missing+=(baresip-core)
 command -v linphonec >/dev/null || missing+=(linphone-cli)
@@ -11,6 +13,7 @@ ls /usr/lib/*/kamailio/modules/tls.so >/dev/null 2>&1 || missing+=(kamailio-tls-
 [ ${#missing[@]} -eq 0 ] && exit 0
 echo "installing ${missing[*]}"
 sudo=; [ "$(id -u)" = 0 ] || sudo=sudo
-export DEBIAN_FRONTEND=noninteractive
-$sudo apt-get -o DPkg::Lock::Timeout=600 update -qq
-$sudo apt-get -o DPkg::Lock::Timeout=600 install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
+# sudo keeps no variables.
+apt="$sudo env DEBIAN_FRONTEND=noninteractive apt-get -o DPkg::Lock::Timeout=600"
+$apt update -qq
+$apt install -y -qq --no-install-recommends "${missing[@]}" >/dev/null

@@ -3,7 +3,7 @@
 use crate::ear::expect_each_other;
 use crate::kamailio::{ADDRESS, Kamailio, PASSWORD, USER};
 use crate::patience::{pass, secs, wait_for};
-use crate::phone::{Account, Phone, Way};
+use crate::phone::{Account, Extras, Phone, Way};
 use crate::ports;
 use crate::server::{Server, Setup};
 use crate::sound::assert_hears_only;
@@ -201,5 +201,34 @@ fn when_one_server_of_the_carrier_dies_calls_go_by_the_other() {
     });
     assert_eq!(missed["state"], "up", "{missed:#}");
     assert_eq!(call(&server), second);
+    server.finish();
+}
+
+#[test]
+fn a_carrier_by_ipv6_and_a_phone_by_ipv4_hear_each_other() {
+    let account = Account { number: "2001", server: None, answers: true, codec: "PCMA" };
+    let mut theirs = Phone::start_with(Way::Udp, &account, &Extras { ipv6: true, ..Extras::default() }, 1);
+    let target = theirs.uri().replace("sip:2001@", "");
+    let lines = format!(
+        "[[trunk]]\nname = \"six\"\naddresses = [\"::1\"]\ntarget = \"{target}\"\ntransport = \"udp\"\n\
+         [[route]]\nnumber = \"2*\"\ntrunk = \"six\"\n"
+    );
+    let server = Server::start_with(Setup { ipv6: true, ..Setup::default() }, &lines);
+    let mut ours = phone(&server, "1001", 0, true);
+    ours.dial(&server.uri("2001"));
+    theirs.expect("CALL_ESTABLISHED", secs(10));
+    ours.expect("CALL_ESTABLISHED", secs(10));
+    expect_each_other("out", &ours, &theirs);
+    ours.hang_up();
+    theirs.expect("CALL_CLOSED", secs(5));
+    assert_eq!(server.api().newest_of(1)["trunk"], "six");
+    theirs.dial(&format!("sip:1001@[::1]:{}", server.sip().port()));
+    ours.expect("CALL_ESTABLISHED", secs(10));
+    theirs.expect("CALL_ESTABLISHED", secs(10));
+    expect_each_other("in", &ours, &theirs);
+    theirs.hang_up();
+    ours.expect("CALL_CLOSED", secs(5));
+    let record = server.api().newest_of(2);
+    assert_eq!((&record["trunk"], &record["direction"]), (&json!("six"), &json!("inbound")), "{record:#}");
     server.finish();
 }

@@ -83,7 +83,9 @@ impl Kamailio {
     /// Begins (again), knowing nobody.
     pub(crate) fn run(&mut self) {
         let output = std::fs::File::create(self.dir.path().join("output")).expect("its output");
+        let path = std::env::var("PATH").unwrap_or_default() + ":/usr/sbin";
         let process = Command::new("kamailio")
+            .env("PATH", path)
             .arg("-DD")
             .args(["-m", "32", "-M", "4", "-f"])
             .arg(self.dir.path().join("kamailio.cfg"))
@@ -107,7 +109,7 @@ impl Kamailio {
     pub(crate) fn stop(&mut self) {
         let Some(mut process) = self.process.take() else { return };
         // The main process ends its children when it is asked to, and leaves them when it is killed.
-        let asked = Command::new("kill").arg(process.id().to_string()).status().is_ok();
+        let asked = Command::new("sh").args(["-c", &format!("kill {}", process.id())]).status().is_ok();
         if !asked || crate::patience::end_of(&mut process, secs(10)).is_none() {
             let _ = process.kill();
             let _ = process.wait();
@@ -117,8 +119,9 @@ impl Kamailio {
     /// `kill -9`, its children too.
     pub(crate) fn kill(&mut self) {
         let Some(mut process) = self.process.take() else { return };
-        let group = format!("-{}", process.id());
-        let done = Command::new("kill").args(["-9", "--", &group]).status().expect("there is a kill");
+        let kill = format!("kill -9 -- -{}", process.id());
+        // The kill of other shells knows no groups.
+        let done = Command::new("bash").args(["-c", &kill]).status().expect("there is a shell");
         assert!(done.success(), "kamailio is gone already");
         let _ = process.wait();
     }

@@ -8,7 +8,7 @@ use media::testing::{speaker_hz, tone};
 use serde_json::{Value, json};
 use std::fmt::Write as _;
 use std::io::{Read, Write};
-use std::net::{Ipv4Addr, SocketAddr, TcpStream};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
@@ -36,6 +36,8 @@ pub(crate) struct Extras<'a> {
     pub(crate) account: &'a str,
     /// Its address book, an address in each line.
     pub(crate) contacts: &'a str,
+    /// It lives at `::1`.
+    pub(crate) ipv6: bool,
     /// Whether its output shows the SIP messages too: texts are nowhere else.
     pub(crate) traced: bool,
 }
@@ -68,7 +70,7 @@ pub(crate) struct Phone {
     number: String,
     /// Its voice.
     pub(crate) hz: f32,
-    sip: u16,
+    sip: SocketAddr,
     process: Child,
     control: TcpStream,
     unread: Vec<u8>,
@@ -90,6 +92,8 @@ impl Phone {
     /// The same with things that other phones do not have.
     pub(crate) fn start_with(way: Way, account: &Account<'_>, extras: &Extras<'_>, speaker: usize) -> Self {
         let (sip, control, rtp) = (ports::block(2), ports::one(), ports::block(20));
+        let own = if extras.ipv6 { IpAddr::from(Ipv6Addr::LOCALHOST) } else { Ipv4Addr::LOCALHOST.into() };
+        let sip = SocketAddr::new(own, sip);
         let dir = tempfile::tempdir().expect("a temporary folder");
         let hz = speaker_hz(speaker);
         write_voice(&dir.path().join("voice.wav"), hz);
@@ -121,7 +125,7 @@ impl Phone {
 
     /// Where other phones reach it without a server.
     pub(crate) fn uri(&self) -> String {
-        format!("sip:{}@127.0.0.1:{}", self.number, self.sip)
+        format!("sip:{}@{}", self.number, self.sip)
     }
 
     pub(crate) fn dial(&mut self, uri: &str) {
@@ -242,6 +246,7 @@ fn line_of(way: Way, account: &Account<'_>, extras: &Extras<'_>) -> String {
             let proxy = format!("outbound=\"sip:{at};transport={way}\"");
             write!(line, "{at};transport={way}>;auth_user={};auth_pass={password};regint=3600;{proxy}", account.number)
         }
+        None if extras.ipv6 => write!(line, "[::1]>;regint=0"),
         None => write!(line, "127.0.0.1>;regint=0"),
     }
     .expect("a string takes everything");
@@ -255,8 +260,10 @@ fn line_of(way: Way, account: &Account<'_>, extras: &Extras<'_>) -> String {
     line
 }
 
-fn config(dir: &Path, sip: u16, control: u16, rtp: u16, codec: &str, extras: &Extras<'_>) -> String {
+fn config(dir: &Path, sip: SocketAddr, control: u16, rtp: u16, codec: &str, extras: &Extras<'_>) -> String {
     let more: String = extras.modules.iter().map(|name| format!("module_app {name}.so\n")).collect();
+    // Keys have to be known before accounts are.
+    let keys = if extras.account.contains("mediaenc=") { "module srtp.so\n" } else { "" };
     let sound = match codec {
         "G722" | "opus" => format!(
             "audio_srate 8000-48000\naudio_channels 1-2\nausrc_srate 8000\nausrc_channels 1\nmodule {}.so\n",
@@ -264,13 +271,13 @@ fn config(dir: &Path, sip: u16, control: u16, rtp: u16, codec: &str, extras: &Ex
         ),
         _ => "audio_srate 8000-8000\naudio_channels 1\n".to_owned(),
     };
-    let (dir, last) = (dir.display(), rtp + 19);
+    let (dir, last, own) = (dir.display(), rtp + 19, sip.ip());
     format!(
-        "poll_method epoll\njitter_buffer_delay 1-20\nnet_interface 127.0.0.1\nsip_listen 127.0.0.1:{sip}\n\
+        "poll_method epoll\njitter_buffer_delay 1-20\nnet_interface {own}\nsip_listen {sip}\n\
          ctrl_tcp_listen 127.0.0.1:{control}\nrtp_ports {rtp}-{last}\n\
          audio_source aufile,{dir}/voice.wav\nsnd_path {dir}\n\
          {sound}ausrc_format s16\nauplay_format s16\nauenc_format s16\naudec_format s16\n\
-         module_path {MODULES}\nmodule g711.so\nmodule aufile.so\nmodule sndfile.so\n\
+         module_path {MODULES}\n{keys}module g711.so\nmodule aufile.so\nmodule sndfile.so\n\
          module_app account.so\nmodule_app contact.so\nmodule_app menu.so\n{more}module_app ctrl_tcp.so\n"
     )
 }

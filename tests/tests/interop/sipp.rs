@@ -22,6 +22,7 @@ pub(crate) struct Sipp {
     transport: &'static str,
     keys: Vec<(&'static str, String)>,
     echo: bool,
+    patience: Duration,
 }
 
 impl Sipp {
@@ -40,6 +41,7 @@ impl Sipp {
             transport: "u1",
             keys: Vec::new(),
             echo: false,
+            patience: secs(45),
         }
     }
 
@@ -82,6 +84,11 @@ impl Sipp {
     pub(crate) fn key(mut self, name: &'static str, value: &str) -> Self {
         self.keys.push((name, value.to_owned()));
         self
+    }
+
+    /// How long it may take.
+    pub(crate) fn patience(self, patience: Duration) -> Self {
+        Self { patience, ..self }
     }
 
     /// Sends back every packet of sound.
@@ -133,7 +140,7 @@ impl Sipp {
             .stderr(output)
             .spawn()
             .expect("sipp: install it and run the cases with `make interop`");
-        let mut running = Running { scenario: self.scenario, process, dir };
+        let mut running = Running { scenario: self.scenario, process, dir, patience: self.patience };
         wait_for("SIPp's port", secs(5), || {
             let ended = running.process.try_wait().expect("we may ask for our own child").is_some();
             // One that calls by TCP listens nowhere.
@@ -149,12 +156,13 @@ pub(crate) struct Running {
     scenario: &'static str,
     process: Child,
     dir: TempDir,
+    patience: Duration,
 }
 
 impl Running {
     /// Waits for the end, which must be good.
     pub(crate) fn finish(mut self) -> Trace {
-        let limit = secs(45);
+        let limit = self.patience;
         let Some(end) = end_of(&mut self.process, limit) else {
             panic!("{}: still running after {limit:?}", self.scenario)
         };

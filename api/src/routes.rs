@@ -4,6 +4,7 @@ mod bans;
 mod calls;
 mod extensions;
 mod messages;
+mod originate;
 mod passwords;
 mod playback;
 mod prompts;
@@ -43,7 +44,7 @@ pub(crate) fn all() -> OpenApiRouter<App> {
         .routes(routes!(calls::registrations))
         .routes(routes!(trunks::list))
         .routes(routes!(spending::list))
-        .routes(routes!(calls::list))
+        .routes(routes!(calls::list, originate::place))
         .routes(routes!(messages::list, messages::send))
         .routes(routes!(messages::set_voice_messages))
         .routes(routes!(calls::get, calls::hang_up))

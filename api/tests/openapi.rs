@@ -138,6 +138,7 @@ async fn every_operation_of_the_description_does_what_it_says() {
         ("put /bans/{source}", format!("{V1}/bans/203.0.113.9"), nothing.clone(), 204),
         ("delete /bans/{source}", format!("{V1}/bans/203.0.113.9"), nothing.clone(), 204),
         ("get /calls", format!("{V1}/calls"), nothing.clone(), 200),
+        ("post /calls", format!("{V1}/calls"), json!({ "extension": "100", "to": "101" }), 201),
         ("get /calls/{id}", format!("{V1}/calls/{call}"), nothing.clone(), 200),
         ("post /calls/{id}/answer", format!("{V1}/calls/{call}/answer"), json!({ "leg": 1 }), 204),
         ("post /calls/{id}/hold", format!("{V1}/calls/{call}/hold"), json!({ "leg": 1 }), 204),

@@ -278,3 +278,40 @@ async fn a_fault_in_one_request_costs_only_that_request() {
     world.switch.0.lock().unwrap().panics = false;
     assert_eq!(world.get(&format!("{V1}/calls"), &admin).await.status, 200);
 }
+
+#[tokio::test]
+async fn calls_are_placed_for_whom_one_may_and_in_the_words_of_the_switch() {
+    let world = World::new().await;
+    let (boss, ana) = (world.log_in("boss").await, world.log_in("ana").await);
+    let place = async |who: &str, body: Value| world.call("POST", &format!("{V1}/calls"), who, body).await;
+    let got = place(&ana, json!({ "extension": "100", "to": "101", "auto_answer": true })).await;
+    assert_eq!(got.status, 201);
+    assert!(got.json()["id"].as_str().is_some_and(|id| id.parse::<model::CallId>().is_ok()));
+    for more in ["trunk", "shown_number"] {
+        let mut body = json!({ "extension": "100", "to": "101" });
+        body[more] = "1".into();
+        assert_eq!(place(&ana, body.clone()).await.problem(403), "forbidden", "{more}");
+        assert_eq!(place(&boss, body).await.status, 201);
+    }
+    assert_eq!(place(&ana, json!({ "extension": "101", "to": "100" })).await.problem(403), "forbidden");
+    let long = json!({ "extension": "100", "to": "1", "variables": { "a": "x".repeat(257) } });
+    for body in [json!({ "extension": "100", "to": "1", "ring_seconds": 4 }), long, json!({ "extension": "100" })] {
+        assert_eq!(place(&boss, body).await.problem(400), "bad_body");
+    }
+    let commands = std::mem::take(&mut world.switch.0.lock().unwrap().commands);
+    let first = model::Originate {
+        extension: "100".to_owned(),
+        to: "101".to_owned(),
+        auto_answer: true,
+        ..model::Originate::default()
+    };
+    assert_eq!((&commands[0], commands.len()), (&Command::Originate(Box::new(first)), 3));
+    for (refusal, status, code) in [
+        (model::Refusal::NotRegistered, 409, "not_registered"),
+        (model::Refusal::BadNumber, 422, "bad_destination"),
+        (model::Refusal::NoSuchTrunk, 404, "no_such_trunk"),
+    ] {
+        world.switch.0.lock().unwrap().refuses = Some(refusal);
+        assert_eq!(place(&boss, json!({ "extension": "100", "to": "1" })).await.problem(status), code);
+    }
+}

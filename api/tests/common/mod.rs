@@ -55,9 +55,13 @@ impl Switch for FakeSwitch {
                 return Err(Refusal::NoSuchCall);
             }
         }
-        let sends = matches!(command, Command::SendMessage(_));
+        let reply = match &command {
+            Command::SendMessage(_) => Reply::Message { id: "m1".to_owned() },
+            Command::Originate(_) => Reply::Call { id: model::CallId::new(0, &mut stdx::Entropy::seeded(9)) },
+            _ => Reply::Done,
+        };
         inside.commands.push(command);
-        Ok(if sends { Reply::Message { id: "m1".to_owned() } } else { Reply::Done })
+        Ok(reply)
     }
 
     async fn query(&self, query: Query) -> Result<Answer, Refusal> {

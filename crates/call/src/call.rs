@@ -3,6 +3,7 @@
 mod dialling;
 mod ending;
 mod listening;
+mod summoning;
 mod transfer;
 
 use crate::effect::{Effect, Input, Party, PartyKind, Target};
@@ -73,6 +74,8 @@ pub struct Call {
     state: State,
     targets: Vec<Target>,
     legs: Vec<Leg>,
+    /// The leg of who calls: 0, unless its own phones were called first and another of them answered.
+    caller_leg: LegNo,
     /// Legs that only listen.
     listeners: Vec<LegNo>,
     direction: Direction,
@@ -139,16 +142,23 @@ impl Leg {
 impl Call {
     /// A call reached us. The first effects follow from [`Call::poll_output`].
     pub fn start(setup: Setup, now: Instant) -> Self {
+        let mut call = Self::new(setup, LegOrigin::Caller, Wait::of(LegId::CALLER), now);
+        call.out.push_back(Effect::Locate { number: call.setup.dialled.clone(), by: LegId::CALLER });
+        call
+    }
+
+    fn new(setup: Setup, origin: LegOrigin, wait: Wait, now: Instant) -> Self {
         let started_at = setup.wall.at(now);
         let (direction, trunk) = match &setup.caller.kind {
             PartyKind::Extension => (Direction::Unknown, None),
             PartyKind::Trunk(name) => (Direction::Inbound, Some(name.clone())),
         };
-        let caller = Leg::new(&setup.caller, LegOrigin::Caller, Side::Caller);
+        let caller = Leg::new(&setup.caller, origin, Side::Caller);
         let mut call = Self {
-            state: State::Locating(Wait::of(LegId::CALLER)),
+            state: State::Locating(wait),
             targets: Vec::new(),
             legs: vec![caller],
+            caller_leg: LegId::CALLER,
             listeners: Vec::new(),
             direction,
             trunk,
@@ -165,7 +175,6 @@ impl Call {
         };
         call.out.push_back(Effect::Keep);
         call.tell_started();
-        call.out.push_back(Effect::Locate { number: call.setup.dialled.clone(), by: LegId::CALLER });
         call
     }
 
@@ -258,7 +267,7 @@ impl Call {
 
     /// Who a leg is.
     pub fn party_of(&self, leg: LegNo) -> Option<Party> {
-        if leg == LegId::CALLER {
+        if leg == self.caller_leg {
             return Some(self.setup.caller.clone());
         }
         let leg = self.legs.get(usize::from(leg))?;
@@ -290,7 +299,7 @@ impl Call {
             State::Locating(wait) | State::Dialling(wait, _) => wait.leg,
             State::Announcing { to, .. } => *to,
             State::Talking { a, .. } => *a,
-            State::Ended => LegId::CALLER,
+            State::Ended => self.caller_leg,
         }
     }
 
@@ -362,7 +371,7 @@ impl Call {
                     self.finish(verdict, self.side_of(leg), "", now);
                 }
             }
-            State::Locating(wait) | State::Dialling(wait, _) if leg == wait.leg => {
+            State::Locating(wait) | State::Dialling(wait, _) if leg == wait.leg && !wait.summons => {
                 self.on_waiting_left(leg, normal, now);
             }
             State::Locating(wait) | State::Dialling(wait, _) if wait.is_by(leg) => {

@@ -146,6 +146,11 @@ pub enum Effect {
         /// The leg on whose behalf it is called, so whose rights count.
         by: LegNo,
     },
+    /// Find out where the caller's own phones are, which are called first; the answer is `Located` or `Nowhere`.
+    Summon {
+        /// The caller's number.
+        number: String,
+    },
     /// Call a target.
     Dial {
         /// The new leg.

@@ -368,6 +368,7 @@ impl Cell {
                 Ok(Reply::Done)
             }
             Command::Hangup { .. } => Err(Refusal::NoSuchCall),
+            Command::Originate(wish) => self.originate(*wish, now),
             Command::Answer { call, leg } => self.tell_phone(call, leg, Wish::Talk, now),
             Command::Hold { call, leg } => self.tell_phone(call, leg, Wish::Hold, now),
             Command::Play { call, leg, play } => match self.play_by_command(ticket, call, leg, *play) {

@@ -3,6 +3,7 @@
 use crate::addressee::Phone;
 use crate::identity::Caller;
 use crate::io::Contact;
+use crate::originate::Originated;
 use crate::outward::{OutLeg, Terms, Waiting};
 use crate::trace::Ladder;
 use crate::trunks::TrunkLeg;
@@ -55,6 +56,8 @@ pub(crate) struct Conversation {
     pub(crate) max_forwards: u8,
     /// Who keeps failing to prove itself waits longer for each refusal.
     pub(crate) reject_after: Duration,
+    /// How it was wished, if an API placed it.
+    pub(crate) originated: Option<Originated>,
     /// What the dialled number led to.
     pub(crate) ring: Duration,
     pub(crate) record: bool,
@@ -223,6 +226,7 @@ impl Conversation {
             refuse: None,
             refuse_with: None,
             reject_after: Duration::ZERO,
+            originated: None,
             ring: Duration::ZERO,
             record: false,
             destination: None,

@@ -11,7 +11,7 @@ use crate::trunks::TrunkWay;
 use call::{Effect, GoOn, Input, Party, PartyKind, Stage, Target};
 use media::engine::{Answer, PortId, Sound};
 use media::tones::Tone;
-use model::{CallId, CallRecord, Cause, EventBody, LegId, LegNo, Outcome};
+use model::{CallId, CallRecord, Cause, EventBody, LegId, LegNo, LegOrigin, Outcome};
 use route::Decision;
 use sip_stack::endpoint::{Flow, Headers, Invite};
 use sip_stack::message::{NameAddr, Status, Uri};
@@ -28,6 +28,7 @@ impl Cell {
         while let Some(effect) = self.conversations.get_mut(&id).and_then(|c| c.call.poll_output()) {
             match effect {
                 Effect::Locate { number, by } => self.find(id, &number, by, now),
+                Effect::Summon { number } => self.summon(id, number, now),
                 Effect::Dial { leg, target } => self.dial(id, leg, target, now),
                 Effect::Ring { to, early_media } => self.ring(id, to, early_media, now),
                 Effect::Announce { to, outcome } => self.announce(id, to, outcome, now),
@@ -66,7 +67,7 @@ impl Cell {
     }
 
     fn find(&mut self, id: CallId, number: &str, by: LegNo, now: Instant) {
-        let may_divert = by == LegId::CALLER || self.may_divert(id, by);
+        let may_divert = self.is_caller(id, by) || self.may_divert(id, by);
         let Some(conversation) = self.conversations.get_mut(&id) else { return };
         if let Some(outcome) = conversation.refuse {
             return self.facts.push_back((id, Input::Nowhere(outcome)));
@@ -221,7 +222,27 @@ impl Cell {
         let conversation = self.conversations.get(&id)?;
         let (from, mut headers) = self.identity_headers(conversation, caller, out, flow)?;
         headers.extend(self.travelling_headers(conversation, leg, flow));
+        headers.extend(self.answering_headers(conversation, leg, flow));
         Some((from, headers))
+    }
+
+    fn is_caller(&self, id: CallId, by: LegNo) -> bool {
+        self.conversations.get(&id).is_some_and(|c| c.call.caller_leg() == by)
+    }
+
+    /// Asks a phone to answer by itself, if whoever placed the call wants that and may.
+    fn answering_headers(&self, conversation: &Conversation, leg: LegNo, flow: Flow) -> Headers {
+        let call = &conversation.call;
+        let wanted = if call.is_summoning() {
+            conversation.originated.as_ref().is_some_and(|wish| wish.auto_answer)
+        } else {
+            conversation.caller.wants_answer && call.origin_of(leg) == Some(LegOrigin::Dialled)
+        };
+        let number = call.number_of(leg).filter(|_| wanted && call.trunk_of(leg).is_none());
+        match number.and_then(|number| self.directory.extension(number)) {
+            Some(extension) => crate::answering::auto_answer(extension.auto_answer, &flow.local.to_string()),
+            None => Headers::new(),
+        }
     }
 
     /// May a number beyond a trunk be called on this leg's wish? A phone that is called sends calls on only if the operator
@@ -576,13 +597,18 @@ fn uri_at(user: &str, host: &str) -> Option<Uri> {
 
 /// Who calls, as those are shown it who are called: who waits for them.
 fn shown(conversation: &Conversation) -> CallerId {
-    let caller = conversation.call.caller();
-    match conversation.call.waiting() {
-        LegId::CALLER => CallerId { number: caller.number.clone(), name: caller.name.clone() },
-        leg => {
-            CallerId { number: conversation.call.number_of(leg).unwrap_or_default().to_owned(), name: String::new() }
+    let call = &conversation.call;
+    let number = match (call.is_summoning(), call.waiting()) {
+        // The caller's own phone shows whom it is going to call.
+        (true, _) => return CallerId { number: call.dialled().to_owned(), name: String::new() },
+        (false, leg) if leg == call.caller_leg() => {
+            let shown = conversation.originated.as_ref().and_then(|wish| wish.shown.clone());
+            let caller = call.caller();
+            return CallerId { number: shown.unwrap_or_else(|| caller.number.clone()), name: caller.name.clone() };
         }
-    }
+        (false, leg) => call.number_of(leg),
+    };
+    CallerId { number: number.unwrap_or_default().to_owned(), name: String::new() }
 }
 
 pub(crate) fn host(address: std::net::SocketAddr) -> String {

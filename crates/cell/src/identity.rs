@@ -32,6 +32,8 @@ pub(crate) struct Caller {
     diversions: Vec<Diversion>,
     /// Headers that the operator lets pass.
     passed: Headers,
+    /// It asks the called phone to answer by itself, and may.
+    pub(crate) wants_answer: bool,
 }
 
 /// A number that sent a call on.
@@ -46,7 +48,13 @@ impl Caller {
     pub(crate) fn of(request: &Message, settings: &Identity) -> Self {
         let display = request.from().ok().and_then(|from| Some(from.display_text()?.into_owned())).unwrap_or_default();
         let diversions = if settings.pass_diversion { diversions(request) } else { Vec::new() };
-        Self { display, private: is_private(request), diversions, passed: passed(request, &settings.pass_headers) }
+        Self {
+            display,
+            private: is_private(request),
+            diversions,
+            passed: passed(request, &settings.pass_headers),
+            wants_answer: false,
+        }
     }
 
     /// A name as it came, where what we know of it is what came.
@@ -132,7 +140,7 @@ impl Cell {
     ) -> Option<(NameAddr, Headers)> {
         let known = &conversation.caller;
         let settings = &self.config.identity;
-        let waiting = conversation.call.waiting() == 0;
+        let waiting = conversation.call.waiting() == conversation.call.caller_leg();
         let private = waiting && known.private;
         let named =
             |user: &str| Some(crate::effects::address(user, flow.local)?.with_display(known.display_of(&caller.name)));

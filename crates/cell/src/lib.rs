@@ -9,6 +9,7 @@
 //! ```
 
 mod addressee;
+mod answering;
 mod astray;
 mod authorize;
 mod cell;
@@ -25,6 +26,7 @@ mod io;
 mod joining;
 mod locals;
 mod messages;
+mod originate;
 mod outward;
 mod overload;
 mod party_sound;

@@ -95,7 +95,10 @@ impl Cell {
 
     /// A decision for trunks, as stages of the call. They wait if somebody has to say first that there is money for them.
     pub(crate) fn go_out(&mut self, id: CallId, by: LegNo, decision: Decision, now: Instant) {
-        let Decision::Trunks { hops, go_on, ring, record, emergency } = decision else { return };
+        let Decision::Trunks { mut hops, go_on, ring, record, emergency } = decision else { return };
+        if self.as_wished(id, by, &mut hops) {
+            return self.facts.push_back((id, Input::Nowhere(Outcome::Unreachable)));
+        }
         let billed = match self.asker(id, by) {
             Some(Asker::Extension(number)) => Some(number),
             Some(Asker::Trunk { .. }) | None => None,
@@ -123,6 +126,23 @@ impl Cell {
         for whose in payers {
             self.send_payer(&whose.clone(), Body::MaySpend { call: id, whose, price }, now);
         }
+    }
+
+    /// Of a call that an API placed, only the trunk remains that was wished, and the number that is to be shown; true if no trunk is left.
+    fn as_wished(&mut self, id: CallId, by: LegNo, hops: &mut Vec<Hop>) -> bool {
+        let Some(conversation) = self.conversations.get_mut(&id) else { return false };
+        let Some(wish) = conversation.originated.as_ref().filter(|_| conversation.call.caller_leg() == by) else {
+            return false;
+        };
+        for hop in hops.iter_mut() {
+            hop.caller = wish.shown.clone().unwrap_or_else(|| std::mem::take(&mut hop.caller));
+        }
+        let Some(trunk) = &wish.trunk else { return false };
+        hops.retain(|hop| hop.trunk == *trunk);
+        if hops.is_empty() {
+            conversation.note = Some("the number does not go out by the trunk that was wished".to_owned());
+        }
+        hops.is_empty()
     }
 
     /// Somebody who pays has answered whether there is room for a call.

@@ -83,16 +83,9 @@ impl Cell {
         now: Instant,
     ) {
         let id = CallId::new(self.config.cell, &mut self.entropy);
-        let usual = call::Policy::default();
-        let policy = call::Policy {
-            announce: self.config.policy.announce,
-            max_duration: self.config.policy.max_duration,
-            latest_early_media: self.config.policy.latest_early_media,
-            recall: self.config.policy.recall,
-            // The home of an extension may have to wake a phone first.
-            locate_limit: usual.locate_limit + self.config.policy.push_wait,
-            ..usual
-        };
+        let policy = self.call_policy();
+        let intercom = caller.kind == PartyKind::Extension
+            && self.directory.extension(&caller.number).is_some_and(|extension| extension.intercom);
         let trunk = match &caller.kind {
             PartyKind::Trunk(name) => Some(name.clone()),
             PartyKind::Extension => None,
@@ -139,6 +132,7 @@ impl Cell {
         conversation.phone = phone;
         conversation.max_forwards = hops.saturating_sub(1);
         conversation.caller = Caller::of(request, &self.config.identity);
+        conversation.caller.wants_answer = intercom && crate::answering::asks_to_answer(request);
         conversation.refuse = refuse;
         conversation.refuse_with = round.then_some(Status::LOOP_DETECTED);
         let trunk = trunk.filter(|_| refuse.is_none());
@@ -156,6 +150,20 @@ impl Cell {
         let waits = trunk.is_some_and(|trunk| self.occupy_trunk(id, &trunk, now));
         if !waits {
             self.carry_out(id, now);
+        }
+    }
+
+    /// How calls behave, as the operator has it.
+    pub(crate) fn call_policy(&self) -> call::Policy {
+        let usual = call::Policy::default();
+        call::Policy {
+            announce: self.config.policy.announce,
+            max_duration: self.config.policy.max_duration,
+            latest_early_media: self.config.policy.latest_early_media,
+            recall: self.config.policy.recall,
+            // The home of an extension may have to wake a phone first.
+            locate_limit: usual.locate_limit + self.config.policy.push_wait,
+            ..usual
         }
     }
 

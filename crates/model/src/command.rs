@@ -1,7 +1,8 @@
 //! What anyone may ask of the switch, and its answers.
 
 use crate::{
-    CallId, Direction, Extension, LegNo, NewMessage, Playback, Seen, SeenFilter, Spending, TextMessage, TrunkStatus,
+    CallId, Direction, Extension, LegNo, NewMessage, Originate, Playback, Seen, SeenFilter, Spending, TextMessage,
+    TrunkStatus,
 };
 use serde::{Deserialize, Serialize};
 use std::net::IpAddr;
@@ -15,6 +16,8 @@ pub enum Command {
         /// Which.
         call: CallId,
     },
+    /// Place a call on behalf of an extension; [`Reply::Call`] names it.
+    Originate(Box<Originate>),
     /// The phone of a leg shall answer its call, or take it back from hold: `Event: talk`, for phones that take it.
     Answer {
         /// Which call.

@@ -89,6 +89,7 @@ impl api::Switch for NodeSwitch {
         let deadline = Instant::now() + PATIENCE;
         let owner = match &command {
             Command::SendMessage(message) => Some(self.home_of(message.via.as_ref().unwrap_or(&message.to))),
+            Command::Originate(wish) => Some(self.home_of(&wish.extension)),
             Command::SetMessages { extension, .. } => Some(self.home_of(extension)),
             other => other.call().map(|call| usize::from(call.cell())),
         };

@@ -149,6 +149,11 @@ impl Phone {
         self.act(|ua, _| ua.obeys = true);
     }
 
+    /// It answers by itself where Call-Info or Alert-Info ask for it.
+    pub fn honour_auto_answer(&self) {
+        self.act(|ua, _| ua.auto_answers = true);
+    }
+
     /// A header of its INVITEs from now on.
     pub fn add_header(&self, name: &str, value: &str) {
         self.act(|ua, _| ua.invite_headers.push((name.to_owned(), value.to_owned())));

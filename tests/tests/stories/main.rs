@@ -16,6 +16,7 @@ mod leaving;
 mod listening;
 mod messaging;
 mod nat;
+mod originating;
 mod playing;
 mod proxying;
 mod races;

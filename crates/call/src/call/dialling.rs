@@ -20,6 +20,8 @@ pub(super) struct Wait {
     pub(super) leg: LegNo,
     /// Of a transfer: who asked for it.
     pub(super) transfer: Option<Transfer>,
+    /// Nobody waits yet: the caller's own phones are being called.
+    pub(super) summons: bool,
 }
 
 /// Who asked for a transfer.
@@ -34,7 +36,7 @@ pub(super) struct Transfer {
 
 impl Wait {
     pub(super) fn of(leg: LegNo) -> Self {
-        Self { leg, transfer: None }
+        Self { leg, transfer: None, summons: false }
     }
 
     pub(super) fn is_by(&self, leg: LegNo) -> bool {
@@ -99,8 +101,8 @@ impl Dialling {
 
     pub(super) fn state_of(&self, no: LegNo, wait: &Wait) -> LegState {
         match self.pending.get(&no) {
-            _ if no == wait.leg && self.is_ringing() => LegState::Ringing,
-            _ if no == wait.leg => LegState::Dialing,
+            _ if no == wait.leg && !wait.summons && self.is_ringing() => LegState::Ringing,
+            _ if no == wait.leg && !wait.summons => LegState::Dialing,
             _ if wait.is_by(no) => LegState::Talking,
             Some(Pending::Quiet) => LegState::Dialing,
             Some(Pending::Ringing | Pending::Early(_)) => LegState::Ringing,
@@ -168,8 +170,16 @@ impl Call {
     /// Calls targets, the first of which has this place; false if that would be too many.
     fn dial(&mut self, first: usize, targets: &[Target], diverted: Option<LegNo>) -> bool {
         let State::Dialling(wait, _) = &self.state else { return false };
-        let side = if self.side_of(wait.leg) == Side::Caller { Side::Callee } else { Side::Caller };
+        let summons = wait.summons;
+        let side = if summons {
+            Side::Caller
+        } else if self.side_of(wait.leg) == Side::Caller {
+            Side::Callee
+        } else {
+            Side::Caller
+        };
         let origin = match (diverted, &wait.transfer) {
+            _ if summons => LegOrigin::Summoned,
             (Some(from), _) => LegOrigin::Diverted { from },
             (None, Some(transfer)) => LegOrigin::Transferred { by: transfer.by },
             (None, None) => LegOrigin::Dialled,
@@ -177,9 +187,19 @@ impl Call {
         let mut any = false;
         for (place, target) in (first..MAX_TARGETS).zip(targets) {
             any = true;
-            let no = self.legs.len() as LegNo;
+            let leg = Leg { target: Some(place), ..Leg::new(&target.party, origin, side) };
+            let no = match self.legs.first_mut().filter(|first| summons && first.target.is_none()) {
+                // The first of the caller's own phones is the caller, as long as no other answers.
+                Some(first) => {
+                    *first = leg;
+                    LegId::CALLER
+                }
+                None => {
+                    self.legs.push(leg);
+                    self.legs.len() as LegNo - 1
+                }
+            };
             self.tell(EventBody::LegDialing { call: self.setup.id, leg: no, number: target.party.number.clone() });
-            self.legs.push(Leg { target: Some(place), ..Leg::new(&target.party, origin, side) });
             if let State::Dialling(_, dialling) = &mut self.state {
                 dialling.pending.insert(no, Pending::Quiet);
             }
@@ -201,8 +221,9 @@ impl Call {
             Pending::Ringing | Pending::Early(_) => {}
         }
         let asked = wait.transfer.as_ref().filter(|transfer| transfer.there && news).map(|transfer| transfer.by);
+        let summons = wait.summons;
         self.update_heard();
-        if self.ringing_at.is_none() {
+        if self.ringing_at.is_none() && !summons {
             self.ringing_at = Some(self.setup.wall.at(now));
             self.out.push_back(Effect::Keep);
         }
@@ -218,6 +239,9 @@ impl Call {
     fn update_heard(&mut self) {
         let latest = self.setup.policy.latest_early_media;
         let State::Dialling(wait, dialling) = &mut self.state else { return };
+        if wait.summons {
+            return;
+        }
         let (to, heard) = (wait.leg, dialling.audible(latest));
         if heard == std::mem::replace(&mut dialling.heard, heard) {
             return;
@@ -248,6 +272,9 @@ impl Call {
         others.remove(&leg);
         for other in others.into_keys() {
             self.drop_leg(other, Outcome::Cancelled, Cause { sip: 200, q850: 26 }, now);
+        }
+        if wait.summons {
+            return self.caller_answered(leg, now);
         }
         let (a, b) = if self.side_of(wait.leg) == Side::Caller { (wait.leg, leg) } else { (leg, wait.leg) };
         self.state = State::Talking { a, b };
@@ -281,7 +308,9 @@ impl Call {
         if dialling.pending.remove(&leg).is_none() {
             return;
         }
-        let too_far = self.visited.len() > MAX_REDIRECTIONS || !self.visited.insert(number.clone());
+        // Where the caller's own phone sends calls on to is nowhere the caller could speak from.
+        let too_far =
+            self.is_summoning() || self.visited.len() > MAX_REDIRECTIONS || !self.visited.insert(number.clone());
         let outcome = Outcome::Unreachable;
         self.end_leg(leg, if too_far { outcome } else { Outcome::Cancelled }, cause, now);
         if too_far {
@@ -382,8 +411,8 @@ impl Call {
 
     /// Whoever is transferred later, the call came from where it came from and went where it was answered first.
     fn learn_direction(&mut self, callee: &PartyKind) {
-        let first = matches!(&self.state, State::Dialling(Wait { transfer: None, .. }, _));
-        let answered = matches!(self.state, State::Talking { a: LegId::CALLER, .. }) && self.moves == 0;
+        let first = matches!(&self.state, State::Dialling(Wait { transfer: None, summons: false, .. }, _));
+        let answered = matches!(self.state, State::Talking { a, .. } if a == self.caller_leg) && self.moves == 0;
         if !first && !answered {
             return;
         }

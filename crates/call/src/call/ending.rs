@@ -12,6 +12,9 @@ impl Call {
         if self.bring_back(cause, now) {
             return;
         }
+        if self.is_summoning() {
+            return self.finish((outcome, cause), side_of(outcome), "the caller's own phone did not answer", now);
+        }
         let policy = self.setup.policy;
         let to = self.waiting();
         let extension = self.trunk_of(to).is_none();
@@ -36,6 +39,7 @@ impl Call {
         self.drop_pending(outcome, cause, now);
         let present: Vec<LegNo> = match &self.state {
             State::Talking { a, b } => vec![*a, *b],
+            State::Locating(wait) | State::Dialling(wait, _) if wait.summons => Vec::new(),
             State::Locating(wait) | State::Dialling(wait, _) => {
                 self.transferor().into_iter().chain([wait.leg]).collect()
             }

@@ -43,6 +43,7 @@ impl Call {
     pub fn audible(&self) -> Vec<LegNo> {
         match &self.state {
             State::Talking { a, b } => vec![*a, *b],
+            State::Locating(wait) | State::Dialling(wait, _) if wait.summons => Vec::new(),
             State::Locating(wait) | State::Dialling(wait, _) => {
                 [wait.leg].into_iter().chain(self.transferor()).collect()
             }

@@ -429,3 +429,73 @@ fn the_latest_early_media_is_heard_where_the_operator_wants_it() {
     assert!(story.hear(Input::Ringing { leg: 1, early_media: false }).is_empty());
     assert_eq!(story.hear(failed(1, Outcome::Busy)), [Effect::Ring { to: 0, early_media: Some(2) }]);
 }
+
+#[test]
+fn a_call_is_placed_for_a_phone_that_is_called_first() {
+    let now = stdx::testing::start();
+    let id = CallId::new(3, &mut Entropy::seeded(1));
+    let setup = || Setup {
+        id,
+        caller: extension("100"),
+        dialled: "101".into(),
+        wall: Wall::new(now, 1_000_000),
+        policy: Policy::default(),
+        variables: BTreeMap::from([("key".to_owned(), "7".to_owned())]),
+    };
+    let begin = || {
+        let mut story = Story { call: Call::originate(setup(), now), now, said: Vec::new() };
+        story.listen();
+        assert_eq!(story.said, [Effect::Summon { number: "100".into() }]);
+        story.hear(Input::Located(vec![stage(&["100", "100"], GoOn::Never)]));
+        assert_eq!(story.said, [Effect::Dial { leg: 0, target: 0 }, Effect::Dial { leg: 1, target: 1 }]);
+        assert_eq!(story.hear(Input::Ringing { leg: 1, early_media: true }), []);
+        story
+    };
+    // The other of its two phones answers; the number is busy.
+    let mut story = begin();
+    assert_eq!(
+        story.hear(Input::Answered { leg: 1 }),
+        [
+            Effect::HangUp { leg: 0, cause: Cause { sip: 200, q850: 26 } },
+            Effect::Locate { number: "101".into(), by: 1 }
+        ]
+    );
+    assert_eq!((story.call.caller_leg(), story.call.waiting(), story.call.is_summoning()), (1, 1, false));
+    let located = Input::Located(vec![stage(&["101"], GoOn::Never)]);
+    assert_eq!(story.hear(located.clone()), [Effect::Dial { leg: 2, target: 2 }]);
+    let busy = Cause { sip: 486, q850: 17 };
+    assert_eq!(
+        story.hear(Input::Failed { leg: 2, outcome: Outcome::Busy, cause: busy }),
+        [Effect::Announce { to: 1, outcome: Outcome::Busy }]
+    );
+    story.hear(Input::Announced);
+    let record = story.finished();
+    assert_eq!((record.outcome, record.answered_at, record.legs.len()), (Outcome::Busy, None, 3));
+    assert_eq!(record.variables["key"], "7");
+    // Nobody at the caller's own phones.
+    let mut story = begin();
+    story.wait(secs(30));
+    assert_eq!(story.said.len(), 3, "{:?}", story.said);
+    let record = story.finished();
+    assert_eq!((record.outcome, record.direction), (Outcome::NoAnswer, Direction::Unknown));
+    // They talk, and the caller leaves.
+    let mut story = begin();
+    story.hear(Input::Answered { leg: 0 });
+    story.hear(located);
+    assert_eq!(story.hear(Input::Ringing { leg: 2, early_media: false }), [Effect::Ring { to: 0, early_media: None }]);
+    let joined = [Effect::Join { a: 0, b: 2 }, Effect::Record { left: 0, right: 2 }];
+    assert_eq!(story.hear(Input::Answered { leg: 2 }), joined);
+    story.hear(Input::HungUp { leg: 0, cause: None });
+    let record = story.finished();
+    assert_eq!(
+        (record.outcome, record.ended_by, record.direction),
+        (Outcome::Answered, Side::Caller, Direction::Internal)
+    );
+    assert_eq!(record.legs[0].origin, LegOrigin::Summoned);
+    // It hangs up while the number rings.
+    let mut story = begin();
+    story.hear(Input::Answered { leg: 0 });
+    story.hear(Input::Located(vec![stage(&["101"], GoOn::Never)]));
+    story.hear(Input::HungUp { leg: 0, cause: None });
+    assert_eq!(story.finished().outcome, Outcome::Cancelled);
+}

@@ -32,7 +32,7 @@ impl Call {
 
     fn locate_for(&mut self, leg: LegNo, transfer: Transfer, number: String, now: Instant) {
         let by = transfer.by;
-        self.state = State::Locating(Wait { leg, transfer: Some(transfer) });
+        self.state = State::Locating(Wait { transfer: Some(transfer), ..Wait::of(leg) });
         self.deadline = Some(now + self.setup.policy.locate_limit);
         self.visited.clear();
         self.visited.insert(number.clone());
@@ -61,7 +61,7 @@ impl Call {
                 self.join(a, b);
                 self.drop_leg(leg, Outcome::Answered, normal, now);
             }
-            State::Dialling(_, dialling) if dialling.pending.contains_key(&leg) => {
+            State::Dialling(wait, dialling) if dialling.pending.contains_key(&leg) && !wait.summons => {
                 dialling.pending.insert(new, Pending::Quiet);
                 let origin = if how == Replacing::Invited { LegOrigin::PickedUp { of: leg } } else { how.origin(leg) };
                 self.add_leg(party, origin, side, now);
@@ -71,7 +71,9 @@ impl Call {
                 self.drop_leg(leg, Outcome::Cancelled, elsewhere, now);
                 self.on_answered(new, now);
             }
-            State::Locating(wait) | State::Dialling(wait, _) if wait.leg == leg && how != Replacing::Invited => {
+            State::Locating(wait) | State::Dialling(wait, _)
+                if wait.leg == leg && !wait.summons && how != Replacing::Invited =>
+            {
                 wait.leg = new;
                 self.add_leg(party, how.origin(leg), side, now);
                 self.drop_leg(leg, Outcome::Answered, normal, now);
@@ -142,7 +144,7 @@ impl Call {
     /// False: there was no transfer, or no way back.
     pub(super) fn bring_back(&mut self, cause: Cause, now: Instant) -> bool {
         let (State::Locating(wait) | State::Dialling(wait, _)) = &self.state else { return false };
-        let Wait { leg, transfer: Some(transfer) } = wait.clone() else { return false };
+        let Wait { leg, transfer: Some(transfer), .. } = wait.clone() else { return false };
         if transfer.there {
             let (a, b) = if self.side_of(leg) == Side::Caller { (leg, transfer.by) } else { (transfer.by, leg) };
             self.state = State::Talking { a, b };

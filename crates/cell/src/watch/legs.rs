@@ -6,7 +6,7 @@
 use crate::cell::Cell;
 use crate::conversation::Conversation;
 use crate::io::{Body, LegView};
-use model::{CallId, CallRecord, EventBody, LegId, LegNo, LegState, LiveCall, LiveLeg, Outcome};
+use model::{CallId, CallRecord, EventBody, LegNo, LegOrigin, LegState, LiveCall, LiveLeg, Outcome};
 use sip_stack::endpoint::Endpoint;
 use sip_stack::message::Message;
 use sip_stack::packages::{Dialog, DialogState, Identity};
@@ -93,10 +93,11 @@ fn view(sip: &Endpoint, conversation: &Conversation, live: &LiveCall, leg: &Live
         Some(names) => names,
         None => told.map(|told| [told.call_id.clone(), told.remote_tag.clone(), told.local_tag.clone()])?,
     };
-    let initiator = leg.no == LegId::CALLER;
+    let calls = leg.no == conversation.call.caller_leg();
+    let initiator = calls && conversation.call.origin_of(leg.no) == Some(LegOrigin::Caller);
     let caller = conversation.call.caller();
     let (remote, remote_name) =
-        if initiator { (live.callee.clone(), String::new()) } else { (caller.number.clone(), caller.name.clone()) };
+        if calls { (live.callee.clone(), String::new()) } else { (caller.number.clone(), caller.name.clone()) };
     Some(LegView {
         call: live.id,
         leg: leg.no,

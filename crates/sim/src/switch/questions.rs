@@ -176,6 +176,14 @@ impl World {
             .collect()
     }
 
+    /// A program wants a call placed.
+    pub fn originate(&self, wish: model::Originate) -> Result<CallId, Refusal> {
+        match self.command_at(self.home(&wish.extension), Command::Originate(Box::new(wish)))? {
+            Reply::Call { id } => Ok(id),
+            other => panic!("seed {}: a call was wished, and the reply is {other:?}", self.seed()),
+        }
+    }
+
     /// So many voice messages wait for an extension.
     pub fn set_messages(&self, extension: &str, new: u32, old: u32) -> Result<Reply, Refusal> {
         self.command_at(self.home(extension), Command::SetMessages { extension: extension.to_owned(), new, old })

@@ -44,6 +44,10 @@ impl Ua {
         self.lines[id].pending = Some((request.clone(), facts.clone()));
         self.bind_server(key, id);
         self.take_remote_offer(id, &request.body);
+        let asked = ["answer-after=0", "info=alert-autoanswer", "Answer-Mode: Auto"];
+        if self.auto_answers && asked.iter().any(|word| self.last_invite.contains(word)) {
+            return self.timers.set(Timer::PickUp(id), now + Duration::from_millis(10));
+        }
         match self.conduct {
             Conduct::TryingOnly => self.respond(request, facts, 100, None, Vec::new(), &[], now),
             Conduct::AnswerAtOnce => self.timers.set(Timer::PickUp(id), now + Duration::from_millis(10)),

@@ -131,6 +131,8 @@ pub(crate) struct Ua {
     names_dialog: Option<(&'static str, String)>,
     /// It takes NOTIFY with `Event: talk` and `hold`.
     pub(crate) obeys: bool,
+    /// It answers by itself where it is asked to.
+    pub(crate) auto_answers: bool,
     /// More headers of its INVITEs.
     pub(crate) invite_headers: Vec<(String, String)>,
     /// Its microphone and its RTCP are dead.
@@ -182,6 +184,7 @@ impl Ua {
             forward: None,
             names_dialog: None,
             obeys: false,
+            auto_answers: false,
             invite_headers: Vec::new(),
             silent: false,
             on: true,

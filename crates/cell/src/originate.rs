@@ -1,0 +1,78 @@
+//! Calls that an API wants placed: an extension's own phone is called first, then the number, by the extension's rights.
+
+use crate::cell::Cell;
+use crate::conversation::Conversation;
+use crate::io::Body;
+use crate::signalling::MAX_NUMBER;
+use call::{Call, Input, Party, PartyKind, Setup};
+use model::{CallId, Originate, Outcome, Refusal, Reply};
+use std::time::{Duration, Instant};
+use tracing::info;
+
+/// What was wished of a call beyond who and where to.
+#[derive(Clone, Debug)]
+pub(crate) struct Originated {
+    /// How long the caller's own phone may ring.
+    ring: Option<Duration>,
+    /// That phone is asked to answer by itself.
+    pub(crate) auto_answer: bool,
+    /// What the called party is shown.
+    pub(crate) shown: Option<String>,
+    /// By this trunk and no other.
+    pub(crate) trunk: Option<String>,
+}
+
+impl Cell {
+    /// As home of the extension: its phone is called now.
+    pub(crate) fn originate(&mut self, wish: Originate, now: Instant) -> Result<Reply, Refusal> {
+        let Originate { extension, to, ring_seconds, shown, trunk, auto_answer, variables } = wish;
+        let known = self.directory.extension(&extension).ok_or(Refusal::NoSuchExtension)?;
+        let caller = Party { number: extension, name: known.name.clone(), kind: PartyKind::Extension };
+        if ![Some(&to), shown.as_ref()].into_iter().flatten().all(|number| is_dialable(number)) {
+            return Err(Refusal::BadNumber);
+        }
+        if trunk.as_ref().is_some_and(|name| self.directory.trunk(name).is_none()) {
+            return Err(Refusal::NoSuchTrunk);
+        }
+        if self.draining {
+            return Err(Refusal::ShuttingDown);
+        }
+        if self.conversations.len() >= self.config.policy.max_calls {
+            return Err(Refusal::Overloaded);
+        }
+        let asleep = !self.registrar.sleeping(&caller.number, now).is_empty();
+        if self.registrar.contacts(&caller.number, now).is_empty() && !asleep {
+            return Err(Refusal::NotRegistered);
+        }
+        let id = CallId::new(self.config.cell, &mut self.entropy);
+        let policy = self.call_policy();
+        let setup = Setup { id, caller, dialled: to, wall: self.config.wall, policy, variables };
+        let mut conversation = Conversation::new(Call::originate(setup, now));
+        let ring = ring_seconds.map(|seconds| Duration::from_secs(seconds.into()));
+        conversation.originated = Some(Originated { ring, auto_answer, shown, trunk });
+        info!(call = %id, "call started by command");
+        self.conversations.insert(id, conversation);
+        self.live(now);
+        self.carry_out(id, now);
+        Ok(Reply::Call { id })
+    }
+
+    /// Asks the extension's home, which also counts the call, where its phones are.
+    pub(crate) fn summon(&mut self, id: CallId, number: String, now: Instant) {
+        let Some(extension) = self.directory.extension(&number) else {
+            return self.facts.push_back((id, Input::Nowhere(Outcome::Unallocated)));
+        };
+        let usual = Duration::from_secs(extension.ring_seconds.into());
+        let Some(conversation) = self.conversations.get_mut(&id) else { return };
+        conversation.record = false;
+        conversation.ring = conversation.originated.as_ref().and_then(|wish| wish.ring).unwrap_or(usual);
+        conversation.destination = Some(number.clone());
+        self.send_home(&number.clone(), Body::Locate { call: id, number }, now);
+    }
+}
+
+/// Something that a phone could dial, and that breaks out of no header.
+fn is_dialable(number: &str) -> bool {
+    let fits = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'+' | b'*' | b'#' | b'-');
+    (1..=MAX_NUMBER).contains(&number.len()) && number.bytes().all(fits)
+}

@@ -26,6 +26,8 @@ pub struct Policy {
     pub announce_limit: Duration,
     /// How long finding the called party may take.
     pub locate_limit: Duration,
+    /// How long a trunk may take to take a party to another number.
+    pub hand_over_limit: Duration,
     /// No stage of a call rings longer than this, whatever it says (RFC 3261 §16.8: more than three minutes).
     pub ring_limit: Duration,
     /// A call longer than this is ended.
@@ -42,6 +44,7 @@ impl Default for Policy {
             announce: true,
             announce_limit: Duration::from_secs(8),
             locate_limit: Duration::from_secs(2),
+            hand_over_limit: Duration::from_secs(240),
             ring_limit: Duration::from_secs(185),
             max_duration: Duration::from_secs(12 * 3600),
             latest_early_media: false,
@@ -183,6 +186,8 @@ impl Call {
         match input {
             Input::Located(stages) => self.on_located(stages, now),
             Input::Nowhere(outcome) => self.on_nowhere(outcome, now),
+            Input::HandingOver => self.on_handing_over(now),
+            Input::HandedOver => self.on_handed_over(now),
             Input::Ringing { leg, early_media } => self.on_ringing(leg, early_media, now),
             Input::Answered { leg } => self.on_answered(leg, now),
             Input::Redirected { leg, number, cause } => self.on_redirected(leg, number, cause, now),

@@ -72,6 +72,10 @@ pub enum Input {
     Located(Vec<Stage>),
     /// Nobody can be called, and why.
     Nowhere(Outcome),
+    /// A trunk is asked to take the party that waits to the number; what becomes of it comes later.
+    HandingOver,
+    /// The trunk has done so: nobody has to stay here.
+    HandedOver,
     /// A called phone rings, perhaps with sound of its own.
     Ringing {
         /// Which leg.

@@ -20,7 +20,7 @@ use bytes::Bytes;
 use media::engine::{Channel, Engine, Forward, Packet, Page, PortId, RecordingId};
 use model::{Answer, CallId, Command, EventBody, LegNo, Query, Refusal, Registration, Reply};
 use sip_stack::auth::Authenticator;
-use sip_stack::endpoint::{CellTag, Endpoint, Flow, SessionId};
+use sip_stack::endpoint::{CellTag, Endpoint, Flow, RequestId, SessionId};
 use sip_stack::message::Method;
 use sip_stack::packages::Summary;
 use sip_stack::registrar::Registrar;
@@ -48,6 +48,8 @@ pub(crate) enum Timer {
     Announced(CallId),
     /// A finished call's ladder is complete.
     Linger(CallId),
+    /// A trunk has not said in time what became of a party that it was to transfer.
+    HandOver(CallId),
     /// Time to say that we live.
     Alive,
     /// Subscribers of the last process are told how things stand.
@@ -83,6 +85,8 @@ pub(crate) struct Cell {
     pub(crate) messages: Messages,
     /// As home of extensions: who watches them.
     pub(crate) watchers: Watchers,
+    /// REFERs to trunks that wait for their answer: at most one per call.
+    pub(crate) handing: BTreeMap<RequestId, CallId>,
     /// Where INVITEs went whose Call-ID falls to this cell.
     pub(crate) astray: Astray,
     /// Facts for calls, in order; a wish of a call may lead to the next fact at once.
@@ -174,6 +178,7 @@ impl Cell {
             seal,
             messages: Messages::default(),
             watchers: Watchers::default(),
+            handing: BTreeMap::new(),
             astray: Astray::default(),
             facts: VecDeque::new(),
             spending: Spending::default(),
@@ -269,6 +274,7 @@ impl Cell {
                     }
                 }
                 Timer::Announced(id) => self.facts.push_back((id, call::Input::Announced)),
+                Timer::HandOver(id) => self.hand_over_failed(id),
                 Timer::Linger(id) => self.forget_ladder(id),
                 Timer::Alive => self.say_alive(now),
                 Timer::Greeting => self.greet_watchers(now),

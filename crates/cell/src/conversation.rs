@@ -1,6 +1,7 @@
 //! A call with everything the cell holds for it: sessions, ports, contacts, recording, ladder.
 
 use crate::addressee::Phone;
+use crate::handing::Handing;
 use crate::identity::Caller;
 use crate::io::Contact;
 use crate::originate::Originated;
@@ -56,6 +57,8 @@ pub(crate) struct Conversation {
     pub(crate) max_forwards: u8,
     /// Who keeps failing to prove itself waits longer for each refusal.
     pub(crate) reject_after: Duration,
+    /// A trunk is asked to transfer its party.
+    pub(crate) handing: Option<Handing>,
     /// How it was wished, if an API placed it.
     pub(crate) originated: Option<Originated>,
     /// What the dialled number led to.
@@ -226,6 +229,7 @@ impl Conversation {
             refuse: None,
             refuse_with: None,
             reject_after: Duration::ZERO,
+            handing: None,
             originated: None,
             ring: Duration::ZERO,
             record: false,

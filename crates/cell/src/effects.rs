@@ -515,6 +515,7 @@ impl Cell {
         let Some(conversation) = self.conversations.remove(&id) else { return };
         self.timers.cancel(&Timer::Call(id));
         self.timers.cancel(&Timer::Announced(id));
+        self.timers.cancel(&Timer::HandOver(id));
         conversation.complete(&mut record);
         info!(call = %id, outcome = record.outcome.name(), talked_ms = record.talk_ms(), "call ended");
         *self.stats.calls.entry(record.outcome).or_default() += 1;
@@ -587,7 +588,7 @@ fn at_home_of(mut from: NameAddr, there: &str, local: std::net::SocketAddr) -> N
 }
 
 /// A URI at `host` or `host:port`.
-fn uri_at(user: &str, host: &str) -> Option<Uri> {
+pub(crate) fn uri_at(user: &str, host: &str) -> Option<Uri> {
     let (host, port) = match host.rsplit_once(':') {
         Some((name, port)) if !host.ends_with(']') => (name, Some(port.parse().ok()?)),
         _ => (host, None),

@@ -56,12 +56,12 @@ impl Cell {
             Body::MaySpend { call, whose, price } => {
                 let room = self.may_spend(&whose, price, now);
                 if envelope.from == self.config.cell {
-                    self.on_room(call, room);
+                    self.on_room(call, room, now);
                 } else {
                     self.send(envelope.from, Body::Room { call, room });
                 }
             }
-            Body::Room { call, room } => self.on_room(call, room),
+            Body::Room { call, room } => self.on_room(call, room, now),
             Body::Spend { leg, whose, price, at } => self.spend(&whose, leg, price, at, now),
             Body::Spent { leg, whose, at } => self.spent(&whose, leg, at, now),
             Body::StopSpending { leg } => self.stop_spending(leg),

@@ -18,6 +18,7 @@ mod conversation;
 mod digits;
 mod directory;
 mod effects;
+mod handing;
 mod home;
 mod hot;
 mod identity;

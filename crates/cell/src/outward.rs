@@ -120,7 +120,7 @@ impl Cell {
         let payers = if emergency { Vec::new() } else { self.payers(billed.as_deref()) };
         let Some(conversation) = self.conversations.get_mut(&id) else { return };
         if payers.is_empty() {
-            return self.facts.push_back((id, Input::Located(stages)));
+            return self.located_outside(id, stages, now);
         }
         conversation.waiting = Some(Waiting { stages, answers: payers.len() });
         for whose in payers {
@@ -146,7 +146,7 @@ impl Cell {
     }
 
     /// Somebody who pays has answered whether there is room for a call.
-    pub(crate) fn on_room(&mut self, id: CallId, room: bool) {
+    pub(crate) fn on_room(&mut self, id: CallId, room: bool, now: Instant) {
         let Some(conversation) = self.conversations.get_mut(&id) else { return };
         let Some(waiting) = &mut conversation.waiting else { return };
         waiting.answers -= usize::from(waiting.answers > 0);
@@ -157,7 +157,7 @@ impl Cell {
         } else if waiting.answers == 0
             && let Some(waiting) = conversation.waiting.take()
         {
-            self.facts.push_back((id, Input::Located(waiting.stages)));
+            self.located_outside(id, waiting.stages, now);
         }
     }
 }

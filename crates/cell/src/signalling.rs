@@ -41,7 +41,7 @@ impl Cell {
             Event::Confirmed { session, message } => self.on_confirmed(session, &message, now),
             Event::Subscription { id, turn } => self.on_subscription(id, turn, now),
             Event::Responded { id, message } => {
-                if !self.trunk_responded(id, message.as_ref(), now) {
+                if !self.refer_answered(id, message.as_ref(), now) && !self.trunk_responded(id, message.as_ref(), now) {
                     self.on_text_answered(id, message.as_ref(), now);
                 }
             }
@@ -330,7 +330,11 @@ impl Cell {
                     (None, Some(q850)) => Cause { sip: 200, q850 },
                     (None, None) => Cause { sip: 200, q850: 16 },
                 };
-                Input::HungUp { leg, cause: reason.map(given) }
+                if self.was_handed_over(id, leg) {
+                    Input::HandedOver
+                } else {
+                    Input::HungUp { leg, cause: reason.map(given) }
+                }
             }
             Ended::NoAck => Input::Unconfirmed { leg },
         };
@@ -350,8 +354,7 @@ impl Cell {
             Some(Method::Options) => self.sip.answer_options(id, now),
             Some(Method::Refer) => self.on_refer(id, request, session, now),
             Some(Method::Info) => self.on_info(id, request, session, now),
-            // What a phone tells of a subscription that a transfer made; nothing depends on it.
-            Some(Method::Notify) if session.is_some() => self.sip.respond(id, Status(200), Vec::new(), None, now),
+            Some(Method::Notify) if let Some(session) = session => self.on_notify(id, request, session, now),
             Some(Method::Register) if session.is_none() => self.on_register(id, request, flow, now),
             Some(Method::Subscribe) if session.is_none() => self.on_subscribe(id, request, flow, now),
             Some(Method::Message) if session.is_none() => self.on_message(id, request, flow, now),

@@ -83,9 +83,9 @@ pub use sound::{Hearing, Sound};
 pub use stranger::Stranger;
 pub use stream::Stream;
 pub use switch::{Recording, Track};
-pub use ua::Conduct;
 pub use ua::digest::Hash;
 pub use ua::line::{End, LineState};
+pub use ua::{Conduct, Referred};
 pub use world::{NatBox, World};
 pub use zone::Zone;
 

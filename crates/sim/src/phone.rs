@@ -5,7 +5,7 @@ use crate::network::Link;
 use crate::sound::{Hearing, Sound};
 use crate::ua::digest::Hash;
 use crate::ua::line::{End, LineState};
-use crate::ua::{Conduct, Ua};
+use crate::ua::{Conduct, Referred, Ua};
 use crate::world::Inner;
 use std::cell::RefCell;
 use std::net::SocketAddr;
@@ -472,6 +472,21 @@ impl Phone {
     /// REGISTERs that it let in.
     pub fn carrier_registers(&self) -> u64 {
         self.ask(|ua, _| ua.carrier.as_ref().map_or(0, |carrier| carrier.registers))
+    }
+
+    /// What it does from now on when it is asked to take itself to another number (REFER); 501 unless told.
+    pub fn take_refer(&self, how: Referred) {
+        self.act(|ua, _| ua.takes_refer = Some(how));
+    }
+
+    /// Whom it was asked to call (Refer-To).
+    pub fn referred_to(&self) -> Vec<String> {
+        self.ask(|ua, _| ua.referred_to.clone())
+    }
+
+    /// What the switch said to its NOTIFYs about that.
+    pub fn notify_statuses(&self) -> Vec<u16> {
+        self.ask(|ua, _| ua.notify_statuses.clone())
     }
 
     // What it knows.

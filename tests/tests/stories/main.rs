@@ -10,6 +10,7 @@ mod draining;
 mod dying;
 mod failing;
 mod guarding;
+mod handing;
 mod holding;
 mod identity;
 mod leaving;

@@ -499,3 +499,27 @@ fn a_call_is_placed_for_a_phone_that_is_called_first() {
     story.hear(Input::HungUp { leg: 0, cause: None });
     assert_eq!(story.finished().outcome, Outcome::Cancelled);
 }
+
+#[test]
+fn a_trunk_takes_the_transferred_party_over() {
+    let mut story = Story::talking();
+    story.call.transfer(1, "95551", story.now).unwrap();
+    story.listen();
+    assert_eq!(story.said.last(), Some(&Effect::Locate { number: "95551".into(), by: 1 }));
+    story.hear(Input::HandingOver);
+    story.wait(secs(30));
+    assert!(!story.call.is_over(), "it may ring there for a while");
+    story.hear(Input::HandedOver);
+    let normal = Cause { sip: 200, q850: 16 };
+    assert_eq!(
+        story.said[..3],
+        [
+            Effect::Progress { leg: 1, how: Progress::Done },
+            Effect::HangUp { leg: 1, cause: normal },
+            Effect::HangUp { leg: 0, cause: normal }
+        ]
+    );
+    let record = story.finished();
+    assert_eq!((record.outcome, record.ended_by), (Outcome::Answered, Side::Callee));
+    assert!(record.note.contains("transferred"), "{}", record.note);
+}

@@ -121,8 +121,31 @@ impl Call {
         }
     }
 
+    /// The trunk of the party that waits is asked to take it to its number. Until that is decided, nothing else is tried.
+    pub(super) fn on_handing_over(&mut self, now: Instant) {
+        if let State::Locating(Wait { transfer: Some(_), .. }) = &self.state {
+            self.deadline = Some(now + self.setup.policy.hand_over_limit);
+        }
+    }
+
+    /// The trunk has taken the party to its number, and nobody here has to stay.
+    pub(super) fn on_handed_over(&mut self, now: Instant) {
+        let State::Locating(wait) = &self.state else { return };
+        let Wait { leg, transfer: Some(transfer), .. } = wait.clone() else { return };
+        let to = self.visited.first().cloned().unwrap_or_default();
+        let normal = Cause { sip: 200, q850: 16 };
+        self.tell(EventBody::HandedOver { call: self.setup.id, by: transfer.by, leg, to: to.clone() });
+        if transfer.there {
+            self.out.push_back(Effect::Progress { leg: transfer.by, how: Progress::Done });
+            self.drop_leg(transfer.by, Outcome::Answered, normal, now);
+        }
+        self.drop_leg(leg, Outcome::Answered, normal, now);
+        let note = format!("transferred: the trunk took the party to {to}");
+        self.finish((Outcome::Answered, normal), self.side_of(transfer.by), &note, now);
+    }
+
     /// Who asked for a transfer, if it is still there.
-    pub(super) fn transferor(&self) -> Option<LegNo> {
+    pub fn transferor(&self) -> Option<LegNo> {
         match &self.state {
             State::Locating(wait) | State::Dialling(wait, _) => {
                 wait.transfer.as_ref().filter(|transfer| transfer.there).map(|transfer| transfer.by)

@@ -27,6 +27,8 @@ pub(crate) enum Purpose {
     Bye(LineId),
     Refer(LineId),
     Info(LineId),
+    /// How a REFER goes that it was sent.
+    Notify,
     Prack(LineId),
 }
 
@@ -180,6 +182,7 @@ impl Ua {
             Purpose::Refer(line) => self.lines[line].refer_status = Some(status),
             Purpose::Info(_) if status != 200 => self.complain(format!("{status} to an INFO")),
             Purpose::Info(_) => {}
+            Purpose::Notify => self.notify_statuses.push(status),
             // A call that ends meanwhile needs none.
             Purpose::Prack(line) if status >= 300 && !self.lines[line].is_over() => {
                 self.complain(format!("{status} to PRACK"));
@@ -270,7 +273,7 @@ impl Ua {
             | Purpose::Prack(line) => &mut self.lines[line].local_cseq,
             Purpose::Subscribe(index) => &mut self.events.subscriptions[index].cseq,
             Purpose::Options | Purpose::Publish | Purpose::Message(_) | Purpose::Cancel => return 2,
-            Purpose::Asked(_) | Purpose::Tell => return 2,
+            Purpose::Asked(_) | Purpose::Tell | Purpose::Notify => return 2,
         };
         *cseq += 1;
         *cseq

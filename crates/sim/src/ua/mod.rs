@@ -62,6 +62,19 @@ pub enum Conduct {
     TryingOnly,
 }
 
+/// What the far end of a trunk does with a REFER.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Referred {
+    /// 202, and NOTIFYs that end with this status.
+    Told(u16),
+    /// 202, and nothing more is ever heard of it.
+    Forgotten,
+    /// 202 with `Refer-Sub: false`, and BYE once it is done.
+    Silently,
+    /// This final status.
+    Refused(u16),
+}
+
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub(crate) enum Timer {
     /// Repeat a request.
@@ -82,6 +95,8 @@ pub(crate) enum Timer {
     Speak(LineId),
     /// Offer a call again.
     Reinvite(LineId),
+    /// Tell how it gets on with a REFER: how often it has told already.
+    Refer(LineId, usize),
     /// Renew a subscription.
     Resubscribe(usize),
     /// Register again.
@@ -131,6 +146,12 @@ pub(crate) struct Ua {
     names_dialog: Option<(&'static str, String)>,
     /// It takes NOTIFY with `Event: talk` and `hold`.
     pub(crate) obeys: bool,
+    /// What it does with a REFER; none: 501.
+    pub(crate) takes_refer: Option<Referred>,
+    /// Whom it was asked to call.
+    pub(crate) referred_to: Vec<String>,
+    /// What the switch said to its NOTIFYs about that.
+    pub(crate) notify_statuses: Vec<u16>,
     /// It answers by itself where it is asked to.
     pub(crate) auto_answers: bool,
     /// More headers of its INVITEs.
@@ -184,6 +205,9 @@ impl Ua {
             forward: None,
             names_dialog: None,
             obeys: false,
+            takes_refer: None,
+            referred_to: Vec::new(),
+            notify_statuses: Vec::new(),
             auto_answers: false,
             invite_headers: Vec::new(),
             silent: false,
@@ -242,6 +266,7 @@ impl Ua {
                 Timer::Ring(line) => self.ring(line, now),
                 Timer::PickUp(line) => self.pick_up(line, now),
                 Timer::Speak(line) => self.speak(line, now),
+                Timer::Refer(line, told) => self.tell_referrer(line, told, now),
                 Timer::Reinvite(line) => self.reoffer(line, now),
                 Timer::Resubscribe(index) => self.send_subscribe(index, now),
                 Timer::Register => self.register(now),

@@ -52,6 +52,7 @@ impl Ua {
             }
             "NOTIFY" if self.watches(facts) => self.on_notice(request, facts, now),
             "NOTIFY" => self.on_notify(request, facts, now),
+            "REFER" => self.on_refer(request, facts, now),
             "INFO" => self.on_info(request, facts, now),
             "OPTIONS" => self.respond(request, facts, 200, None, Vec::new(), &[], now),
             "MESSAGE" => self.on_message(request, facts, now),

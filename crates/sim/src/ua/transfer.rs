@@ -3,10 +3,10 @@
 use super::client::Purpose;
 use super::line::{LineId, LineState};
 use super::message::Facts;
-use super::{Ua, message};
+use super::{Referred, Timer, Ua, message};
 use rsip::headers::UntypedHeader;
 use rsip::{Header, Method, Request};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// The names of a dialog, as a third party hears of them.
 #[derive(Clone, Debug)]
@@ -96,6 +96,59 @@ impl Ua {
                 let first = String::from_utf8_lossy(&request.body).lines().next().unwrap_or_default().to_owned();
                 self.lines[id].progress.push(first);
             }
+        }
+    }
+
+    /// REFER in a call: it is to take itself elsewhere.
+    pub(super) fn on_refer(&mut self, request: &Request, facts: &Facts, now: Instant) {
+        let line = self.line_of(facts);
+        let (Some(id), Some(how)) = (line, self.takes_refer) else {
+            let status = if line.is_some() { 501 } else { 481 };
+            return self.respond(request, facts, status, None, Vec::new(), &[], now);
+        };
+        self.lines[id].remote_cseq = self.lines[id].remote_cseq.max(facts.cseq);
+        let tag = self.lines[id].local_tag.clone();
+        let to = message::other(&request.headers, "Refer-To").unwrap_or_default().to_owned();
+        self.referred_to.push(to);
+        let (status, extra, first) = match how {
+            Referred::Told(_) => (202, Vec::new(), Some(0)),
+            Referred::Forgotten => (202, Vec::new(), None),
+            Referred::Silently => (202, vec![Header::Other("Refer-Sub".into(), "false".into())], Some(2)),
+            Referred::Refused(status) => (status, Vec::new(), None),
+        };
+        self.respond(request, facts, status, Some(&tag), extra, &[], now);
+        if let Some(first) = first {
+            self.timers.set(Timer::Refer(id, first), now + Duration::from_millis(20 + 1000 * first as u64));
+        }
+    }
+
+    /// Tells how it gets on: it tries, it rings, and the end.
+    pub(super) fn tell_referrer(&mut self, id: LineId, told: usize, now: Instant) {
+        let last = match self.takes_refer {
+            Some(Referred::Told(last)) => last,
+            Some(Referred::Silently) => {
+                return if self.lines[id].is_over() {
+                } else {
+                    self.bye(id, now)
+                };
+            }
+            Some(Referred::Forgotten | Referred::Refused(_)) | None => return,
+        };
+        if self.lines[id].is_over() {
+            return;
+        }
+        let (status, state) = match told {
+            0 => (100, "active;expires=60"),
+            1 => (180, "active;expires=60"),
+            _ => (last, "terminated;reason=noresource"),
+        };
+        let header = |name: &str, value: &str| Header::Other(name.into(), value.into());
+        let kind = rsip::headers::ContentType::new("message/sipfrag;version=2.0");
+        let extra = vec![header("Event", "refer"), header("Subscription-State", state), Header::ContentType(kind)];
+        let body = format!("SIP/2.0 {status} Told\r\n").into_bytes();
+        self.ask_in(id, Method::Notify, extra, body, Purpose::Notify, now);
+        if told < 2 {
+            self.timers.set(Timer::Refer(id, told + 1), now + Duration::from_secs(2));
         }
     }
 

@@ -19,7 +19,7 @@ pub(crate) struct Dialog {
     /// To of our requests.
     remote: Box<[u8]>,
     /// Where the peer wants to be reached: Request-URI of our requests.
-    target: Box<[u8]>,
+    pub(crate) target: Box<[u8]>,
     /// Route values of our requests, in order.
     routes: Box<[Box<[u8]>]>,
     /// Of our last request.

@@ -110,74 +110,51 @@ pub(super) struct TransferIn {
     to: String,
 }
 
-/// Answer
-///
-/// Makes the phone of a leg answer its call. For desk phones that say `Allow-Events: talk`; 409 for others. An agent can do it
-/// for its own phone.
-#[utoipa::path(post, path = "/calls/{id}/answer", tag = "live", request_body = LegIn,
-    params(("id" = String, Path, description = "The call's UUID")),
-    responses(
-        (status = 204, description = "The phone has been told"),
-        (status = 400, body = ProblemBody, content_type = "application/problem+json"),
-        (status = 401, body = ProblemBody, content_type = "application/problem+json"),
-        (status = 404, body = ProblemBody, content_type = "application/problem+json"),
-        (status = 409, body = ProblemBody, content_type = "application/problem+json"),
-        (status = 503, body = ProblemBody, content_type = "application/problem+json"),
-    ))]
-pub(super) async fn answer(
-    caller: Caller,
-    State(app): State<App>,
-    Call(id): Call,
-    Body(LegIn { leg }): Body<LegIn>,
-) -> Result<StatusCode, Problem> {
-    command_leg(&app, &caller, id, leg, Command::Answer { call: id, leg }).await
+/// A command to the phone of a leg, which takes nothing but the leg.
+macro_rules! to_phone {
+    ($name:ident, $path:literal, $command:ident, $(#[$doc:meta])*) => {
+        $(#[$doc])*
+        #[utoipa::path(post, path = $path, tag = "live", request_body = LegIn,
+            params(("id" = String, Path, description = "The call's UUID")),
+            responses(
+                (status = 204, description = "The phone has been told"),
+                (status = 400, body = ProblemBody, content_type = "application/problem+json"),
+                (status = 401, body = ProblemBody, content_type = "application/problem+json"),
+                (status = 404, body = ProblemBody, content_type = "application/problem+json"),
+                (status = 409, body = ProblemBody, content_type = "application/problem+json"),
+                (status = 503, body = ProblemBody, content_type = "application/problem+json"),
+            ))]
+        pub(super) async fn $name(
+            caller: Caller,
+            State(app): State<App>,
+            Call(id): Call,
+            Body(LegIn { leg }): Body<LegIn>,
+        ) -> Result<StatusCode, Problem> {
+            command_leg(&app, &caller, id, leg, Command::$command { call: id, leg }).await
+        }
+    };
 }
 
-/// Hold
-///
-/// Makes the phone of a leg put its call on hold. For desk phones that say `Allow-Events: hold`; 409 for others. An agent can do
-/// it for its own phone.
-#[utoipa::path(post, path = "/calls/{id}/hold", tag = "live", request_body = LegIn,
-    params(("id" = String, Path, description = "The call's UUID")),
-    responses(
-        (status = 204, description = "The phone has been told"),
-        (status = 400, body = ProblemBody, content_type = "application/problem+json"),
-        (status = 401, body = ProblemBody, content_type = "application/problem+json"),
-        (status = 404, body = ProblemBody, content_type = "application/problem+json"),
-        (status = 409, body = ProblemBody, content_type = "application/problem+json"),
-        (status = 503, body = ProblemBody, content_type = "application/problem+json"),
-    ))]
-pub(super) async fn hold(
-    caller: Caller,
-    State(app): State<App>,
-    Call(id): Call,
-    Body(LegIn { leg }): Body<LegIn>,
-) -> Result<StatusCode, Problem> {
-    command_leg(&app, &caller, id, leg, Command::Hold { call: id, leg }).await
-}
+to_phone!(answer, "/calls/{id}/answer", Answer,
+    /// Answer
+    ///
+    /// Makes the phone of a leg answer its call. For desk phones that say `Allow-Events: talk`; 409 for others. An agent can do it
+    /// for its own phone.
+);
 
-/// Retrieve
-///
-/// Makes the phone of a leg take its call back from hold. For desk phones that say `Allow-Events: talk`; 409 for others. An agent
-/// can do it for its own phone.
-#[utoipa::path(post, path = "/calls/{id}/retrieve", tag = "live", request_body = LegIn,
-    params(("id" = String, Path, description = "The call's UUID")),
-    responses(
-        (status = 204, description = "The phone has been told"),
-        (status = 400, body = ProblemBody, content_type = "application/problem+json"),
-        (status = 401, body = ProblemBody, content_type = "application/problem+json"),
-        (status = 404, body = ProblemBody, content_type = "application/problem+json"),
-        (status = 409, body = ProblemBody, content_type = "application/problem+json"),
-        (status = 503, body = ProblemBody, content_type = "application/problem+json"),
-    ))]
-pub(super) async fn retrieve(
-    caller: Caller,
-    State(app): State<App>,
-    Call(id): Call,
-    Body(LegIn { leg }): Body<LegIn>,
-) -> Result<StatusCode, Problem> {
-    command_leg(&app, &caller, id, leg, Command::Answer { call: id, leg }).await
-}
+to_phone!(hold, "/calls/{id}/hold", Hold,
+    /// Hold
+    ///
+    /// Makes the phone of a leg put its call on hold. For desk phones that say `Allow-Events: hold`; 409 for others. An agent can
+    /// do it for its own phone.
+);
+
+to_phone!(retrieve, "/calls/{id}/retrieve", Answer,
+    /// Retrieve
+    ///
+    /// Makes the phone of a leg take its call back from hold. For desk phones that say `Allow-Events: talk`; 409 for others. An
+    /// agent can do it for its own phone.
+);
 
 /// Transfer
 ///

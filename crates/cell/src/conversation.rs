@@ -12,7 +12,7 @@ use crate::watch::legs::Views;
 use call::Call;
 use media::engine::{PortId, RecordingId};
 use model::{CallId, CallRecord, Charge, LegNo, Outcome, Quality, RecordingFile, SoundAlarm};
-use sip_stack::endpoint::{Flow, SessionId, SubscriptionId};
+use sip_stack::endpoint::{Flow, Headers, SessionId, SubscriptionId};
 use sip_stack::message::{Message, Name, Status};
 use sip_stack::seal::Seal;
 use std::collections::BTreeMap;
@@ -67,6 +67,8 @@ pub(crate) struct Conversation {
     pub(crate) destination: Option<String>,
     /// What those know who watch its extensions.
     pub(crate) views: Views,
+    /// What passes to who waits, of the last called phone that said something.
+    pub(crate) passed_back: Headers,
     /// The parties were joined at this moment.
     pub(crate) joined_at: Option<Instant>,
 }
@@ -127,6 +129,8 @@ pub(crate) struct LegEnd {
     pub(crate) music: bool,
     /// What is played to it by command.
     pub(crate) playing: Option<u32>,
+    /// Which phone it is (RFC 5626 §4.1), if it told.
+    pub(crate) instance: Option<String>,
 }
 
 /// A party that called us and waits for its answer.
@@ -191,6 +195,7 @@ impl LegEnd {
             talents: Talents::default(),
             music: false,
             playing: None,
+            instance: None,
         }
     }
 }
@@ -235,6 +240,7 @@ impl Conversation {
             record: false,
             destination: None,
             views: Views::default(),
+            passed_back: Headers::new(),
             joined_at: None,
         }
     }

@@ -195,6 +195,9 @@ impl Cell {
         let mut end = LegEnd::new(flow);
         end.port = Some(port);
         end.user_agent = user_agent;
+        if let Some(Way::Contact(contact)) = conversation.contacts.get(target) {
+            end.instance.clone_from(&contact.instance);
+        }
         self.ports.insert(port, (id, leg));
         conversation.legs.insert(leg, end);
         let session = self.sip.invite(invite, now).map_err(|_| Outcome::Congestion)?;
@@ -308,6 +311,7 @@ impl Cell {
         };
         asking.early_answer |= body.is_some();
         if let Some(session) = end.session {
+            self.sip.carry(session, conversation.passed_back.clone());
             self.sip.provisional(session, status, body, now);
         }
     }
@@ -368,10 +372,14 @@ impl Cell {
             }
         }
         self.follow_with_recording(id, [a, b], now);
+        if let Some(conversation) = self.conversations.get_mut(&id) {
+            conversation.passed_back.clear();
+        }
     }
 
     /// Gives a leg its answer, if it waits for one; false if it cannot be given.
     fn answer_leg(&mut self, id: CallId, leg: LegNo, port: PortId, with: PortId, alone: bool, now: Instant) -> bool {
+        let passed = self.conversations.get(&id).map(|c| c.passed_back.clone()).unwrap_or_default();
         let end = self.conversations.get_mut(&id).and_then(|c| c.legs.get_mut(&leg));
         let Some(end) = end.filter(|end| end.asking.is_some()) else { return true };
         let late = end.asking.is_some_and(|asking| asking.late);
@@ -384,6 +392,7 @@ impl Cell {
         let Some(body) = body else { return false };
         end.asking = None;
         if let Some(session) = end.session {
+            self.sip.carry(session, passed);
             self.sip.accept(session, body, now);
             info!(call = %id, leg, "call answered");
         }
@@ -458,6 +467,7 @@ impl Cell {
     /// Ends a leg's signalling. Its port stays until the call is over if it may be in a recording.
     pub(crate) fn hang_up_leg(&mut self, id: CallId, leg: LegNo, cause: Cause, now: Instant) {
         let Some(conversation) = self.conversations.get_mut(&id) else { return };
+        let passed = conversation.passed_back.clone();
         let recorded = conversation.recording.as_ref().is_some_and(|r| r.running && r.of.contains(&leg));
         self.release_leg(id, leg, now);
         let Some(end) = self.conversations.get_mut(&id).and_then(|c| c.legs.get_mut(&leg)) else { return };
@@ -466,6 +476,8 @@ impl Cell {
         }
         if let Some(session) = end.session.take() {
             self.sessions.remove(session);
+            // What the party that left said with its BYE; a cell that passes nothing holds nothing.
+            self.sip.carry(session, passed);
             self.sip.hangup(session, Some(reason_of(cause)), now);
         }
         let link = end.link.take();

@@ -45,6 +45,7 @@ impl Cell {
             Body::LinkEnded { call, from, cause } => self.on_link_ended(call, from, cause),
             Body::Message { number, message } => self.store_message(&number, *message, now),
             Body::MessageFate { ticket, status } => self.answer_sender(ticket, Status(status), now),
+            Body::PhoneCame { call, number, contact } => self.follow_phone(call, &number, &contact),
             Body::Watch { call, number } => self.show_legs_of(call, &number, now),
             Body::LegState(view) => self.on_leg_state(*view, now),
             Body::FindPhones { ticket, number, phone } => {
@@ -121,6 +122,9 @@ impl Cell {
         let new = registration.changes.iter().any(|change| change.kind == ChangeKind::Added);
         for change in registration.changes {
             self.keep_binding(change.kind, &change.binding, now);
+            if matches!(change.kind, ChangeKind::Added | ChangeKind::Altered) {
+                self.tell_calls_of(number, &contact(&change.binding), now);
+            }
         }
         if registration.status.0 == 200 {
             self.vouch(flow.remote, now + self.config.policy.max_registration, now);

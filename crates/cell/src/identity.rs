@@ -96,7 +96,7 @@ fn is_token(text: &str) -> bool {
 }
 
 /// The headers of a message whose names match one of the patterns (`X-*`, `User-to-User`).
-fn passed(message: &Message, patterns: &[String]) -> Headers {
+pub(crate) fn passed(message: &Message, patterns: &[String]) -> Headers {
     if patterns.is_empty() {
         return Headers::new();
     }

@@ -428,6 +428,15 @@ pub enum Body {
         /// The extension.
         number: String,
     },
+    /// You own this call: a phone of an extension in it has registered by a way that is new.
+    PhoneCame {
+        /// The call.
+        call: CallId,
+        /// The extension.
+        number: String,
+        /// The phone.
+        contact: Box<Contact>,
+    },
     /// You own this call: an extension of mine that is in it is watched. Tell me what its legs do, now and whenever it changes.
     Watch {
         /// The call.

@@ -27,6 +27,7 @@ mod io;
 mod joining;
 mod locals;
 mod messages;
+mod moved;
 mod originate;
 mod outward;
 mod overload;

@@ -36,7 +36,7 @@ impl Cell {
             Event::Accepted { session, message } => self.on_accepted(session, &message, now),
             Event::Rejected { session, status, message } => self.on_rejected(session, status, message.as_ref(), now),
             Event::Reoffered { session, request } => self.on_reoffered(session, &request, now),
-            Event::Ended { session, how, reason } => self.on_ended(session, how, reason),
+            Event::Ended { session, how, reason, request } => self.on_ended(session, how, reason, request.as_ref()),
             Event::Request { id, request, flow, session } => self.on_request(id, &request, flow, session, now),
             Event::Confirmed { session, message } => self.on_confirmed(session, &message, now),
             Event::Subscription { id, turn } => self.on_subscription(id, turn, now),
@@ -203,6 +203,7 @@ impl Cell {
         if let Some(end) = self.conversations.get_mut(&id).and_then(|c| c.legs.get_mut(&leg)) {
             end.talents.note(message);
         }
+        self.note_passed(id, message);
         if status.0 == 180 || early_media {
             self.facts.push_back((id, Input::Ringing { leg, early_media }));
         }
@@ -220,6 +221,7 @@ impl Cell {
             self.receive_answer(id, leg, message.body(), now)
         };
         self.note_user_agent(id, leg, message);
+        self.note_passed(id, message);
         if agreed {
             self.facts.push_back((id, Input::Answered { leg }));
         } else {
@@ -318,8 +320,21 @@ impl Cell {
         numbers.find(|number| !number.is_empty() && number.len() <= MAX_NUMBER)
     }
 
-    fn on_ended(&mut self, session: SessionId, how: Ended, reason: Option<ReasonHeader>) {
+    /// What of a message of one party is for the other.
+    fn note_passed(&mut self, id: CallId, message: &Message) {
+        if self.config.identity.pass_headers.is_empty() {
+            return;
+        }
+        if let Some(conversation) = self.conversations.get_mut(&id) {
+            conversation.passed_back = crate::identity::passed(message, &self.config.identity.pass_headers);
+        }
+    }
+
+    fn on_ended(&mut self, session: SessionId, how: Ended, reason: Option<ReasonHeader>, request: Option<&Message>) {
         let Some((id, leg)) = self.sessions.remove(session) else { return };
+        if let Some(request) = request {
+            self.note_passed(id, request);
+        }
         if let Some(end) = self.conversations.get_mut(&id).and_then(|c| c.legs.get_mut(&leg)) {
             end.session = None;
         }
@@ -420,6 +435,8 @@ pub(crate) fn leg_end(request: &Message, flow: Flow) -> LegEnd {
     end.user_agent = request.header(Name::UserAgent).map(text).unwrap_or_default();
     end.sip_call_id = request.call_id().map(text).unwrap_or_default();
     end.talents.note(request);
+    let contact = request.contacts().flatten().next();
+    end.instance = contact.and_then(|contact| contact.params.unquoted("+sip.instance").map(|id| text(&id)));
     end
 }
 

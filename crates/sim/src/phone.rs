@@ -159,6 +159,16 @@ impl Phone {
         self.act(|ua, _| ua.invite_headers.push((name.to_owned(), value.to_owned())));
     }
 
+    /// A header of its responses to INVITEs and of its BYEs from now on.
+    pub fn say_with(&self, name: &str, value: &str) {
+        self.act(|ua, _| ua.other_headers.push((name.to_owned(), value.to_owned())));
+    }
+
+    /// Every response to the INVITE of its latest call, and the BYE that ended it, as text.
+    pub fn was_told(&self) -> Vec<String> {
+        self.of_line(|line, _| line.said.clone()).unwrap_or_default()
+    }
+
     /// It sleeps whenever it has nothing to do, and registers so that this push service can wake it.
     pub fn sleeps(&self, provider: &str, prid: &str) {
         self.act(|ua, _| {
@@ -327,6 +337,11 @@ impl Phone {
     /// Takes the call back from hold.
     pub fn unhold(&self) {
         self.on_line(|ua, line, now| ua.reinvite(line, "sendrecv", now));
+    }
+
+    /// Asks the other side for an offer in its call: a re-INVITE without a description.
+    pub fn ask_for_offer(&self) {
+        self.on_line(Ua::reinvite_late);
     }
 
     /// Presses keys, one after the other (RFC 4733).

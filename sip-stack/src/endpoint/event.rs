@@ -131,6 +131,8 @@ pub enum Event {
         how: Ended,
         /// The peer's Reason header (RFC 3326), if it sent one.
         reason: Option<ReasonHeader>,
+        /// The peer's BYE or CANCEL, if that ended it.
+        request: Option<Message>,
     },
     /// Any other request that is well-formed and allowed (REGISTER, OPTIONS; INFO, REFER, NOTIFY, MESSAGE …): say `respond`.
     Request {

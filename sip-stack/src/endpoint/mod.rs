@@ -18,6 +18,7 @@ mod keepalive;
 mod muffler;
 mod offer;
 mod overload;
+mod passing;
 mod proxy;
 mod receive;
 mod refresh;

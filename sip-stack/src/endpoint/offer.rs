@@ -214,7 +214,7 @@ impl Endpoint {
     /// The peer knows nothing of the dialog any more, or does not answer in it (RFC 3261 §12.2.1.2).
     pub(super) fn lose_dialog(&mut self, id: SessionId, now: Instant) {
         self.say_bye(id, None, now);
-        self.event(Event::Ended { session: id, how: Ended::Gone, reason: None });
+        self.event(Event::Ended { session: id, how: Ended::Gone, reason: None, request: None });
     }
 
     /// RFC 3261 §14.1: whose Call-ID it is waits longer.

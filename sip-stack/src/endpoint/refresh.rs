@@ -257,7 +257,7 @@ impl Endpoint {
         let silent = self.sessions.get(id).is_none_or(super::session::Session::is_silent);
         self.say_bye(id, Some(b"SIP;cause=408;text=\"Session Timer Expired\"".to_vec()), now);
         if !silent {
-            self.event(Event::Ended { session: id, how: Ended::Expired, reason: None });
+            self.event(Event::Ended { session: id, how: Ended::Expired, reason: None, request: None });
         }
     }
 }

@@ -86,6 +86,7 @@ impl Endpoint {
         early.rseq = early.rseq.wrapping_add(1);
         let (tx, rseq) = (*tx, early.rseq);
         let mut headers = self.session_headers(id, true);
+        headers.extend(self.carried(id));
         headers.push(("Require".to_owned(), b"100rel".to_vec()));
         headers.push(("RSeq".to_owned(), rseq.to_string().into_bytes()));
         let Some(data) = self.response_of(tx, status, &headers, body.map(|body| (SDP, &body[..]))) else { return };
@@ -193,7 +194,7 @@ impl Endpoint {
         self.end_exchanges(id, now);
         self.remove_session(id);
         self.reject_invite(tx, Status::SERVER_TIMEOUT, &[], now);
-        self.event(Event::Ended { session: id, how: Ended::NoAck, reason: None });
+        self.event(Event::Ended { session: id, how: Ended::NoAck, reason: None, request: None });
     }
 
     pub(super) fn answer_ok(&mut self, tx: TxId, now: Instant) {

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
+use super::Headers;
 use super::early::Early;
 use super::event::TxId;
 use super::flow::Flow;
@@ -35,6 +36,8 @@ pub(super) struct Session {
     pub(super) by_flow: bool,
     /// The peer has sent a REFER in it.
     pub(super) referred: bool,
+    /// What the responses to its INVITE and its BYE carry for its owner.
+    pub(super) carried: Option<Box<Headers>>,
     /// The peer takes UPDATE.
     pub(super) updates: bool,
     /// Which of its deadlines are set, a bit each.
@@ -147,6 +150,7 @@ impl Session {
             caller: false,
             by_flow: false,
             referred: false,
+            carried: None,
             updates: false,
             armed: 0,
         }

@@ -298,6 +298,7 @@ impl Endpoint {
             self.send_ack(id, tx, &tag, seq, None);
         }
         let branch = self.branch();
+        let carried = self.carried(id);
         let Some(session) = self.sessions.get_mut(id) else { return };
         session.state = State::Closing;
         (session.refresh, session.waiting) = (None, None);
@@ -311,6 +312,9 @@ impl Endpoint {
             bye.header(Name::Reason, reason);
         }
         bye.header(Name::UserAgent, &self.config.server);
+        for (name, value) in &carried {
+            bye.named(name, value);
+        }
         let key = self.hasher.client(branch.as_bytes(), &Method::Bye);
         let data = self.authorized(id, bye.finish());
         let again = self.again_in(id, &data);

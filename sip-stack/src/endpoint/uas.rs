@@ -32,7 +32,8 @@ impl Endpoint {
             self.arm_session(id, SessionTimer::Ringing, now + RINGING_AGAIN);
             return self.provisional_reliably(id, status, body, now);
         }
-        let headers = self.session_headers(id, false);
+        let mut headers = self.session_headers(id, false);
+        headers.extend(self.carried(id));
         if let Some(data) = self.response_of(tx, status, &headers, body.as_ref().map(|body| (SDP, &body[..]))) {
             self.arm_session(id, SessionTimer::Ringing, now + RINGING_AGAIN);
             self.respond_with(tx, Class::Provisional, data, now);
@@ -185,7 +186,12 @@ impl Endpoint {
                 self.end_exchanges(session_id, now);
                 self.remove_session(session_id);
                 let reason = ReasonHeader::of(&received.request);
-                self.event(Event::Ended { session: session_id, how: Ended::Cancelled, reason });
+                self.event(Event::Ended {
+                    session: session_id,
+                    how: Ended::Cancelled,
+                    reason,
+                    request: Some(received.request.clone()),
+                });
             }
             State::Open { offer: Offer::Theirs { tx } } if *tx == id => {
                 session.state = State::Open { offer: Offer::None };
@@ -260,7 +266,7 @@ impl Endpoint {
             State::Closing => return,
         };
         if !silent {
-            self.event(Event::Ended { session: id, how, reason: ReasonHeader::of(&request) });
+            self.event(Event::Ended { session: id, how, reason: ReasonHeader::of(&request), request: Some(request) });
         }
     }
 
@@ -268,6 +274,7 @@ impl Endpoint {
     pub(super) fn accept_invite(&mut self, id: SessionId, tx: TxId, body: &Bytes, now: Instant) {
         let mut headers = self.session_headers(id, true);
         let timer = self.timer_for(tx, id);
+        headers.extend(self.carried(id));
         headers.extend(timer.as_ref().map(super::refresh::Agreed::headers).unwrap_or_default());
         let Some(response) = self.response_of(tx, Status::OK, &headers, Some((SDP, body))) else { return };
         let seq = match self.txs.get(tx).map(|tx| &tx.kind) {
@@ -317,7 +324,7 @@ impl Endpoint {
                 let silent = hangup.is_some();
                 self.say_bye(id, hangup.and_then(|hangup| hangup.reason), now);
                 if !silent {
-                    self.event(Event::Ended { session: id, how: Ended::NoAck, reason: None });
+                    self.event(Event::Ended { session: id, how: Ended::NoAck, reason: None, request: None });
                 }
             }
             (State::Incoming { tx, .. }, SessionTimer::Ringing) => {

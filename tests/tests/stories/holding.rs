@@ -89,3 +89,26 @@ fn both_hold_at_the_same_time() {
     part(&world, &phone, &other);
     world.assert_settled();
 }
+
+#[test]
+fn a_party_asks_for_an_offer_in_an_established_call() {
+    everywhere(
+        |setup| setup,
+        &expect_file!["../../ladders/late_reinvite.txt"],
+        |world| {
+            let (ana, ben) = (world.phone("100"), world.phone("101"));
+            ben.set_conduct(Conduct::Answer(secs(1)));
+            ana.dial("101");
+            connect(world, &ana, &ben);
+            converse(world, &ana, &ben);
+            for phone in [&ana, &ben] {
+                phone.ask_for_offer();
+                assert!(world.run_until(secs(40), || phone.reinvite_status() == Some(200)), "seed {}", world.seed());
+                world.run_for(secs(5));
+                assert!(ana.hears(ben.voice()) && ben.hears(ana.voice()), "seed {}", world.seed());
+            }
+            ben.hang_up();
+            part(world, &ana, &ben);
+        },
+    );
+}

@@ -103,3 +103,30 @@ fn who_is_called_instead_of_another_is_told_of_whom() {
     let history = "History-Info: <sip:101@192.0.2.1:5060>;index=1, <sip:102@192.0.2.1:5060;cause=302>;index=1.1\r\n";
     assert!(invite.contains(history), "{invite}");
 }
+
+#[test]
+fn headers_on_the_list_pass_back_with_ringing_answer_and_bye_too() {
+    let setup = || Setup::new(7).workers(2).tuned(|config| config.identity.pass_headers = vec!["X-Acc*".into()]);
+    let world = World::new(setup());
+    let (ana, ben) = (world.phone("100"), world.phone("101"));
+    ben.say_with("X-Account", "7");
+    ben.say_with("X-Other", "8");
+    talk(&world, &ana, "101", &ben);
+    let told = ana.was_told();
+    for title in ["SIP/2.0 180", "SIP/2.0 200", "BYE"] {
+        let text = told.iter().find(|text| text.starts_with(title)).unwrap_or_else(|| panic!("no {title}"));
+        assert!(text.contains("X-Account: 7\r\n") && !text.contains("X-Other"), "{text}");
+    }
+    // And the caller's BYE.
+    let world = World::new(setup());
+    let (ana, ben) = (world.phone("100"), world.phone("101"));
+    ana.say_with("X-Account", "9");
+    ben.set_conduct(Conduct::Answer(secs(1)));
+    ana.dial("101");
+    connect(&world, &ana, &ben);
+    ana.hang_up();
+    part(&world, &ana, &ben);
+    assert!(ben.was_told().last().unwrap().contains("X-Account: 9\r\n"));
+    assert!(!ana.was_told().iter().any(|text| text.contains("X-Account")));
+    world.assert_settled();
+}

@@ -201,3 +201,30 @@ fn after_a_crash_phones_come_back_by_new_streams_and_browsers_are_forgotten_unti
     talk(&world, &other, &phone);
     world.assert_settled();
 }
+
+#[test]
+fn what_the_switch_says_in_a_call_follows_a_phone_that_came_back_by_another_stream() {
+    for seed in patchbay_tests::seeds() {
+        let world = World::new(Setup::new(seed).workers(1 + (seed % 3) as u16));
+        let nat = world.nat();
+        let other = world.phone("101");
+        let stream = if seed % 2 == 0 { Stream::Tcp } else { Stream::Ws };
+        let phone = world.phone_in_by(&nat, stream, "100");
+        if seed % 4 < 2 {
+            other.set_conduct(Conduct::Answer(secs(1)));
+            phone.dial("101");
+        } else {
+            phone.set_conduct(Conduct::Answer(secs(1)));
+            other.dial("100");
+        }
+        connect(&world, &phone, &other);
+        phone.break_stream();
+        world.run_for(secs(5));
+        assert_eq!((phone.streams_lost(), phone.is_talking()), (1, true), "seed {seed}");
+        // The phone has said nothing in the call since.
+        other.hang_up();
+        part(&world, &phone, &other);
+        assert_eq!(phone.end(), Some(End::LeftByThem), "seed {seed}");
+        world.assert_settled();
+    }
+}

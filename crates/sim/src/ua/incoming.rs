@@ -84,6 +84,7 @@ impl Ua {
         if self.obeys {
             headers.push(Header::Other("Allow-Events".into(), "talk, hold".into()));
         }
+        headers.extend(self.other_headers.iter().map(|(name, value)| Header::Other(name.clone(), value.clone())));
         headers
     }
 
@@ -169,6 +170,7 @@ impl Ua {
         let tag = self.lines[id].local_tag.clone();
         self.respond(request, facts, 200, Some(&tag), Vec::new(), &[], now);
         self.lines[id].reason = message::other(&request.headers, "Reason").map(str::to_owned);
+        self.lines[id].said.push(request.to_string());
         match self.lines[id].state {
             LineState::Incoming => self.refuse(id, 487, now),
             LineState::Over(_) => {}

@@ -70,6 +70,8 @@ pub(crate) struct Line {
     /// The description of the other side as it came first: later ones in the same answer must not differ.
     answered_with: Vec<u8>,
     cancel_wanted: bool,
+    /// The responses to our INVITE and the BYE that came, as text.
+    pub(crate) said: Vec<String>,
     /// Every status seen on our INVITE, in order.
     pub(crate) statuses: Vec<u16>,
     pub(crate) reinvite_status: Option<u16>,
@@ -132,6 +134,7 @@ impl Ua {
             ack: None,
             answered_with: Vec::new(),
             cancel_wanted: false,
+            said: Vec::new(),
             statuses: Vec::new(),
             reinvite_status: None,
             refer_status: None,
@@ -256,6 +259,7 @@ impl Ua {
         now: Instant,
     ) {
         self.lines[id].statuses.push(status);
+        self.lines[id].said.push(response.to_string());
         if status > 100 {
             if facts.to_tag.is_none() {
                 self.complain(format!("{status} without To tag"));
@@ -285,6 +289,7 @@ impl Ua {
         now: Instant,
     ) {
         self.lines[id].statuses.push(status);
+        self.lines[id].said.extend(response.map(|(response, _)| response.to_string()));
         let success = response.filter(|_| (200..300).contains(&status));
         let Some((response, facts)) = success else {
             self.lines[id].reason = response.and_then(|(r, _)| message::other(&r.headers, "Reason")).map(str::to_owned);
@@ -303,6 +308,7 @@ impl Ua {
             let answer = self.answer(id);
             self.acknowledge_with(id, facts.cseq, answer);
             self.lines[id].media.forget_answer();
+            self.lines[id].late = false;
             self.lines[id].state = LineState::Talking;
             self.lines[id].confirmed = true;
             return;
@@ -394,7 +400,10 @@ impl Ua {
     /// BYE in whatever dialog there is: for an early one the RFC allows it to the caller (§15).
     pub(crate) fn bye(&mut self, id: LineId, now: Instant) {
         let target = self.lines[id].target.clone();
-        let request = self.in_dialog(id, Method::Bye, Vec::new());
+        let mut request = self.in_dialog(id, Method::Bye, Vec::new());
+        for (name, value) in &self.other_headers {
+            request.headers.push(rsip::Header::Other(name.clone(), value.clone()));
+        }
         let to = self.next_hop(&target);
         self.start_client(request, to, Purpose::Bye(id), now);
         if self.lines[id].state == LineState::Talking {
@@ -425,6 +434,18 @@ impl Ua {
         self.start_client(request, to, Purpose::Reinvite(id), now);
     }
 
+    /// A re-INVITE without a description: the other side is to offer (RFC 3261 §14.2).
+    pub(crate) fn reinvite_late(&mut self, id: LineId, now: Instant) {
+        self.lines[id].answered_with.clear();
+        self.lines[id].reinvite_status = None;
+        self.lines[id].late = true;
+        let target = self.lines[id].target.clone();
+        let request = self.in_dialog(id, Method::Invite, Vec::new());
+        self.lines[id].invite_cseq = self.lines[id].local_cseq;
+        let to = self.next_hop(&target);
+        self.start_client(request, to, Purpose::Reinvite(id), now);
+    }
+
     pub(super) fn on_reinvite_final(
         &mut self,
         id: LineId,
@@ -434,6 +455,13 @@ impl Ua {
     ) {
         self.lines[id].reinvite_status = Some(status);
         if let Some((response, facts)) = response.filter(|_| (200..300).contains(&status)) {
+            if std::mem::take(&mut self.lines[id].late) {
+                self.lines[id].media.forget_answer();
+                self.take_remote(id, &response.body, now);
+                let answer = self.answer(id);
+                self.acknowledge_with(id, facts.cseq, answer);
+                return self.lines[id].media.forget_answer();
+            }
             self.acknowledge(id, facts.cseq);
             if !self.lines[id].is_over() {
                 self.take_answer(id, &response.body, now);

@@ -154,6 +154,8 @@ pub(crate) struct Ua {
     pub(crate) notify_statuses: Vec<u16>,
     /// It answers by itself where it is asked to.
     pub(crate) auto_answers: bool,
+    /// More headers of its responses to INVITEs and of its BYEs.
+    pub(crate) other_headers: Vec<(String, String)>,
     /// More headers of its INVITEs.
     pub(crate) invite_headers: Vec<(String, String)>,
     /// Its microphone and its RTCP are dead.
@@ -209,6 +211,7 @@ impl Ua {
             referred_to: Vec::new(),
             notify_statuses: Vec::new(),
             auto_answers: false,
+            other_headers: Vec::new(),
             invite_headers: Vec::new(),
             silent: false,
             on: true,

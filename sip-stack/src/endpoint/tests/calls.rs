@@ -15,7 +15,7 @@ fn a_call_is_answered_and_ended_by_the_peer() {
     let (session, invite, tag) = b.answered();
     b.receive(in_dialog(&invite, &tag, "BYE", 2).replace("Content-Length", "Reason: Q.850;cause=16\r\nContent-Length"));
     assert_eq!(b.sent(), ["200"]);
-    let Event::Ended { session: ended, how, reason } = b.event() else { panic!() };
+    let Event::Ended { session: ended, how, reason, .. } = b.event() else { panic!() };
     assert_eq!((ended, how, reason), (session, Ended::RemoteBye, Some(ReasonHeader { sip: None, q850: Some(16) })));
     assert_eq!(b.sip.counts().sessions, 0);
     // The BYE again, for its 200 was lost.

@@ -126,12 +126,8 @@ impl Ua {
     pub(super) fn tell_referrer(&mut self, id: LineId, told: usize, now: Instant) {
         let last = match self.takes_refer {
             Some(Referred::Told(last)) => last,
-            Some(Referred::Silently) => {
-                return if self.lines[id].is_over() {
-                } else {
-                    self.bye(id, now)
-                };
-            }
+            Some(Referred::Silently) if !self.lines[id].is_over() => return self.bye(id, now),
+            Some(Referred::Silently) => return,
             Some(Referred::Forgotten | Referred::Refused(_)) | None => return,
         };
         if self.lines[id].is_over() {

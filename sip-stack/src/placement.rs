@@ -90,6 +90,35 @@ pub fn user_agent_hint(data: &[u8]) -> Option<&[u8]> {
     lines(headers).find(|(name, _)| name.eq_ignore_ascii_case(b"user-agent")).map(|(_, value)| value)
 }
 
+/// Whether a request answers a challenge.
+pub fn credentials_hint(data: &[u8]) -> bool {
+    let (_, headers) = split_line(data);
+    let is_answer =
+        |name: &[u8]| name.eq_ignore_ascii_case(b"authorization") || name.eq_ignore_ascii_case(b"proxy-authorization");
+    lines(headers).any(|(name, _)| is_answer(name))
+}
+
+/// The user of a request's URI as it is written: the number that is called.
+pub fn called_hint(data: &[u8]) -> Option<&[u8]> {
+    let uri = split_line(data).0.split(|b| *b == b' ').nth(1)?;
+    let (scheme, rest) = uri.split_at(uri.iter().position(|b| *b == b':')?);
+    let rest = &rest[1..];
+    if scheme.eq_ignore_ascii_case(b"tel") {
+        return Some(&rest[..rest.iter().position(|b| *b == b';').unwrap_or(rest.len())]);
+    }
+    let user = &rest[..rest.iter().position(|b| *b == b'@')?];
+    Some(&user[..user.iter().position(|b| matches!(b, b';' | b':')).unwrap_or(user.len())])
+}
+
+/// Whether a request says that it belongs to an emergency call: a Resource-Priority of the namespace `esnet` (RFC 7135).
+pub fn emergency_hint(data: &[u8]) -> bool {
+    let (_, headers) = split_line(data);
+    let value =
+        lines(headers).find(|(name, _)| name.eq_ignore_ascii_case(b"resource-priority")).map(|(_, value)| value);
+    let esnet = |value: &[u8]| value.get(..6).is_some_and(|start| start.eq_ignore_ascii_case(b"esnet."));
+    value.is_some_and(|value| value.split(|b| *b == b',').any(|value| esnet(value.trim_ascii())))
+}
+
 /// The hash by which the home of an extension is found: of the user part of its address, for phones name the host
 /// as they like (address, domain, port).
 pub fn aor_hash(user: &[u8]) -> u64 {
@@ -393,5 +422,26 @@ mod tests {
         for data in [&b""[..], b"\r\n", b"SIP/2.0 ", b"SIP/2.0", b" ", b"REGISTER", b"REGISTER \r\nTo", b"\0\0\0\0"] {
             owner_hint(data);
         }
+    }
+
+    #[test]
+    fn called_numbers_and_emergencies_are_seen_at_a_glance() {
+        for (line, number) in [
+            ("INVITE sip:110@h SIP/2.0", Some("110")),
+            ("INVITE SIPS:110;x=y:z@h SIP/2.0", Some("110")),
+            ("INVITE tel:110;phone-context=+86 SIP/2.0", Some("110")),
+            ("INVITE sip:h SIP/2.0", None),
+            ("INVITE", None),
+            ("", None),
+            ("INVITE x SIP/2.0", None),
+        ] {
+            let data = format!("{line}\r\nTo: <sip:1@h>\r\n\r\n");
+            assert_eq!(called_hint(data.as_bytes()), number.map(str::as_bytes), "{line}");
+        }
+        assert!(credentials_hint(b"REGISTER sip:h SIP/2.0\r\nauthorization: Digest x\r\n\r\n"));
+        assert!(!credentials_hint(b"REGISTER sip:h SIP/2.0\r\nTo: <sip:authorization@h>\r\n\r\n"));
+        let with = |value: &str| format!("INVITE sip:1@h SIP/2.0\r\nResource-Priority: {value}\r\n\r\n");
+        assert!(emergency_hint(with("esnet.1").as_bytes()) && emergency_hint(with("dsn.flash, ESNET.0").as_bytes()));
+        assert!(!emergency_hint(with("ets.0").as_bytes()) && !emergency_hint(b"INVITE sip:1@h SIP/2.0\r\n\r\n"));
     }
 }

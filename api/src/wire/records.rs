@@ -1,7 +1,10 @@
 //! What is over: call records.
 
 use super::names;
-use model::{CallRecord, Cause, Direction, LegOrigin, LegRecord, Outcome, Quality, QualityMoment, RecordingFile, Side};
+use model::{
+    CallRecord, Cause, Direction, LegOrigin, LegRecord, Outcome, Quality, QualityMoment, RecordingFile, Side,
+    Verification,
+};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use utoipa::ToSchema;
@@ -62,6 +65,8 @@ pub(crate) struct RecordOut {
     price_per_minute: Option<u64>,
     /// What the client that placed it wanted kept.
     variables: BTreeMap<String, String>,
+    /// What the signature of the caller's number was worth; `null` if nobody looked at it.
+    verification: Option<VerificationOut>,
 }
 
 /// A cause in the two languages of signalling.
@@ -153,6 +158,19 @@ pub(crate) struct MomentOut {
     remote_mos: Option<f32>,
 }
 
+/// What the signature of a caller's number (STIR/SHAKEN) was worth.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct VerificationOut {
+    /// `passed`, `failed`, or `unchecked` where there was nothing to check or no way to.
+    verdict: &'static str,
+    /// `A`, `B` or `C`: what the signer vouches for; `null` without a good signature.
+    attestation: Option<char>,
+    /// The signer's name for where the call came from; empty if it gave none.
+    origid: String,
+    /// Why it did not pass; empty if it did.
+    note: String,
+}
+
 /// A recording, to be had at `/patchbay/v1/records/{id}/recording`.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct RecordingOut {
@@ -191,7 +209,15 @@ impl From<CallRecord> for RecordOut {
             cost: record.charge.map(|charge| charge.cost),
             price_per_minute: record.charge.map(|charge| charge.price.per_minute),
             variables: record.variables,
+            verification: record.verification.map(VerificationOut::from),
         }
+    }
+}
+
+impl From<Verification> for VerificationOut {
+    fn from(verification: Verification) -> Self {
+        let Verification { verdict, attestation, origid, note } = verification;
+        Self { verdict: verdict.name(), attestation, origid, note }
     }
 }
 

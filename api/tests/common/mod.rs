@@ -277,6 +277,7 @@ impl World {
             }),
             charge: None,
             variables: std::collections::BTreeMap::new(),
+            verification: None,
         };
         let writer = RecordWriter::start(self.store.clone(), self.hot.clone(), |_| ());
         let trace = br#"[{"at":0,"line":"INVITE"}]"#.to_vec();

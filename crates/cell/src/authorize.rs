@@ -7,7 +7,7 @@ use call::{Party, PartyKind};
 use sip_stack::auth::{Ha1, Verdict};
 use sip_stack::endpoint::{Flow, RequestId};
 use sip_stack::message::{Message, Status};
-use sip_stack::placement::kind_hint;
+use sip_stack::placement::{Kind, kind_hint};
 use std::time::Instant;
 use tracing::{debug, info};
 
@@ -73,7 +73,9 @@ impl Cell {
                 }
             }
             Verdict::Ok { user } => {
-                let kind = kind_hint(request.as_bytes());
+                // However often one called before: for an emergency call there is a rate of its own.
+                let urgent = self.screen.is_urgent(flow, request.as_bytes());
+                let kind = if urgent { Kind::Other } else { kind_hint(request.as_bytes()) };
                 if !self.screen.user_may(&user, kind, now) {
                     self.stats.too_often += 1;
                     info!(?kind, "a user asks more often than it may");

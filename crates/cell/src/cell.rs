@@ -46,6 +46,8 @@ pub(crate) enum Timer {
     Call(CallId),
     /// A tone that tells why a call failed has been heard long enough.
     Announced(CallId),
+    /// The check of a caller's number takes too long.
+    Check(CallId),
     /// A finished call's ladder is complete.
     Linger(CallId),
     /// A trunk has not said in time what became of a party that it was to transfer.
@@ -103,6 +105,8 @@ pub(crate) struct Cell {
     pub(crate) trunks: Trunks,
     /// What is to be played when it is there.
     pub(crate) playbacks: Playbacks,
+    /// Certificates and signatures of callers' numbers.
+    pub(crate) attest: crate::attest::Memory,
     pub(crate) draining: bool,
     pub(crate) stats: Stats,
     /// When the last process was last known to live.
@@ -143,6 +147,9 @@ impl Cell {
             guard: config.security.guard,
             ..Default::default()
         };
+        let directory = Directory::new(&config);
+        let leads = |number: &&String| directory.router().is_emergency(number);
+        let emergency = config.numbers.emergency.iter().filter(leads).cloned().collect();
         let trunks = config.trunks.iter().flat_map(|trunk| trunk.addresses.iter().copied()).collect();
         let mut sound = media::engine::Config::new(config.wall);
         sound.media_timeout = config.policy.media_timeout;
@@ -159,10 +166,10 @@ impl Cell {
             ..Default::default()
         };
         Self {
-            directory: Directory::new(&config),
+            directory,
             sip: Endpoint::new(sip, entropy.fork()),
             auth: Authenticator::with_config(auth, CellTag(config.cell), entropy.fork(), now),
-            screen: Screen::new(config.security.clone(), trunks),
+            screen: Screen::new(config.security.clone(), trunks, emergency),
             registrar: Registrar::new(registrar),
             media: Engine::new(sound, entropy.fork()),
             conversations: BTreeMap::new(),
@@ -187,6 +194,7 @@ impl Cell {
             trunks: Trunks::new(&config, now),
             sleepers: Sleepers::default(),
             playbacks: Playbacks::default(),
+            attest: crate::attest::Memory::default(),
             draining: false,
             stats: Stats::default(),
             died_at: 0,
@@ -204,7 +212,11 @@ impl Cell {
 
     pub(crate) fn take_datagram(&mut self, flow: Flow, data: Bytes, now: Instant) {
         self.tap(false, flow, &data, now);
-        self.sip.handle_input(sip_stack::endpoint::Input::Datagram { flow, data }, now);
+        let input = match self.screen.is_urgent(flow, &data) {
+            true => sip_stack::endpoint::Input::Urgent { flow, data },
+            false => sip_stack::endpoint::Input::Datagram { flow, data },
+        };
+        self.sip.handle_input(input, now);
         self.settle(now);
     }
 
@@ -227,6 +239,7 @@ impl Cell {
             Input::Watch(on) => self.watched = on,
             Input::Resolved { ticket, answers } => self.resolved(ticket, answers, now),
             Input::Loaded { ticket, clips } => self.on_loaded(ticket, clips, now),
+            Input::Fetched { ticket, result } => self.fetched(ticket, result, now),
             Input::Drain => {
                 self.draining = true;
                 self.leave_trunks(now);
@@ -275,6 +288,7 @@ impl Cell {
                 }
                 Timer::Announced(id) => self.facts.push_back((id, call::Input::Announced)),
                 Timer::HandOver(id) => self.hand_over_failed(id),
+                Timer::Check(id) => self.check_late(id, now),
                 Timer::Linger(id) => self.forget_ladder(id),
                 Timer::Alive => self.say_alive(now),
                 Timer::Greeting => self.greet_watchers(now),

@@ -46,6 +46,8 @@ pub struct Config {
     /// Seals what is handed out and known again: routes, temporary addresses. All workers and all processes of a switch share it; `None`:
     /// one that ends with this worker.
     pub seal: Option<sip_stack::seal::Seal>,
+    /// With what callers' numbers are checked and signed.
+    pub stir: crate::attest::Stir,
     /// How calls behave.
     pub policy: Policy,
     /// What callers hear.
@@ -75,6 +77,7 @@ impl Config {
             total_cap: SpendingCap::default(),
             identity: Identity::default(),
             seal: None,
+            stir: crate::attest::Stir::default(),
             policy: Policy::default(),
             sounds: Sounds::default(),
         }

@@ -1,6 +1,7 @@
 //! A call with everything the cell holds for it: sessions, ports, contacts, recording, ladder.
 
 use crate::addressee::Phone;
+use crate::attest::Check;
 use crate::handing::Handing;
 use crate::identity::Caller;
 use crate::io::Contact;
@@ -11,7 +12,7 @@ use crate::trunks::TrunkLeg;
 use crate::watch::legs::Views;
 use call::Call;
 use media::engine::{PortId, RecordingId};
-use model::{CallId, CallRecord, Charge, LegNo, Outcome, Quality, RecordingFile, SoundAlarm};
+use model::{CallId, CallRecord, Charge, LegNo, Outcome, Quality, RecordingFile, SoundAlarm, Verification};
 use sip_stack::endpoint::{Flow, Headers, SessionId, SubscriptionId};
 use sip_stack::message::{Message, Name, Status};
 use sip_stack::seal::Seal;
@@ -51,6 +52,12 @@ pub(crate) struct Conversation {
     pub(crate) refuse: Option<Outcome>,
     /// With this status, where it says more than what came of the call.
     pub(crate) refuse_with: Option<Status>,
+    /// How many answers it waits for before anybody is looked for.
+    pub(crate) awaited: u8,
+    /// The check of the caller's number, while it waits for something.
+    pub(crate) check: Option<Box<Check>>,
+    /// What that check came to.
+    pub(crate) verification: Option<Verification>,
     /// What the caller's INVITE says of it beyond its number.
     pub(crate) caller: Caller,
     /// How far the call may still travel (RFC 3261 §16.6 step 3): what the caller allowed, less this hop.
@@ -233,6 +240,9 @@ impl Conversation {
             max_forwards: 70,
             refuse: None,
             refuse_with: None,
+            awaited: 0,
+            check: None,
+            verification: None,
             reject_after: Duration::ZERO,
             handing: None,
             originated: None,
@@ -287,6 +297,11 @@ impl Conversation {
             note: recording.note.clone(),
         });
         record.charge = self.charge(record.ended_at);
+        record.verification.clone_from(&self.verification);
+        if let (Some(_), Some(Status(sip)), Outcome::Forbidden) = (&self.verification, self.refuse_with, record.outcome)
+        {
+            record.cause.sip = sip;
+        }
         if let Some(note) = self.note.as_ref().filter(|_| record.note.is_empty()) {
             record.note.clone_from(note);
         }

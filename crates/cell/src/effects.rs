@@ -39,6 +39,7 @@ impl Cell {
                 Effect::Record { left, right } => self.record(id, left, right, now),
                 Effect::HangUp { leg, cause } => self.hang_up_leg(id, leg, cause, now),
                 Effect::Tell(event) => {
+                    let begins = matches!(event, EventBody::CallStarted { .. });
                     if let Some(conversation) = self.conversations.get_mut(&id) {
                         conversation.views.note_event(&event);
                     }
@@ -53,6 +54,9 @@ impl Cell {
                         _ => {}
                     }
                     self.tell(event, now);
+                    if begins {
+                        self.tell_verification(id, now);
+                    }
                 }
                 Effect::Keep => self.keep(id, now),
                 Effect::Finished(record) => self.finish(id, record, now),
@@ -152,6 +156,7 @@ impl Cell {
         let Route { request_uri, flow, caller, user_agent, out, trunk, route: proxies } =
             self.route_of(id, leg, target)?;
         let (from, headers) = self.headers_for(id, leg, &caller, out.as_ref(), flow).ok_or(Outcome::SwitchFailure)?;
+        let signature = self.signature_for(id, target, &caller, &headers, now);
         let from = match trunk.as_ref().and_then(|way| way.from_host.as_ref()) {
             Some(host) => at_home_of(from, host, flow.local),
             None => from,
@@ -161,7 +166,8 @@ impl Cell {
         let mark = trunk.as_ref().map(|_| self.call_mark(call.caller(), call.dialled()));
         let conversation = self.conversations.get_mut(&id).ok_or(Outcome::SwitchFailure)?;
         let spare_left = conversation.has_spare(target);
-        let port = self.media.open(flow.local.ip(), now).map_err(|_| {
+        let urgent = out.as_ref().is_some_and(|out| out.terms.emergency);
+        let port = self.open_port(flow, urgent, now).map_err(|_| {
             warn!("no media port is free: raise [media] ports, or take fewer calls");
             Outcome::Congestion
         })?;
@@ -183,11 +189,13 @@ impl Cell {
         let mut invite = Invite::new(flow, request_uri, from, to);
         invite.contact_user = if conversation.caller.private { String::new() } else { caller.number };
         invite.headers = headers;
+        invite.headers.extend(signature);
         invite.headers.push(("Max-Forwards".to_owned(), conversation.max_forwards.to_string().into_bytes()));
         invite.route = proxies;
         invite.by_flow = trunk.is_none();
         invite.mark = mark;
         invite.hurried = spare_left;
+        invite.urgent = urgent;
         if let Some(way) = trunk {
             way.apply(&mut invite);
         }
@@ -528,6 +536,7 @@ impl Cell {
         self.timers.cancel(&Timer::Call(id));
         self.timers.cancel(&Timer::Announced(id));
         self.timers.cancel(&Timer::HandOver(id));
+        self.timers.cancel(&Timer::Check(id));
         conversation.complete(&mut record);
         info!(call = %id, outcome = record.outcome.name(), talked_ms = record.talk_ms(), "call ended");
         *self.stats.calls.entry(record.outcome).or_default() += 1;

@@ -75,9 +75,14 @@ impl Cell {
             }
             Body::Reserved { call, leg, trunk, way } => self.on_reserved(call, leg, trunk, way, now),
             Body::Release { call, trunk } => self.release(call, &trunk),
-            Body::OccupyTrunk { call, trunk } => self.count_in(envelope.from, call, &trunk, now),
+            Body::OccupyTrunk { call, trunk, urgent } => self.count_in((envelope.from, call, urgent), &trunk, now),
             Body::TrunkRoom { call, room } => self.on_trunk_room(call, room, now),
             Body::Tried { trunk, dead, alive } => self.tried(&trunk, &dead, alive, now),
+            Body::Signed { call, mark, call_id } => {
+                let new = self.note_signature(mark, &call_id, now);
+                self.send(envelope.from, Body::SignatureNew { call, new });
+            }
+            Body::SignatureNew { call, new } => self.on_signature(call, new, now),
             Body::TrunkSources { trunk, addresses } => self.directory.set_sources(&trunk, addresses),
             Body::Vacate { call, number } => {
                 if let Some(calls) = self.occupied.get_mut(&number) {

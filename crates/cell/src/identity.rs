@@ -149,14 +149,22 @@ impl Cell {
         let asserted = own.contains(&CallerHeader::PAssertedIdentity);
         let shown: Vec<_> =
             own.iter().filter(|h| !private || **h == CallerHeader::PAssertedIdentity).cloned().collect();
+        // What the check of the caller's number came to (3GPP TS 24.229 §7.2A.20); phones that do not know the parameter ignore it.
+        let checked = conversation.verification.as_ref().filter(|_| out.is_none() && waiting && !private);
+        let marked = |mut address: NameAddr| {
+            if let Some(verification) = checked {
+                address.uri = address.uri.with_param("verstat", Some(verification.verdict.verstat()));
+            }
+            address
+        };
         let (host, port) = (crate::effects::host(flow.local), flow.local.port());
         let mut headers = crate::outward::identity(caller, &shown, &host, port);
         let wanted = match out {
             Some(_) => settings.tell_trunks && !asserted,
-            None => settings.tell_phones && !private,
+            None => (settings.tell_phones || checked.is_some()) && !private,
         };
         if wanted && !caller.number.is_empty() {
-            headers.push(("P-Asserted-Identity".to_owned(), named(&caller.number)?.to_bytes().to_vec()));
+            headers.push(("P-Asserted-Identity".to_owned(), marked(named(&caller.number)?).to_bytes().to_vec()));
         }
         if private {
             headers.push(("Privacy".to_owned(), b"id".to_vec()));
@@ -164,7 +172,7 @@ impl Cell {
             return Some((NameAddr::new(nobody).with_display(b"Anonymous"), headers));
         }
         let account = out.and_then(|out| self.directory.account(out)).unwrap_or(&caller.number);
-        Some((named(account)?, headers))
+        Some((marked(named(account)?), headers))
     }
 
     /// Who sent the call on, for a leg that is called instead of another, and what passes of the caller's own headers.

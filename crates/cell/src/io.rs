@@ -30,6 +30,9 @@ pub enum LoadFailure {
     Busy,
 }
 
+/// Certificates that one worker may be waiting for.
+pub const MAX_FETCHES: usize = 32;
+
 /// A fact from outside.
 #[derive(Clone, Debug)]
 pub enum Input {
@@ -88,6 +91,13 @@ pub enum Input {
         ticket: u64,
         /// The clips, in the order of the items.
         clips: Result<crate::Clips, LoadFailure>,
+    },
+    /// The answer to an [`Output::Fetch`].
+    Fetched {
+        /// The question's ticket.
+        ticket: u64,
+        /// What is there; `None` if it cannot be had.
+        result: Option<Fetched>,
     },
     /// Show every message as [`Output::Passed`] from now on, or no longer.
     Watch(bool),
@@ -166,6 +176,14 @@ pub enum Output {
         /// What to ask.
         question: Question,
     },
+    /// Fetch what is at an `https:` address that a stranger may have named; exactly one [`Input::Fetched`] with the same ticket
+    /// follows, within ten seconds. A worker has at most [`MAX_FETCHES`] open at one time.
+    Fetch {
+        /// To tell the answers apart.
+        ticket: u64,
+        /// Where.
+        url: String,
+    },
     /// TLS streams to this address are to the host of this name: its certificate must say so, unless it need not be verified.
     TlsPeer {
         /// Where a stream will be connected to.
@@ -208,6 +226,15 @@ pub enum Output {
     },
     /// An RTP port number is free again: drain its sockets, rest it, give it back by [`Input::Ports`].
     Released(u16),
+}
+
+/// What was at an address.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fetched {
+    /// All of it.
+    pub body: Bytes,
+    /// How long it may be used, as its server says.
+    pub keep: std::time::Duration,
 }
 
 /// Names a recording among all workers.
@@ -397,6 +424,8 @@ pub enum Body {
         call: CallId,
         /// The trunk.
         trunk: String,
+        /// An emergency call: no limit stops it.
+        urgent: bool,
     },
     /// The answer to `OccupyTrunk`.
     TrunkRoom {
@@ -420,6 +449,22 @@ pub enum Body {
         trunk: String,
         /// All of them; those told earlier count no more.
         addresses: Vec<IpAddr>,
+    },
+    /// You remember this signature of a caller's number: is it used for the first time, or again for the same call?
+    Signed {
+        /// For this call.
+        call: CallId,
+        /// Which signature.
+        mark: u128,
+        /// The SIP Call-ID that it came with.
+        call_id: String,
+    },
+    /// The answer to `Signed`.
+    SignatureNew {
+        /// For this call.
+        call: CallId,
+        /// It is.
+        new: bool,
     },
     /// This call no longer counts against the extension's limit.
     Vacate {

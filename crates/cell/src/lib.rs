@@ -11,6 +11,7 @@
 mod addressee;
 mod answering;
 mod astray;
+mod attest;
 mod authorize;
 mod cell;
 mod config;
@@ -51,10 +52,11 @@ mod watch;
 mod worker;
 
 pub use addressee::Phone;
+pub use attest::Stir;
 pub use config::{Config, Forking, Identity, Policy, Redirect, Sounds};
 pub use io::{
-    Body, Contact, Counts, Envelope, Input, JoinRequest, LegView, LoadFailure, MAX_LOADS, MAX_QUESTIONS, Output,
-    RecordingKey, Stats,
+    Body, Contact, Counts, Envelope, Fetched, Input, JoinRequest, LegView, LoadFailure, MAX_FETCHES, MAX_LOADS,
+    MAX_QUESTIONS, Output, RecordingKey, Stats,
 };
 pub use locals::{Local, Locals};
 pub use playback::Clips;

@@ -13,6 +13,9 @@ use stdx::UnixMillis;
 /// How far above its limit a worker goes for emergency calls.
 pub(crate) const EMERGENCY_ROOM: usize = 64;
 
+/// Ports that a worker keeps for emergency calls, two for each call.
+pub(crate) const EMERGENCY_PORTS: usize = 16;
+
 /// What a call by a trunk is subject to.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Terms {

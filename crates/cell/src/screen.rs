@@ -7,8 +7,8 @@
 use model::Net;
 use sip_stack::auth::{Ban, BanConfig, BanReason, Bans, Buckets, Pattern, Rate};
 use sip_stack::endpoint::Flow;
-use sip_stack::placement::{Kind, kind_hint, user_agent_hint};
-use std::collections::BTreeMap;
+use sip_stack::placement::{Kind, called_hint, credentials_hint, emergency_hint, kind_hint, user_agent_hint};
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
 
@@ -145,15 +145,17 @@ pub struct ScreenStats {
 pub(crate) struct Screen {
     config: Security,
     trunks: Vec<IpAddr>,
+    /// Emergency numbers that lead somewhere.
+    emergency: BTreeSet<String>,
     pub(crate) bans: Bans,
-    buckets: Buckets<(Kind, u128)>,
+    buckets: Buckets<(Kind, bool, u128)>,
     users: Buckets<(Kind, u64)>,
     vouched: BTreeMap<SocketAddr, Instant>,
     pub(crate) stats: ScreenStats,
 }
 
 impl Screen {
-    pub(crate) fn new(config: Security, trunks: Vec<IpAddr>) -> Self {
+    pub(crate) fn new(config: Security, trunks: Vec<IpAddr>, emergency: BTreeSet<String>) -> Self {
         Self {
             bans: Bans::new(config.bans),
             buckets: Buckets::new(STRANGERS),
@@ -162,6 +164,7 @@ impl Screen {
             stats: ScreenStats::default(),
             config,
             trunks,
+            emergency,
         }
     }
 
@@ -172,6 +175,8 @@ impl Screen {
         if self.is_vouched(flow.remote, now) || self.is_exempt(source) {
             return Look::Pass(match kind {
                 Kind::Established | Kind::KeepAlive => Class::Established,
+                // An emergency call does not stand in line with other calls.
+                Kind::Invite if self.is_urgent(flow, data) => Class::Known,
                 Kind::Invite => Class::Call,
                 Kind::Register | Kind::Subscribe | Kind::Message | Kind::Other => Class::Known,
             });
@@ -180,7 +185,10 @@ impl Screen {
             self.stats.banned += 1;
             return Look::Drop;
         }
-        if !self.buckets.take((kind, key(source)), self.config.source_rates.of(kind), now) {
+        // Answers to challenges have a bucket of their own. When an office begins anew, each phone asks twice; were both taken from one
+        // bucket, its tokens would go to first questions, and hardly a phone would come to its second.
+        let answers = !matches!(kind, Kind::Established | Kind::KeepAlive | Kind::Other) && credentials_hint(data);
+        if !self.buckets.take((kind, answers, key(source)), self.config.source_rates.of(kind), now) {
             self.stats.limited += 1;
             return Look::Drop;
         }
@@ -204,12 +212,26 @@ impl Screen {
         }
         let known = self.vouched.entry(remote).or_insert(until);
         *known = until.max(*known);
-        self.buckets.forgive((Kind::Register, key(remote.ip())), 2, self.config.source_rates.register);
+        for answers in [false, true] {
+            self.buckets.forgive((Kind::Register, answers, key(remote.ip())), 1, self.config.source_rates.register);
+        }
     }
 
     /// Until when a flow is vouched for.
     pub(crate) fn vouched_until(&self, remote: SocketAddr) -> Option<Instant> {
         self.vouched.get(&remote).copied()
+    }
+
+    /// An INVITE to an emergency number, or of a trunk that says that it is an emergency.
+    pub(crate) fn is_urgent(&self, flow: Flow, data: &[u8]) -> bool {
+        if !data.starts_with(b"INVITE ") {
+            return false;
+        }
+        if self.trunks.contains(&flow.remote.ip()) {
+            return emergency_hint(data);
+        }
+        let called = || std::str::from_utf8(called_hint(data)?).ok();
+        !self.emergency.is_empty() && called().is_some_and(|number| self.emergency.contains(number))
     }
 
     /// Whether somebody has proved by this flow who it is.
@@ -261,7 +283,8 @@ mod tests {
 
     fn screen() -> Screen {
         let never_ban = vec!["10.0.0.0/8".parse().unwrap()];
-        Screen::new(Security { never_ban, ..Security::default() }, vec!["198.51.100.1".parse().unwrap()])
+        let emergency = BTreeSet::from(["110".to_owned()]);
+        Screen::new(Security { never_ban, ..Security::default() }, vec!["198.51.100.1".parse().unwrap()], emergency)
     }
 
     fn passes(screen: &mut Screen, remote: &str, method: &str, now: Instant) -> usize {
@@ -281,7 +304,7 @@ mod tests {
         assert_eq!(screen.stats.limited, 800 + 1000 + 500 + 800);
         screen.vouch("203.0.113.1:5060".parse().unwrap(), now + PROVEN_FOR, now);
         assert_eq!(passes(&mut screen, "203.0.113.1:5060", "INVITE", now), 1000, "it has registered");
-        assert_eq!(passes(&mut screen, "203.0.113.1:9", "REGISTER", now), 2, "a success gives its tokens back");
+        assert_eq!(passes(&mut screen, "203.0.113.1:9", "REGISTER", now), 1, "a success gives its tokens back");
         assert!(passes(&mut screen, "203.0.113.1:5060", "INVITE", now + PROVEN_FOR) < 1000, "it has lapsed");
     }
 
@@ -313,5 +336,14 @@ mod tests {
         assert_eq!(class(stranger, "BYE"), Class::Established);
         assert_eq!(class(stranger, "REGISTER"), Class::Stranger);
         assert!(Class::ALL.is_sorted());
+        screen.vouch("203.0.113.9:5060".parse().unwrap(), now + PROVEN_FOR, now);
+        let emergency = request("INVITE", "x").escape_ascii().to_string().replace("100@", "110@");
+        let mut look =
+            |remote: &str, data: &str| screen.look(flow(remote), data.replace("\\r\\n", "\r\n").as_bytes(), now);
+        assert_eq!(look("203.0.113.9:5060", &emergency), Look::Pass(Class::Known), "ahead of other calls");
+        assert_eq!(look("203.0.113.8:5060", &emergency), Look::Pass(Class::Stranger), "anybody can dial it");
+        assert_eq!(look("198.51.100.1:5060", &emergency), Look::Pass(Class::Call), "no number of a trunk's");
+        let said = emergency.replace("User-Agent", "Resource-Priority: esnet.0\r\nUser-Agent");
+        assert_eq!(look("198.51.100.1:5060", &said), Look::Pass(Class::Known), "a trunk says so");
     }
 }

@@ -5,8 +5,9 @@ use crate::authorize::{Admission, number_of};
 use crate::cell::Cell;
 use crate::conversation::{Asking, Conversation, LegEnd};
 use crate::identity::Caller;
-use crate::outward::EMERGENCY_ROOM;
+use crate::outward::{EMERGENCY_PORTS, EMERGENCY_ROOM};
 use call::{Call, Input, Party, PartyKind, Setup};
+use media::engine::{NoPorts, PortId};
 use model::{CallId, Cause, LegId, LegNo, Outcome};
 use sip_stack::endpoint::{Ended, Event, Flow, Output, ReasonHeader, RequestId, SessionId};
 use sip_stack::message::{Message, Method, Name, Status};
@@ -83,21 +84,25 @@ impl Cell {
         now: Instant,
     ) {
         let id = CallId::new(self.config.cell, &mut self.entropy);
-        let policy = self.call_policy();
         let intercom = caller.kind == PartyKind::Extension
             && self.directory.extension(&caller.number).is_some_and(|extension| extension.intercom);
         let trunk = match &caller.kind {
             PartyKind::Trunk(name) => Some(name.clone()),
             PartyKind::Extension => None,
         };
+        let mut policy = self.call_policy();
+        // A certificate may have to be fetched first.
+        policy.locate_limit += self.checking_takes(trunk.as_deref());
         let (dialled, phone) = match self.addressee(request) {
             Some(Addressee { number, phone }) => (Some(self.meant_by(trunk.as_deref(), number, request)), phone),
             None => (None, None),
         };
-        let emergency = caller.kind == PartyKind::Extension
-            && dialled.as_ref().is_some_and(|number| self.directory.router().is_emergency(number))
-            && !self.draining
-            && self.conversations.len() < self.config.policy.max_calls + EMERGENCY_ROOM;
+        let emergency = match caller.kind {
+            PartyKind::Extension => dialled.as_ref().is_some_and(|number| self.directory.router().is_emergency(number)),
+            PartyKind::Trunk(_) => self.screen.is_urgent(flow, request.as_bytes()),
+        };
+        let emergency =
+            emergency && !self.draining && self.conversations.len() < self.config.policy.max_calls + EMERGENCY_ROOM;
         // An emergency call finds room where others do not.
         let refuse = refuse.filter(|outcome| !(emergency && *outcome == Outcome::Congestion));
         let mut refuse = refuse.or_else(|| dialled.is_none().then_some(Outcome::Unallocated));
@@ -147,10 +152,23 @@ impl Cell {
             self.send_home(&number, crate::io::Body::Occupy { call: id, number: number.clone() }, now);
         }
         self.live(now);
-        let waits = trunk.is_some_and(|trunk| self.occupy_trunk(id, &trunk, now));
-        if !waits {
-            self.carry_out(id, now);
+        if let Some(conversation) = self.conversations.get_mut(&id) {
+            conversation.awaited += 1;
         }
+        if let Some(trunk) = trunk {
+            self.check_caller(id, &trunk, request, now);
+            self.occupy_trunk(id, &trunk, emergency, now);
+        }
+        self.go_on(id, now);
+    }
+
+    /// Opens a port. The last ones are for emergency calls.
+    pub(crate) fn open_port(&mut self, flow: Flow, urgent: bool, now: Instant) -> Result<PortId, NoPorts> {
+        let kept = if urgent || !self.directory.router().has_emergency() { 0 } else { EMERGENCY_PORTS };
+        if self.media.free_ports() <= kept {
+            return Err(NoPorts);
+        }
+        self.media.open(flow.local.ip(), now)
     }
 
     /// How calls behave, as the operator has it.
@@ -174,9 +192,10 @@ impl Cell {
         flow: Flow,
         party: &Party,
         now: Instant,
-    ) -> Result<media::engine::PortId, (Outcome, String)> {
+    ) -> Result<PortId, (Outcome, String)> {
         let host = flow.local.ip().to_string();
-        let Ok(port) = self.media.open(flow.local.ip(), now) else {
+        let urgent = self.screen.is_urgent(flow, request.as_bytes());
+        let Ok(port) = self.open_port(flow, urgent, now) else {
             return Err((Outcome::Congestion, format!("399 {host} \"no media port is free\"")));
         };
         self.media.hint_source(port, flow.remote.ip());

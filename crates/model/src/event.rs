@@ -2,7 +2,7 @@
 
 use crate::{
     BanReason, CallId, CallRecord, Cause, Direction, LegNo, Outcome, PlaybackEnd, QualityMoment, SoundAlarm, Spent,
-    TextMessage, TrunkRegistration, TrunkState,
+    TextMessage, TrunkRegistration, TrunkState, Verification,
 };
 use serde::{Deserialize, Serialize};
 use std::net::IpAddr;
@@ -88,6 +88,13 @@ pub enum EventBody {
         leg: LegNo,
         /// Its number.
         number: String,
+    },
+    /// The signature of the caller's number was looked at.
+    CallerVerified {
+        /// Of which call.
+        call: CallId,
+        /// What it is worth.
+        verification: Verification,
     },
     /// A phone rings.
     LegRinging {

@@ -20,6 +20,7 @@ mod seen;
 mod settings;
 mod sound;
 mod trunk;
+mod verification;
 
 pub use cause::{Cause, Outcome, Side};
 pub use command::{Answer, Ban, BanReason, Command, LegState, LiveCall, LiveLeg, Query, Refusal, Registration, Reply};
@@ -41,3 +42,4 @@ pub use sound::{MAX_CODECS, Srtp, is_codec_name};
 pub use trunk::{
     InboundAccount, Transfers, Trunk, TrunkAccount, TrunkRegistration, TrunkState, TrunkStatus, TrunkTransport,
 };
+pub use verification::{StirPolicy, Verdict, Verification};

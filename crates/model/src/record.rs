@@ -1,6 +1,6 @@
 //! The record of a call: written once for every call that reached us, also for those that failed.
 
-use crate::{CallId, Cause, Charge, LegNo, Outcome, Quality, Side};
+use crate::{CallId, Cause, Charge, LegNo, Outcome, Quality, Side, Verification};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use stdx::UnixMillis;
@@ -72,6 +72,9 @@ pub struct CallRecord {
     /// What the client that placed it wanted kept.
     #[serde(default)]
     pub variables: BTreeMap<String, String>,
+    /// What the signature of the caller's number was worth; `None` if nobody looked at it.
+    #[serde(default)]
+    pub verification: Option<Verification>,
 }
 
 impl CallRecord {

@@ -1,6 +1,6 @@
 //! What an operator sets about a trunk, and what is known of it now.
 
-use crate::{Dialling, Srtp};
+use crate::{Dialling, Srtp, StirPolicy};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
@@ -38,6 +38,10 @@ pub struct Trunk {
     pub max_calls: u32,
     /// New calls to it per second; 0: no limit.
     pub calls_per_second: u32,
+    /// What its signatures of callers' numbers are worth.
+    pub stir: StirPolicy,
+    /// Callers' numbers are signed for it, if the switch has a key.
+    pub stir_sign: bool,
     /// How calls go over it: numbers, callers, hours, price, codecs.
     pub dialling: Dialling,
     /// How its parties are transferred to outside numbers.
@@ -77,6 +81,8 @@ impl Trunk {
             qualify_seconds: 0,
             max_calls: 0,
             calls_per_second: 0,
+            stir: StirPolicy::Off,
+            stir_sign: false,
             dialling: Dialling::default(),
             transfers: Transfers::default(),
             srtp: Srtp::Off,

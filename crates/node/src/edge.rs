@@ -1,6 +1,6 @@
 //! Everything that listens for streams, put together from the configuration.
 
-use crate::config::{ClientCertificates, Config};
+use crate::config::{AcmeChallenge, ClientCertificates, Config};
 use crate::net::streams::{Bound, GateLimits, Settings, Streams, WebSockets, bind, upgrade};
 use crate::net::{Listening, Resolved, locals, udp};
 use crate::tls::{self, Clients, Tls, acme};
@@ -107,7 +107,7 @@ impl Edge {
         if listeners.secured() {
             let loaded = Tls::load(tls_settings(config, &names)?)?;
             tasks.push(tokio::spawn(Arc::clone(&loaded).watch(ask)));
-            if let Some(settings) = acme_settings(config) {
+            if let Some(settings) = acme_settings(config, loaded.proofs()) {
                 tasks.push(tokio::spawn(acme::keep(settings, asked.clone())));
             }
             tls = Some(loaded);
@@ -164,7 +164,7 @@ fn names(locals: &Locals, config: &Config) -> Vec<String> {
 }
 
 fn tls_settings(config: &Config, names: &[String]) -> Result<tls::Settings, String> {
-    let obtained = acme_settings(config).map(|acme| acme.files());
+    let obtained = acme_settings(config, tls::Proofs::default()).map(|acme| acme.files());
     let own = || tls::self_signed(&config.data_dir.join("tls"), names);
     let fallback = if config.certificates.is_empty() { Some(own()?) } else { None };
     Ok(tls::Settings { certificates: files(config), obtained, fallback, clients: clients(config) })
@@ -182,13 +182,17 @@ fn clients(config: &Config) -> tls::ClientCertificates {
     }
 }
 
-fn acme_settings(config: &Config) -> Option<acme::Settings> {
+fn acme_settings(config: &Config, proofs: tls::Proofs) -> Option<acme::Settings> {
     let set = &config.acme;
+    let challenge = match set.challenge {
+        AcmeChallenge::Http => acme::Challenge::Http(set.listen),
+        AcmeChallenge::Tls => acme::Challenge::Tls(proofs),
+    };
     (!set.domains.is_empty()).then(|| acme::Settings {
         directory: set.directory.clone(),
         domains: set.domains.clone(),
         contact: set.contact.clone(),
-        listen: set.listen,
+        challenge,
         authority: set.authority.clone(),
         dir: config.data_dir.join("tls"),
     })

@@ -3,6 +3,7 @@
 use crate::config::Config;
 use crate::dns::Resolver;
 use crate::edge::{self, Edge};
+use crate::fetch::Fetcher;
 use crate::first_run;
 use crate::hep::Exporter;
 use crate::http::{VERSION, Watch, watch_routes};
@@ -100,12 +101,17 @@ impl Server {
         let mut shells = Vec::new();
         let handle = tokio::runtime::Handle::current();
         let resolver = Resolver::new(handle.clone(), Arc::clone(&inboxes));
-        let library = Library::new(handle, config.prompts_dir(), Arc::clone(&inboxes));
+        let library = Library::new(handle.clone(), config.prompts_dir(), Arc::clone(&inboxes));
+        let of_stir = |e: String| format!("[stir] {e}");
+        let stir = config.stir.to_cell().map_err(of_stir)?;
+        let fetching = config.stir.fetching().map_err(of_stir)?;
+        let fetcher = Fetcher::new(handle, Arc::clone(&inboxes), fetching)?;
         for (number, listeners) in (0..workers).zip(listeners) {
             let mut cell = cell_config(&config, store.realm(), number, wall);
             cell.locals = locals.clone();
             cell.seal = Some(sip_stack::seal::Seal::new(store.jwt_key()));
             cell.sounds.music = Arc::clone(&music);
+            cell.stir = stir.clone();
             let mut core = cell::Worker::new(cell, entropy.fork(), now);
             restore(&mut core, &kept, &extensions, now);
             let (first, last) = Stock::share(config.media.ports.first, config.media.ports.last, number, workers);
@@ -122,6 +128,7 @@ impl Server {
                 events: events.clone(),
                 resolver: resolver.clone(),
                 library: library.clone(),
+                fetcher: fetcher.clone(),
                 passed: passed.clone(),
                 hep: hep.clone(),
             })?);

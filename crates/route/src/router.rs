@@ -191,6 +191,11 @@ impl Router {
         self.emergency.contains(dialled) && !self.emergency_trunks.is_empty()
     }
 
+    /// Is there any such number?
+    pub fn has_emergency(&self) -> bool {
+        !self.emergency.is_empty() && !self.emergency_trunks.is_empty()
+    }
+
     /// A caller's number that a trunk told, as extensions and records are shown it.
     pub fn shown_caller(&self, trunk: &str, told: &str) -> String {
         match self.lines.get(trunk) {

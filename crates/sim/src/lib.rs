@@ -72,6 +72,7 @@ mod stream;
 mod switch;
 mod ua;
 mod watch;
+mod web;
 mod world;
 mod zone;
 
@@ -86,6 +87,7 @@ pub use switch::{Recording, Track};
 pub use ua::digest::Hash;
 pub use ua::line::{End, LineState};
 pub use ua::{Conduct, Referred};
+pub use web::Web;
 pub use world::{NatBox, World};
 pub use zone::Zone;
 

@@ -169,6 +169,21 @@ impl Phone {
         self.of_line(|line, _| line.said.clone()).unwrap_or_default()
     }
 
+    /// Its INVITEs have no such header any more.
+    pub fn clear_header(&self, name: &str) {
+        self.act(|ua, _| ua.invite_headers.retain(|(known, _)| known != name));
+    }
+
+    /// It has too much to do: whoever asks for it is told to hold back so many per cent of his calls (RFC 7339), or none any more.
+    pub fn wants_less(&self, percent: Option<u8>) {
+        self.act(|ua, _| ua.overload = Some(percent.unwrap_or(0)));
+    }
+
+    /// It speaks by a stream from now on, and listens for one.
+    pub fn speak_by(&self, stream: crate::stream::Stream) {
+        self.act(|ua, _| ua.stream = Some(stream));
+    }
+
     /// It sleeps whenever it has nothing to do, and registers so that this push service can wake it.
     pub fn sleeps(&self, provider: &str, prid: &str) {
         self.act(|ua, _| {

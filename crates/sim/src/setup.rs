@@ -31,6 +31,7 @@ pub struct Setup {
     pub(crate) zone: Zone,
     pub(crate) peers: Vec<(String, IpAddr)>,
     pub(crate) prompts: BTreeMap<String, Arc<Clip>>,
+    pub(crate) streams: bool,
 }
 
 impl Setup {
@@ -54,6 +55,7 @@ impl Setup {
             zone: Zone::default(),
             peers: Vec::new(),
             prompts: BTreeMap::new(),
+            streams: false,
         }
     }
 
@@ -104,6 +106,12 @@ impl Setup {
     pub fn peer(mut self, name: &str) -> Self {
         let ip = IpAddr::V4(Ipv4Addr::new(198, 51, 100, 150 + self.peers.len() as u8));
         self.peers.push((name.to_owned(), ip));
+        self
+    }
+
+    /// The switch connects to trunks by TCP and TLS too.
+    pub fn streams(mut self) -> Self {
+        self.streams = true;
         self
     }
 

@@ -1,5 +1,8 @@
 //! The Identity header: `token;info=<url>;alg=ES256;ppt="shaken"` (RFC 8224 §4).
 
+use crate::passport::decode;
+use aws_lc_rs::digest;
+
 /// The longest header that is looked at.
 const LONGEST: usize = 8 << 10;
 
@@ -46,6 +49,18 @@ impl Identity {
         }
         // RFC 8224 §4.1: ES256 where nothing is said.
         Some(Self { token: token.to_owned(), info: info?, alg: alg.unwrap_or_else(|| "ES256".to_owned()), ppt })
+    }
+
+    /// A name of this signature, by which it is known again. The second half of an ECDSA signature can be written in two ways by
+    /// anybody, so it has no part in the name.
+    pub fn mark(&self) -> u128 {
+        let (signed, signature) = self.token.rsplit_once('.').unwrap_or((&self.token, ""));
+        let signature = decode(signature).unwrap_or_default();
+        let mut hash = digest::Context::new(&digest::SHA256);
+        hash.update(signed.as_bytes());
+        hash.update(signature.get(..32).unwrap_or(&signature));
+        let hash = hash.finish();
+        hash.as_ref().iter().take(16).fold(0, |mark, byte| mark << 8 | u128::from(*byte))
     }
 
     /// Where the certificate is.

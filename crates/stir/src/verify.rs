@@ -114,26 +114,25 @@ fn compact(identity: &Identity, call: &Call) -> Result<(String, Claims), Failure
 /// The signatures of the last minutes, each with the one call that it is for (RFC 8224 §12.1).
 #[derive(Debug, Default)]
 pub struct Replays {
-    seen: BTreeMap<String, (String, u64)>,
-    order: std::collections::VecDeque<(u64, String)>,
+    seen: BTreeMap<u128, String>,
+    order: std::collections::VecDeque<(u64, u128)>,
 }
 
 impl Replays {
-    /// Notes a signature that was found good; an error if it was used for another call (by its Call-ID).
-    pub fn note(&mut self, identity: &Identity, call_id: &str, now: u64) -> Result<(), Failure> {
-        while let Some((at, _)) = self.order.front()
-            && (now.saturating_sub(*at) > 2 * FRESH || self.order.len() >= REMEMBERED)
+    /// Notes a signature that was found good ([`Identity::mark`]); an error if it was used for another call (by its Call-ID).
+    pub fn note(&mut self, mark: u128, call_id: &str, now: u64) -> Result<(), Failure> {
+        while let Some((at, oldest)) = self.order.front().copied()
+            && (now.saturating_sub(at) > 2 * FRESH || self.order.len() >= REMEMBERED)
         {
-            if let Some((_, token)) = self.order.pop_front() {
-                self.seen.remove(&token);
-            }
+            self.order.pop_front();
+            self.seen.remove(&oldest);
         }
-        match self.seen.get(&identity.token) {
-            Some((known, _)) if known == call_id => Ok(()),
+        match self.seen.get(&mark) {
+            Some(known) if known == call_id => Ok(()),
             Some(_) => Err(Failure::Replayed),
             None => {
-                self.seen.insert(identity.token.clone(), (call_id.to_owned(), now));
-                self.order.push_back((now, identity.token.clone()));
+                self.seen.insert(mark, call_id.to_owned());
+                self.order.push_back((now, mark));
                 Ok(())
             }
         }

@@ -100,6 +100,7 @@ fn record(entropy: &mut Entropy, n: u64) -> CallRecord {
         recording: None,
         charge: None,
         variables: std::collections::BTreeMap::new(),
+        verification: None,
     }
 }
 

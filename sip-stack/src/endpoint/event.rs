@@ -29,6 +29,14 @@ pub enum Input {
         /// The bytes as received.
         data: Bytes,
     },
+    /// The same of an emergency call: it is not turned away for overload ([`super::Endpoint::shed`]), and there is some room
+    /// for it where there is none for others (RFC 5390 §5).
+    Urgent {
+        /// Where it came from.
+        flow: Flow,
+        /// The bytes as received.
+        data: Bytes,
+    },
     /// The transport could not deliver to this flow: ICMP, a refused connection, a lost stream.
     SendFailed {
         /// Where we sent to.

@@ -66,6 +66,9 @@ use table::{Deadline, Hasher, Kind, SessionTimer, Tx};
 /// The beat of the coarse clock.
 const FORGETTING: Duration = Duration::from_millis(250);
 
+/// Sessions and transactions beyond the limits, for emergency calls.
+const URGENT_ROOM: usize = 128;
+
 /// The SIP side of one cell.
 pub struct Endpoint {
     config: Config,
@@ -99,6 +102,8 @@ pub struct Endpoint {
     prack: bool,
     timer: bool,
     control: overload::Control,
+    /// What is done now is for an emergency call.
+    urgent: bool,
 }
 
 impl Endpoint {
@@ -146,6 +151,7 @@ impl Endpoint {
             prack,
             timer,
             control: overload::Control::default(),
+            urgent: false,
         }
     }
 
@@ -153,6 +159,11 @@ impl Endpoint {
     pub fn handle_input(&mut self, input: Input, now: Instant) {
         match input {
             Input::Datagram { flow, data } => self.receive(flow, data, now),
+            Input::Urgent { flow, data } => {
+                self.urgent = true;
+                self.receive(flow, data, now);
+                self.urgent = false;
+            }
             Input::SendFailed { flow } => self.send_failed(flow, now),
         }
     }
@@ -292,7 +303,16 @@ impl Endpoint {
     }
 
     fn is_full(&self) -> bool {
-        self.txs.len() >= self.config.max_transactions
+        self.txs.len() >= self.config.max_transactions + self.reserve()
+    }
+
+    fn sessions_full(&self) -> bool {
+        self.sessions.len() >= self.config.max_sessions + self.reserve()
+    }
+
+    /// Room beyond the limits for what is done now.
+    fn reserve(&self) -> usize {
+        if self.urgent { URGENT_ROOM } else { 0 }
     }
 
     fn event(&mut self, event: Event) {

@@ -111,7 +111,7 @@ impl Endpoint {
         let request = &received.request;
         if *method == Method::Invite && received.to_tag.is_none() {
             let call_id = request.call_id().unwrap_or_default();
-            if self.control.turns_away(self.hasher.hash(&[b"shed", call_id])) {
+            if !self.urgent && self.control.turns_away(self.hasher.hash(&[b"shed", call_id])) {
                 self.stats.shed += 1;
                 return self.refuse_overloaded(&received, now);
             }
@@ -148,7 +148,7 @@ impl Endpoint {
         if self.merged.contains_key(&merged) {
             return self.refuse(&received, Status::LOOP_DETECTED, &[]);
         }
-        let sessions_full = *method == Method::Invite && self.sessions.len() >= self.config.max_sessions;
+        let sessions_full = *method == Method::Invite && self.sessions_full();
         if self.is_full() || sessions_full {
             return self.refuse_overloaded(&received, now);
         }

@@ -52,6 +52,8 @@ pub struct Invite {
     pub mark: Option<u64>,
     /// Nothing but this flow leads there, as to a phone that registered over it: a long request does not go by TCP instead.
     pub by_flow: bool,
+    /// An emergency call: neither a neighbour's overload nor a limit of ours stops it (RFC 7339 §5.10.1, RFC 5390 §5).
+    pub urgent: bool,
 }
 
 impl Invite {
@@ -72,6 +74,7 @@ impl Invite {
             mark: None,
             hurried: false,
             by_flow: false,
+            urgent: false,
         }
     }
 }
@@ -79,11 +82,14 @@ impl Invite {
 impl Endpoint {
     /// Calls somebody.
     pub fn invite(&mut self, mut invite: Invite, now: Instant) -> Result<SessionId, Overloaded> {
-        if self.is_full() || self.sessions.len() >= self.config.max_sessions {
+        self.urgent = invite.urgent;
+        let full = self.is_full() || self.sessions_full();
+        self.urgent = false;
+        if full {
             self.stats.overloaded += 1;
             return Err(Overloaded);
         }
-        if self.control.holds_back(invite.flow.remote, &mut self.entropy, now) {
+        if !invite.urgent && self.control.holds_back(invite.flow.remote, &mut self.entropy, now) {
             self.stats.held_back += 1;
             return Err(Overloaded);
         }

@@ -1,4 +1,4 @@
-//! A certificate from an ACME authority: pebble, which checks by HTTP as the public ones do.
+//! A certificate from an ACME authority: pebble, which checks by HTTP and by TLS as the public ones do.
 
 use crate::patience::{end_of, secs, wait_for};
 use crate::ports;
@@ -12,14 +12,14 @@ struct Pebble(Child);
 
 impl Pebble {
     /// With its files in `dir`; its own certificate is there already.
-    fn start(dir: &Path, port: u16, http: u16) -> Self {
+    fn start(dir: &Path, port: u16, http: u16, tls: u16) -> Self {
         let config = serde_json::json!({ "pebble": {
             "listenAddress": format!("127.0.0.1:{port}"),
             "managementListenAddress": format!("127.0.0.1:{}", ports::one()),
             "certificate": dir.join("authority.pem"),
             "privateKey": dir.join("authority.key"),
             "httpPort": http,
-            "tlsPort": ports::one(),
+            "tlsPort": tls,
             "ocspResponderURL": "",
             "externalAccountBindingRequired": false,
         }});
@@ -50,18 +50,30 @@ impl Drop for Pebble {
 
 #[test]
 fn a_certificate_is_asked_for_shown_and_kept() {
+    asked_for_shown_and_kept(false);
+}
+
+/// TLS-ALPN-01 (RFC 8737): nothing listens for HTTP.
+#[test]
+fn a_certificate_is_asked_for_by_tls_too() {
+    asked_for_shown_and_kept(true);
+}
+
+fn asked_for_shown_and_kept(by_tls: bool) {
     // What a switch makes for itself serves the authority as its own certificate.
     let other = Server::start(Setup::default());
     let own = other.data().join("tls");
     let [chain, key] = ["self-signed.pem", "self-signed.key"].map(|name| std::fs::read(own.join(name)).expect(name));
     other.finish();
 
-    let (directory, listen) = (ports::one(), ports::one());
+    let (directory, listen, nobody) = (ports::one(), ports::one(), ports::one());
     let mut pebble = None;
-    let mut server = Server::start_in(Setup { acme: Some((directory, listen)), ..Setup::default() }, |dir| {
+    let setup = Setup { acme: Some((directory, listen)), acme_by_tls: by_tls, ..Setup::default() };
+    let mut server = Server::start_in(setup, |dir| {
         std::fs::write(dir.join("authority.pem"), &chain).expect("room on the disk");
         std::fs::write(dir.join("authority.key"), &key).expect("room on the disk");
-        pebble = Some(Pebble::start(dir, directory, listen));
+        let (http, tls) = if by_tls { (nobody, listen) } else { (listen, nobody) };
+        pebble = Some(Pebble::start(dir, directory, http, tls));
     });
     wait_for("the certificate", secs(60), || (server.logged("new certificate by ACME") > 0).then_some(()));
     wait_for("its use", secs(10), || (server.logged("certificates loaded anew") > 0).then_some(()));

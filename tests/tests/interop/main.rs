@@ -31,6 +31,7 @@ mod sounding;
 mod streams;
 mod talking;
 mod texting;
+mod tls;
 mod torture;
 mod transferring;
 mod watching;

@@ -24,6 +24,8 @@ pub(crate) struct Setup {
     pub(crate) ipv6: bool,
     /// Ask an authority at the first port for a certificate, and answer its question at the second.
     pub(crate) acme: Option<(u16, u16)>,
+    /// That question comes by TLS, and the second port is one of HTTPS.
+    pub(crate) acme_by_tls: bool,
     /// Streams that may be silent at one time.
     pub(crate) silent_streams: u32,
     /// Lines for its own `/etc/hosts`.
@@ -38,6 +40,7 @@ impl Default for Setup {
             disk_kb: None,
             ipv6: false,
             acme: None,
+            acme_by_tls: false,
             silent_streams: 1_000,
             hosts: "",
         }
@@ -191,16 +194,22 @@ impl Drop for Server {
 fn config(setup: Setup, sip: u16, http: u16, media: u16) -> String {
     let last = media + 199;
     let acme = setup.acme.map_or_else(String::new, |(directory, listen)| {
+        let answer = match setup.acme_by_tls {
+            true => "challenge = \"tls\"\n".to_owned(),
+            false => format!("listen = \"127.0.0.1:{listen}\"\n"),
+        };
         format!(
             "[acme]\ndirectory = \"https://localhost:{directory}/dir\"\ndomains = [\"localhost\"]\naccept_terms = true\n\
-             listen = \"127.0.0.1:{listen}\"\nauthority = \"authority.pem\"\n"
+             {answer}authority = \"authority.pem\"\n"
         )
     });
+    let https = setup.acme.filter(|_| setup.acme_by_tls);
+    let https = https.map_or_else(String::new, |(_, port)| format!("tls = [\"127.0.0.1:{port}\"]\n"));
     let also = if setup.ipv6 { format!(", \"[::]:{sip}\"") } else { String::new() };
     format!(
         "data_dir = \"data\"\nworkers = 2\n[sip]\nlisten = [\"127.0.0.1:{sip}\"{also}]\n[media]\nports = \"{media}-{last}\"\n\
          [call]\nannounce = {}\nrecord = true\ndrain_seconds = {}\n\
-         [recording]\ndir = \"recordings\"\nmin_free_mb = 0\n[http]\nlisten = \"127.0.0.1:{http}\"\n\
+         [recording]\ndir = \"recordings\"\nmin_free_mb = 0\n[http]\nlisten = \"127.0.0.1:{http}\"\n{https}\
          [log]\nlevel = \"info\"\n[limits]\nsilent_streams = {}\n{acme}",
         setup.announce, setup.drain_seconds, setup.silent_streams
     )

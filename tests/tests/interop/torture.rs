@@ -1,10 +1,15 @@
-//! The messages of RFC 4475 and RFC 5118 by TCP, whole and cut at every byte.
+//! The messages of RFC 4475 and RFC 5118 by TCP, TLS and WebSocket, whole and cut at every byte; and TLS itself misused.
 
 use crate::patience::{millis, secs};
 use crate::server::{Server, Setup};
-use std::io::{ErrorKind, Read as _, Write as _};
+use crate::tls;
+use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::Duration;
+use tungstenite::client::IntoClientRequest as _;
+use tungstenite::{Message, WebSocket};
 
 /// Every message that the torture tests of the SIP layer know.
 fn messages() -> Vec<(String, Vec<u8>)> {
@@ -21,6 +26,23 @@ fn messages() -> Vec<(String, Vec<u8>)> {
     all
 }
 
+/// A stream, and how long it is listened to.
+trait Line: Read + Write {
+    fn patience(&self, time: Duration);
+}
+
+impl Line for TcpStream {
+    fn patience(&self, time: Duration) {
+        self.set_read_timeout(Some(time)).expect("a limit above zero");
+    }
+}
+
+impl Line for tls::Stream {
+    fn patience(&self, time: Duration) {
+        self.sock.patience(time);
+    }
+}
+
 fn connect(server: SocketAddr) -> TcpStream {
     let stream = TcpStream::connect(server).expect("the server listens");
     stream.set_nodelay(true).expect("a socket takes that");
@@ -29,7 +51,7 @@ fn connect(server: SocketAddr) -> TcpStream {
 }
 
 /// What comes until nothing more does.
-fn answers(stream: &mut TcpStream) -> String {
+fn answers(stream: &mut impl Line) -> String {
     let (mut all, mut buffer) = (Vec::new(), [0; 65_536]);
     loop {
         match stream.read(&mut buffer) {
@@ -52,22 +74,108 @@ fn options(branch: &str) -> String {
 #[test]
 fn every_torture_message_by_tcp_gets_an_answer_of_the_protocol_or_an_end() {
     let server = Server::start(Setup::default());
+    torture(|| connect(server.sip()));
+    server.finish();
+}
+
+#[test]
+fn every_torture_message_by_tls_gets_an_answer_of_the_protocol_or_an_end() {
+    let server = Server::start(Setup::default());
+    torture(|| tls::connect(server.sips()));
+    server.finish();
+}
+
+fn torture<L: Line>(connect: impl Fn() -> L) {
     let (mut answered, all) = (0, messages());
     assert!(all.len() > 70, "{} messages", all.len());
     for (name, data) in &all {
-        let mut stream = connect(server.sip());
+        let mut stream = connect();
+        stream.patience(millis(40));
         stream.write_all(data).expect("loopback takes it");
         let said = answers(&mut stream);
         assert!(said.is_empty() || said.starts_with("SIP/2.0 "), "{name}: {said}");
         answered += usize::from(!said.is_empty());
-        let mut stream = connect(server.sip());
+        let mut stream = connect();
         stream.write_all(options(name).as_bytes()).expect("loopback takes it");
-        stream.set_read_timeout(Some(secs(2))).expect("a limit above zero");
+        stream.patience(secs(5));
         let mut start = [0; 11];
         stream.read_exact(&mut start).unwrap_or_else(|error| panic!("after {name}: {error}"));
         assert_eq!(&start, b"SIP/2.0 200", "after {name}");
     }
     assert!(answered > all.len() / 2, "only {answered} of {} were answered", all.len());
+}
+
+fn page(server: &Server) -> WebSocket<TcpStream> {
+    let at = server.http();
+    let mut request = format!("ws://{at}/sip").into_client_request().expect("a request");
+    request.headers_mut().insert("Sec-WebSocket-Protocol", "sip".parse().expect("a header"));
+    tungstenite::client(request, connect_patiently(at)).expect("the server takes WebSockets").0
+}
+
+fn connect_patiently(at: SocketAddr) -> TcpStream {
+    let stream = connect(at);
+    stream.patience(secs(5));
+    stream
+}
+
+#[test]
+fn every_torture_message_by_websocket_gets_an_answer_of_the_protocol_or_an_end() {
+    let server = Server::start(Setup::default());
+    let (mut answered, all) = (0, messages());
+    for (name, data) in &all {
+        let mut page = page(&server);
+        page.send(Message::binary(data.clone())).expect("loopback takes it");
+        page.get_ref().patience(millis(40));
+        while let Ok(message) = page.read() {
+            if let Message::Text(_) | Message::Binary(_) = message {
+                let text = String::from_utf8_lossy(&message.into_data()).into_owned();
+                assert!(text.starts_with("SIP/2.0 "), "{name}: {text}");
+                answered += 1;
+            }
+        }
+        let mut other = self::page(&server);
+        other.send(Message::text(options(name).replace("SIP/2.0/TCP", "SIP/2.0/WS"))).expect("loopback takes it");
+        let heard = other.read().unwrap_or_else(|error| panic!("after {name}: {error}")).into_data();
+        assert!(heard.starts_with(b"SIP/2.0 200"), "after {name}: {}", String::from_utf8_lossy(&heard));
+    }
+    assert!(answered > all.len() / 2, "only {answered} of {} were answered", all.len());
+    server.finish();
+}
+
+fn asks_by_tls(server: &Server, branch: &str) {
+    let mut stream = tls::connect(server.sips());
+    stream.patience(secs(10));
+    stream.write_all(options(branch).as_bytes()).expect("loopback takes it");
+    let mut start = [0; 11];
+    stream.read_exact(&mut start).expect("an answer");
+    assert_eq!(&start, b"SIP/2.0 200");
+}
+
+/// Who wants to renegotiate (which TLS 1.3 no longer has, and we never do) is told no, or loses its stream.
+#[test]
+fn renegotiation_harms_nobody() {
+    let server = Server::start(Setup::default());
+    for _ in 0..5 {
+        let mut client = Command::new("openssl")
+            .args(["s_client", "-tls1_2", "-connect", &server.sips().to_string()])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("openssl");
+        let mut input = client.stdin.take().expect("it is piped");
+        for _ in 0..20 {
+            // The program may have ended already.
+            let _ = input.write_all(b"R\n");
+            std::thread::sleep(millis(20));
+        }
+        drop(input);
+        let output = client.wait_with_output().expect("its end");
+        let said = String::from_utf8_lossy(&output.stderr) + String::from_utf8_lossy(&output.stdout);
+        assert!(said.contains("RENEGOTIATING"), "{said}");
+        assert!(said.contains("no renegotiation") || said.contains("error"), "{said}");
+        asks_by_tls(&server, "after-renegotiation");
+    }
     server.finish();
 }
 

@@ -1,6 +1,7 @@
 //! The stories of calls in virtual time.
 
 mod answering;
+mod attesting;
 mod carriers;
 mod codecs;
 mod commanded;
@@ -8,12 +9,14 @@ mod contacts;
 mod digits;
 mod draining;
 mod dying;
+mod emergency;
 mod failing;
 mod guarding;
 mod handing;
 mod holding;
 mod identity;
 mod leaving;
+mod lines;
 mod listening;
 mod messaging;
 mod nat;

@@ -122,6 +122,7 @@ impl Call {
             recording: None,
             charge: None,
             variables: self.setup.variables.clone(),
+            verification: None,
         }
     }
 }

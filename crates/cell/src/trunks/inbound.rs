@@ -18,14 +18,14 @@ impl Cell {
         if to.is_empty() || to.len() > 64 { dialled } else { to }
     }
 
-    /// Counts a call that came in by a trunk at the trunk's home; true: it has to wait for the answer.
-    pub(crate) fn occupy_trunk(&mut self, id: CallId, trunk: &str, now: Instant) -> bool {
+    /// Counts a call that came in by a trunk at the trunk's home; it may have to wait for the answer.
+    pub(crate) fn occupy_trunk(&mut self, id: CallId, trunk: &str, urgent: bool, now: Instant) {
+        let limited = self.directory.trunk(trunk).is_some_and(|trunk| trunk.max_calls > 0);
         if let Some(conversation) = self.conversations.get_mut(&id) {
             conversation.came_by = Some(trunk.to_owned());
+            conversation.awaited += u8::from(limited);
         }
-        let limited = self.directory.trunk(trunk).is_some_and(|trunk| trunk.max_calls > 0);
-        self.send_home(trunk, Body::OccupyTrunk { call: id, trunk: trunk.to_owned() }, now);
-        limited
+        self.send_home(trunk, Body::OccupyTrunk { call: id, trunk: trunk.to_owned(), urgent }, now);
     }
 
     /// The home of the trunk that a call came in by has room for it, or has not.
@@ -34,7 +34,17 @@ impl Cell {
         if !room {
             conversation.came_by = None;
             conversation.refuse = Some(Outcome::Congestion);
+            conversation.refuse_with = None;
         }
-        self.carry_out(id, now);
+        self.go_on(id, now);
+    }
+
+    /// One of the answers that a call waits for has come. After the last it goes on.
+    pub(crate) fn go_on(&mut self, id: CallId, now: Instant) {
+        let Some(conversation) = self.conversations.get_mut(&id) else { return };
+        conversation.awaited = conversation.awaited.saturating_sub(1);
+        if conversation.awaited == 0 {
+            self.carry_out(id, now);
+        }
     }
 }

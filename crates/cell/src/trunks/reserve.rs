@@ -97,7 +97,8 @@ impl Cell {
         if !line.is_callable() || (!urgent && line.state().0 == TrunkState::Down) {
             return Err(Outcome::Unreachable);
         }
-        if !urgent && (line.is_full() || !line.may_begin(now)) {
+        let in_time = line.may_begin(now);
+        if !urgent && (line.is_full() || !in_time) {
             line.refused += 1;
             return Err(Outcome::Congestion);
         }
@@ -134,9 +135,9 @@ impl Cell {
     }
 
     /// A call came in by a trunk whose home is here.
-    pub(crate) fn count_in(&mut self, from: u16, call: CallId, trunk: &str, now: Instant) {
+    pub(crate) fn count_in(&mut self, (from, call, urgent): (u16, CallId, bool), trunk: &str, now: Instant) {
         let Some(line) = self.trunks.by_name(trunk).and_then(|no| self.trunks.lines.get_mut(no)) else { return };
-        let (limited, room) = (line.trunk.max_calls > 0, !line.is_full());
+        let (limited, room) = (line.trunk.max_calls > 0, urgent || !line.is_full());
         if room {
             *line.calls.entry(call).or_default() += 1;
         } else {

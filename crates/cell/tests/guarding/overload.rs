@@ -44,6 +44,12 @@ impl Busy {
         }
     }
 
+    /// The first final or provisional answer with this status to each call, by its Call-ID line.
+    fn answers(&self, status: &str) -> std::collections::BTreeMap<String, Duration> {
+        let with = self.seen.iter().rev().filter(|sent| sent.text.starts_with(status));
+        with.map(|sent| (call_id(&sent.text), sent.after)).collect()
+    }
+
     fn answered(&self, call: &str, status: &str) -> bool {
         self.seen.iter().any(|sent| sent.text.starts_with(status) && sent.text.contains(call))
     }
@@ -143,4 +149,143 @@ fn a_neighbour_that_supports_it_is_told_how_much_to_hold_back() {
         busy.seen.iter().filter(|sent| sent.text.contains(";oc=") && sent.text.contains(";oc-algo=\"loss\"")).count();
     assert!(told > 1_000, "{told}");
     assert!(busy.seen.iter().all(|sent| !sent.text.contains("oc-algo=\"loss\";oc-algo")));
+}
+
+/// A phone of an office that begins anew.
+struct Beginner {
+    user: String,
+    from: String,
+    /// What it says, again and again until it is answered: when next, and the pause after that.
+    says: String,
+    next: u64,
+    pause: u64,
+    registered: bool,
+}
+
+impl Beginner {
+    fn say(&mut self, text: String, at: u64) {
+        (self.says, self.next, self.pause) = (text, at, 500);
+    }
+}
+
+/// 1500 phones behind one address, whose power comes back; their router has given each another port.
+#[test]
+fn an_office_that_begins_all_at_once_is_registered_within_seconds() {
+    let mut busy = Busy::new(2.0);
+    for n in 0..1500 {
+        let command = Command::PutExtension(Box::new(extension(&format!("2{n:04}"))));
+        busy.world.worker.handle_input(Input::Command { ticket: 0, command }, busy.world.now);
+    }
+    busy.world.sent();
+    let mut phones: Vec<Beginner> = (0..1500u64)
+        .map(|n| {
+            let (user, from) = (format!("2{n:04}"), format!("203.0.113.1:{}", 10_000 + n));
+            let contact = format!("Contact: <sip:{user}@10.0.0.1>\r\nExpires: 600\r\n");
+            let says = busy.world.request("REGISTER", &user, &contact);
+            Beginner { user, from, says, next: n / 3, pause: 500, registered: false }
+        })
+        .collect();
+    let mut took = None;
+    for ms in 0..40_000u64 {
+        for phone in phones.iter_mut().filter(|phone| !phone.registered && phone.next <= ms) {
+            busy.offer(&phone.from, phone.says.clone());
+            (phone.next, phone.pause) = (ms + phone.pause, (phone.pause * 2).min(4000));
+        }
+        busy.tick();
+        for Sent { to, text, .. } in std::mem::take(&mut busy.seen) {
+            let Some(phone) = phones.iter_mut().find(|phone| phone.from == to.to_string()) else { continue };
+            if text.starts_with("SIP/2.0 200") {
+                phone.registered = true;
+            } else if text.starts_with("SIP/2.0 401") && !phone.says.contains("Authorization") {
+                let proof = proof(&phone.user, PASSWORD, "REGISTER", "sip:192.0.2.1", &text);
+                let contact = format!("Contact: <sip:{}@10.0.0.1>\r\nExpires: 600\r\n", phone.user);
+                let says = busy.world.request("REGISTER", &phone.user, &format!("{contact}{proof}"));
+                phone.say(says, ms);
+            }
+        }
+        if phones.iter().all(|phone| phone.registered) {
+            took = Some(ms);
+            break;
+        }
+    }
+    let left = phones.iter().filter(|phone| !phone.registered).count();
+    assert!(took.is_some_and(|ms| ms < 20_000), "{left} phones are left after {took:?} ms");
+}
+
+/// Under four times what can be read, nobody who dials an emergency number is turned away.
+#[test]
+fn emergency_calls_are_never_shed() {
+    let mut busy = Busy {
+        world: World::with(|config| {
+            config.numbers.emergency = vec!["110".to_owned()];
+            config.trunks[0].target = Some(TRUNK.to_owned());
+        }),
+        ..Busy::new(1.0)
+    };
+    let phone = "203.0.113.1:5060";
+    assert!(busy.world.register("100", phone, "<sip:100@203.0.113.1>").starts_with("SIP/2.0 200"));
+    let to = |request: String, number: &str| request.replace("101@", &format!("{number}@"));
+    let (mut urgent, mut others) = (Vec::new(), Vec::new());
+    for ms in 0..10_000u64 {
+        for _ in 0..4 {
+            let request = busy.world.request("INVITE", "555", "");
+            busy.offer(TRUNK, request);
+        }
+        if ms > 3_000 && ms % 50 == 0 {
+            let request = to(busy.world.request("INVITE", "100", ""), "110");
+            urgent.push(call_id(&request));
+            busy.offer(phone, request);
+            let request = to(busy.world.request("INVITE", "100", ""), "0571");
+            others.push(call_id(&request));
+            busy.offer(phone, request);
+        }
+        busy.tick();
+    }
+    assert!(busy.world.worker.stats().shedding > 500);
+    let share = |calls: &[String], status: &str| {
+        let answers = busy.answers(status);
+        calls.iter().filter(|call| answers.contains_key(*call)).count()
+    };
+    // All but the latest, which waits: what matters is that it is asked for its password, as when nothing is going on.
+    assert!(share(&urgent, "SIP/2.0 401") >= urgent.len() - 1, "{} of {}", share(&urgent, "SIP/2.0 401"), urgent.len());
+    assert_eq!(share(&urgent, "SIP/2.0 503"), 0);
+    assert!(share(&others, "SIP/2.0 503") > others.len() / 3, "{} of {}", share(&others, "SIP/2.0 503"), others.len());
+}
+
+/// What belongs to calls that exist, and registrations that are renewed, wait for no new call.
+#[test]
+fn renewals_and_requests_of_calls_are_answered_at_once_while_new_calls_are_turned_away() {
+    let mut busy = Busy::new(1.0);
+    let phone = "203.0.113.1:5060";
+    assert!(busy.world.register("100", phone, "<sip:100@203.0.113.1>").starts_with("SIP/2.0 200"));
+    let mut asked: Vec<(u64, String, &str)> = Vec::new();
+    for ms in 0..8_000u64 {
+        for _ in 0..4 {
+            let request = busy.world.request("INVITE", "555", "");
+            busy.offer(TRUNK, request);
+        }
+        if ms % 50 == 0 {
+            let renewal = busy.world.request("REGISTER", "100", "Contact: <sip:100@203.0.113.1>\r\nExpires: 600\r\n");
+            asked.push((ms, call_id(&renewal), "SIP/2.0 401"));
+            busy.offer(phone, renewal);
+            // Of a call that is none: the answer is as quick as one of a call that is.
+            let bye = busy.world.request("BYE", "555", "").replace("To: <sip:101@192.0.2.1>", "To: <sip:101@h>;tag=t");
+            asked.push((ms, call_id(&bye), "SIP/2.0 481"));
+            busy.offer(TRUNK, bye);
+        }
+        busy.tick();
+    }
+    for _ in 0..100 {
+        busy.tick();
+    }
+    let refused = busy.seen.iter().filter(|sent| sent.text.starts_with("SIP/2.0 503")).count();
+    assert!(refused > 4_000, "{refused}");
+    let mut slowest = Duration::ZERO;
+    let (challenged, unknown) = (busy.answers("SIP/2.0 401"), busy.answers("SIP/2.0 481"));
+    for (ms, call, status) in asked {
+        let after = if status == "SIP/2.0 401" { challenged.get(&call) } else { unknown.get(&call) };
+        let after = after.unwrap_or_else(|| panic!("{call}, sent at {ms} ms, is not answered {status}"));
+        slowest = slowest.max(after.saturating_sub(Duration::from_millis(ms)));
+    }
+    assert!(slowest < Duration::from_millis(30), "{slowest:?}");
 }

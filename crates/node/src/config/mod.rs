@@ -6,12 +6,14 @@ mod capture;
 mod load;
 mod routing;
 mod security;
+mod stir;
 mod trunk;
 mod validate;
 mod words;
 
 pub use capture::{Hep, Trace};
 pub use security::{DigestFor, RateLimits, Security, digest_for};
+pub use stir::Stir;
 pub use trunk::Trunk;
 
 pub use load::{ConfigError, ENV_PREFIX, Problem, load, parse};
@@ -64,6 +66,8 @@ pub struct Config {
     pub blocked: Blocked,
     /// Who is kept out.
     pub security: Security,
+    /// Callers' numbers under signature.
+    pub stir: Stir,
     /// SIP messages that are kept.
     pub trace: Trace,
     /// SIP messages that are shown to a capture server.
@@ -98,6 +102,7 @@ impl Default for Config {
             rights: RightsRules::default(),
             blocked: Blocked::default(),
             security: Security::default(),
+            stir: Stir::default(),
             trace: Trace::default(),
             hep: Hep::default(),
             push: Push::default(),
@@ -308,7 +313,9 @@ pub struct Acme {
     pub contact: Option<String>,
     /// The authority's terms are accepted.
     pub accept_terms: bool,
-    /// Where the authority's question is answered. It asks at port 80 of each name.
+    /// How the authority asks whether a name is ours.
+    pub challenge: AcmeChallenge,
+    /// Where the authority's question by HTTP is answered. It asks at port 80 of each name.
     #[serde(deserialize_with = "words::address")]
     pub listen: SocketAddr,
     /// What the authority's own certificate is checked with, if none of the system's authorities is behind it.
@@ -322,6 +329,7 @@ impl Default for Acme {
             domains: Vec::new(),
             contact: None,
             accept_terms: false,
+            challenge: AcmeChallenge::Http,
             listen: SocketAddr::from(([0, 0, 0, 0], 80)),
             authority: None,
         }
@@ -336,6 +344,17 @@ pub enum ContactsFull {
     Refuse,
     /// The one that was renewed longest ago makes room.
     Replace,
+}
+
+/// How an authority asks whether a name is ours.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum AcmeChallenge {
+    /// By HTTP at port 80 (HTTP-01, RFC 8555 §8.3).
+    #[default]
+    Http,
+    /// By TLS at port 443 (TLS-ALPN-01, RFC 8737).
+    Tls,
 }
 
 /// Whom extensions may watch.

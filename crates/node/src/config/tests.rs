@@ -56,6 +56,9 @@ fn a_wrong_key_or_value_is_named_with_its_line_and_what_to_do() {
         ("[[trunk]]\nname = \"a\"\ntarget = \"b\"\nregister = true", 4, "needs a username"),
         ("[[trunk]]\nname = \"a\"\ntarget = \"b\"\nlistener = \"192.0.2.1:1\"", 4, "none of our addresses"),
         ("[[trunk]]\nname = \"a\"\ntarget = \"b\"\nqualify_seconds = 2", 4, "5 to 3600"),
+        ("[[trunk]]\nname = \"a\"\ntarget = \"b\"\nstir = \"verify\"", 4, "needs [stir] roots"),
+        ("[[trunk]]\nname = \"a\"\ntarget = \"b\"\nstir_sign = true", 4, "needs [stir] key"),
+        ("[stir]\nkey = \"a.key\"\ncertificate_url = \"https://x\"", 2, "needs origid"),
         ("[push]\nurl = \"ftp://x\"\nproviders = [\"fcm\"]", 2, "must begin with http://"),
     ] {
         let problems = wrong(text);
@@ -218,7 +221,7 @@ fn the_sample_file_is_valid_has_every_key_and_shows_the_defaults() {
         ),
         ("tls", &["client_certificates", "client_authority"]),
         ("certificate", &["chain", "key"]),
-        ("acme", &["directory", "domains", "contact", "accept_terms", "listen", "authority"]),
+        ("acme", &["directory", "domains", "contact", "accept_terms", "challenge", "listen", "authority"]),
         ("media", &["ports", "timeout_seconds", "srtp", "voice_events", "g729", "country", "music", "prompts"]),
         (
             "call",
@@ -270,6 +273,7 @@ fn the_sample_file_is_valid_has_every_key_and_shows_the_defaults() {
         ),
         ("rights", &["default", "local", "national", "international"]),
         ("blocked", &["callers", "called"]),
+        ("stir", &["roots", "private_servers", "servers_authority", "key", "certificate_url", "origid", "own_numbers"]),
         ("push", &["url", "providers", "wait_seconds"]),
         (
             "trunk",
@@ -296,6 +300,8 @@ fn the_sample_file_is_valid_has_every_key_and_shows_the_defaults() {
                 "transfers",
                 "srtp",
                 "media_timeout_seconds",
+                "stir",
+                "stir_sign",
                 "dialling",
             ],
         ),

@@ -1,7 +1,7 @@
 //! `[[trunk]]`: a connection to the PSTN or another switch.
 
 use super::{Dialling, words};
-use model::{InboundAccount, Srtp, Transfers, TrunkAccount, TrunkTransport};
+use model::{InboundAccount, Srtp, StirPolicy, Transfers, TrunkAccount, TrunkTransport};
 use serde::Deserialize;
 use sip_stack::locate::Goal;
 use std::fmt;
@@ -59,6 +59,10 @@ pub struct Trunk {
     /// A leg to it is given up after so long without sound.
     #[serde(rename = "media_timeout_seconds", deserialize_with = "words::optional_seconds")]
     pub media_timeout: Option<Duration>,
+    /// What its signatures of callers' numbers are worth.
+    pub stir: StirPolicy,
+    /// Callers' numbers are signed for it.
+    pub stir_sign: bool,
     /// How calls go over it.
     pub dialling: Dialling,
 }
@@ -88,6 +92,8 @@ impl Default for Trunk {
             transfers: Transfers::default(),
             srtp: Srtp::Off,
             media_timeout: None,
+            stir: StirPolicy::Off,
+            stir_sign: false,
             dialling: Dialling::default(),
         }
     }
@@ -130,6 +136,8 @@ impl Trunk {
             max_calls: self.max_calls,
             calls_per_second: self.calls_per_second,
             transfers: self.transfers,
+            stir: self.stir,
+            stir_sign: self.stir_sign,
             dialling: self.dialling.to_model(),
             srtp: self.srtp,
             media_timeout: self.media_timeout,

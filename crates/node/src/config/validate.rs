@@ -81,6 +81,7 @@ pub(super) fn findings(config: &Config) -> Vec<Finding> {
     let streams = config.sip.tcp.iter().chain(config.sip.tls.iter()).flatten();
     let listen: Vec<_> = config.sip.listen.iter().chain(streams).copied().collect();
     super::trunk::findings(&config.trunks, &listen, &mut say);
+    super::stir::findings(config, &mut say);
     for (i, trunk) in config.trunks.iter().enumerate() {
         dialling(trunk, i, &mut say);
     }

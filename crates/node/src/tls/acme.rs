@@ -1,5 +1,6 @@
-//! A certificate from an ACME authority (RFC 8555) by HTTP-01: asked for when there is none, and again when a third of its time is left.
+//! A certificate from an ACME authority (RFC 8555) by HTTP-01 or TLS-ALPN-01: asked for when there is none, and again when a third of its time is left.
 
+use super::Proofs;
 use super::certificates::{lapses_at, write_secret};
 use axum::Router;
 use axum::extract::{Path as UrlPath, State};
@@ -24,6 +25,15 @@ const RENEW: Duration = Duration::from_secs(30 * 24 * 3600);
 /// How often that is looked at, and how long a failure rests.
 const LOOK: Duration = Duration::from_secs(3600);
 
+/// How the authority is shown that a name is ours.
+#[derive(Clone, Debug)]
+pub enum Challenge {
+    /// At this address by HTTP; it asks at port 80.
+    Http(SocketAddr),
+    /// Where TLS is served anyway; it asks at port 443.
+    Tls(Proofs),
+}
+
 /// What is set.
 #[derive(Clone, Debug)]
 pub struct Settings {
@@ -33,8 +43,8 @@ pub struct Settings {
     pub domains: Vec<String>,
     /// `mailto:` of the operator, or nothing.
     pub contact: Option<String>,
-    /// Where the authority's questions are answered; it asks at port 80.
-    pub listen: SocketAddr,
+    /// How the authority's questions are answered.
+    pub challenge: Challenge,
     /// Its own certificate's authority, where that is none of the system's.
     pub authority: Option<PathBuf>,
     /// Where the account and the certificate are kept.
@@ -79,12 +89,21 @@ fn is_due(chain: &Path) -> bool {
 pub async fn order(settings: &Settings) -> Result<(), Trouble> {
     std::fs::create_dir_all(&settings.dir)?;
     let answers = Answers::default();
-    let listener = tokio::net::TcpListener::bind(settings.listen)
-        .await
-        .map_err(|e| format!("binding [acme] listen {}: {e}", settings.listen))?;
-    let serving = tokio::spawn(serve(listener, Arc::clone(&answers)));
+    let serving = match settings.challenge {
+        Challenge::Http(listen) => {
+            let listener = tokio::net::TcpListener::bind(listen).await;
+            let listener = listener.map_err(|e| format!("binding [acme] listen {listen}: {e}"))?;
+            Some(tokio::spawn(serve(listener, Arc::clone(&answers))))
+        }
+        Challenge::Tls(_) => None,
+    };
     let result = tokio::time::timeout(Duration::from_secs(300), run_order(settings, &answers)).await;
-    serving.abort();
+    if let Some(serving) = serving {
+        serving.abort();
+    }
+    if let Challenge::Tls(proofs) = &settings.challenge {
+        proofs.clear();
+    }
     result.map_err(|_| "the authority took more than five minutes")?
 }
 
@@ -100,14 +119,32 @@ async fn run_order(settings: &Settings, answers: &Answers) -> Result<(), Trouble
             AuthorizationStatus::Valid => continue,
             status => return Err(format!("the authority does not trust a name: {status:?}").into()),
         }
-        let mut challenge = authorization.challenge(ChallengeType::Http01).ok_or("the authority offers no HTTP-01")?;
-        let (token, answer) = (challenge.token.clone(), challenge.key_authorization().as_str().to_owned());
-        answers.lock().unwrap_or_else(PoisonError::into_inner).insert(token, answer);
+        let kind = match settings.challenge {
+            Challenge::Http(_) => ChallengeType::Http01,
+            Challenge::Tls(_) => ChallengeType::TlsAlpn01,
+        };
+        let mut challenge = authorization.challenge(kind).ok_or("the authority offers no such challenge")?;
+        let answer = challenge.key_authorization();
+        match &settings.challenge {
+            Challenge::Http(_) => {
+                let (token, answer) = (challenge.token.clone(), answer.as_str().to_owned());
+                answers.lock().unwrap_or_else(PoisonError::into_inner).insert(token, answer);
+            }
+            Challenge::Tls(proofs) => {
+                let name = challenge.identifier().to_string();
+                let digest = answer.digest().as_ref().try_into().map_err(|_| "a digest of another size")?;
+                proofs.show(&name, &digest)?;
+            }
+        }
         challenge.set_ready().await?;
     }
     let status = order.poll_ready(&RetryPolicy::default()).await?;
     if status != OrderStatus::Ready {
-        return Err(format!("the order is {status:?}: is [acme] listen reachable at port 80 of every domain?").into());
+        let where_to = match settings.challenge {
+            Challenge::Http(_) => "[acme] listen reachable at port 80",
+            Challenge::Tls(_) => "TLS or HTTPS of ours reachable at port 443",
+        };
+        return Err(format!("the order is {status:?}: is {where_to} of every domain?").into());
     }
     let key = rcgen::KeyPair::generate()?;
     let mut params = rcgen::CertificateParams::new(settings.domains.clone())?;

@@ -3,21 +3,24 @@
 pub mod acme;
 mod certificates;
 mod clients;
+mod proof;
 
 pub use certificates::{Certificates, self_signed};
 pub use clients::Clients;
+pub use proof::Proofs;
 
 use rustls::RootCertStore;
 use rustls::ServerConfig;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
-use rustls::server::WebPkiClientVerifier;
+use rustls::server::{Acceptor, WebPkiClientVerifier};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, SystemTime};
+use tokio::io::AsyncWriteExt as _;
 use tokio::net::TcpStream;
-use tokio_rustls::TlsAcceptor;
+use tokio_rustls::LazyConfigAcceptor;
 use tokio_rustls::server::TlsStream;
 use tracing::{info, warn};
 
@@ -55,25 +58,45 @@ pub struct Tls {
     settings: Settings,
     sip: RwLock<Arc<ServerConfig>>,
     web: RwLock<Arc<ServerConfig>>,
+    proofs: Proofs,
+    /// For an authority that asks.
+    proving: Arc<ServerConfig>,
 }
 
 impl Tls {
     /// Loads everything. The error says what to do.
     pub fn load(settings: Settings) -> Result<Arc<Self>, String> {
         let (sip, web) = configs(&settings)?;
-        Ok(Arc::new(Self { settings, sip: RwLock::new(sip), web: RwLock::new(web) }))
+        let proofs = Proofs::default();
+        let proving = proofs.config();
+        Ok(Arc::new(Self { settings, sip: RwLock::new(sip), web: RwLock::new(web), proofs, proving }))
     }
 
     /// A handshake with a SIP peer.
     pub async fn accept(&self, stream: TcpStream) -> io::Result<TlsStream<TcpStream>> {
         let config = Arc::clone(&self.sip.read().unwrap_or_else(PoisonError::into_inner));
-        TlsAcceptor::from(config).accept(stream).await
+        self.shake(config, stream).await
     }
 
     /// A handshake with a browser.
     pub async fn accept_web(&self, stream: TcpStream) -> io::Result<TlsStream<TcpStream>> {
         let config = Arc::clone(&self.web.read().unwrap_or_else(PoisonError::into_inner));
-        TlsAcceptor::from(config).accept(stream).await
+        self.shake(config, stream).await
+    }
+
+    /// What authorities are shown that ask by TLS.
+    pub fn proofs(&self) -> Proofs {
+        self.proofs.clone()
+    }
+
+    /// A handshake. One in which an authority asks whether a name is ours is answered here, and is an error to everybody else.
+    async fn shake(&self, config: Arc<ServerConfig>, stream: TcpStream) -> io::Result<TlsStream<TcpStream>> {
+        let start = LazyConfigAcceptor::new(Acceptor::default(), stream).await?;
+        if !proof::is_question(&start.client_hello()) {
+            return start.into_stream(config).await;
+        }
+        start.into_stream(Arc::clone(&self.proving)).await?.shutdown().await?;
+        Err(io::Error::other("an ACME authority has asked"))
     }
 
     /// Loads everything again. What is wrong leaves things as they are.

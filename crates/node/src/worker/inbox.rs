@@ -69,6 +69,7 @@ pub struct Inbox {
     failures: ArrayQueue<(RecordingKey, String)>,
     resolved: ArrayQueue<(u64, Answers)>,
     loaded: ArrayQueue<(u64, Loaded)>,
+    fetched: ArrayQueue<(u64, Option<cell::Fetched>)>,
     orders: [AtomicBool; 3],
     dropped: AtomicU64,
     /// True between the wake-up and the moment the worker looks: more things need no second wake-up.
@@ -86,6 +87,7 @@ impl Inbox {
             failures: ArrayQueue::new(FAILURES),
             resolved: ArrayQueue::new(RESOLVED),
             loaded: ArrayQueue::new(LOADED),
+            fetched: ArrayQueue::new(cell::MAX_FETCHES),
             orders: [const { AtomicBool::new(false) }; 3],
             dropped: AtomicU64::new(0),
             woken: AtomicBool::new(false),
@@ -142,6 +144,14 @@ impl Inbox {
         self.wake();
     }
 
+    /// What came of a fetch.
+    pub fn put_fetched(&self, ticket: u64, result: Option<cell::Fetched>) {
+        if self.fetched.push((ticket, result)).is_err() {
+            tracing::error!("more was fetched than was asked for");
+        }
+        self.wake();
+    }
+
     /// An order.
     pub fn order(&self, order: Order) {
         self.orders[order as usize].store(true, Ordering::Release);
@@ -188,6 +198,10 @@ impl Inbox {
 
     pub(crate) fn take_loaded(&self) -> Option<(u64, Loaded)> {
         self.loaded.pop()
+    }
+
+    pub(crate) fn take_fetched(&self) -> Option<(u64, Option<cell::Fetched>)> {
+        self.fetched.pop()
     }
 
     /// True once for each time the order was given.

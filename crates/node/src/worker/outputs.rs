@@ -125,6 +125,7 @@ impl<C: Core, K: Keeper> Shell<C, K> {
                 Output::Ladder { call, trace } => self.parts.keeper.ladder(call, trace),
                 Output::Resolve { ticket, question } => self.parts.resolver.ask(self.parts.number, ticket, question),
                 Output::Load { ticket, items } => self.parts.library.load(self.parts.number, ticket, items),
+                Output::Fetch { ticket, url } => self.parts.fetcher.fetch(self.parts.number, ticket, url),
                 Output::TlsPeer { remote, name, verify } => self.parts.streams.tls_peer(remote, &name, verify),
                 Output::Event(event) => {
                     if self.parts.events.receiver_count() > 0 {

@@ -5,6 +5,7 @@ use super::inbox::{Ask, Inbox, Order};
 use super::outputs::{Told, Waiting};
 use super::seams::{Core, Keeper};
 use crate::dns::Resolver;
+use crate::fetch::Fetcher;
 use crate::hep::Exporter;
 use crate::library::Library;
 use crate::net::sound::{Bound, Sockets};
@@ -50,6 +51,10 @@ const PACKETS_PER_TIME: usize = 8;
 /// A wait shorter than this was none: the round before left something to do.
 const AWAKE: Duration = Duration::from_millis(1);
 
+/// Letters that wait for room in other inboxes, or for ourselves, while new datagrams are still read. Beyond it they are left where
+/// their own bounds hold, and those that other workers hand over are dropped: what is read makes more letters.
+const BACKLOG: usize = 8192;
+
 /// While messages wait for room in another inbox, the next try comes after this.
 const TRY_AGAIN: Duration = Duration::from_millis(1);
 
@@ -89,6 +94,8 @@ pub struct Parts<C, K> {
     pub resolver: Resolver,
     /// Who fetches prompts.
     pub library: Library,
+    /// Who fetches certificates.
+    pub fetcher: Fetcher,
     /// Who watches messages.
     pub passed: broadcast::Sender<Passed>,
     /// The capture server, if there is one.
@@ -247,7 +254,7 @@ impl<C: Core, K: Keeper> Shell<C, K> {
     fn until(&self, now: Instant) -> Option<Duration> {
         let own = self.own_inbox();
         let busy = self.parts.inboxes[own].has_more()
-            || self.parts.core.waiting() > 0
+            || (self.parts.core.waiting() > 0 && !self.is_backed_up())
             || !self.failed_sends.is_empty()
             || !self.local.is_empty();
         let stuck = (!self.undelivered.is_empty() || !self.closing.is_empty()).then(|| now + TRY_AGAIN);
@@ -311,8 +318,15 @@ impl<C: Core, K: Keeper> Shell<C, K> {
             }
         }
         for _ in 0..self.parts.core.waiting().min(2 * BATCH) {
+            if self.is_backed_up() {
+                return;
+            }
             self.guarded(|core| core.work(1, now));
         }
+    }
+
+    fn is_backed_up(&self) -> bool {
+        self.undelivered.len() + self.local.len() >= BACKLOG
     }
 
     /// What others put before us. False: stop.
@@ -332,8 +346,15 @@ impl<C: Core, K: Keeper> Shell<C, K> {
         while let Some((ticket, clips)) = inbox.take_loaded() {
             self.input(Input::Loaded { ticket, clips }, now);
         }
+        while let Some((ticket, result)) = inbox.take_fetched() {
+            self.input(Input::Fetched { ticket, result }, now);
+        }
         for _ in 0..BATCH {
             let Some(envelope) = inbox.take_envelope() else { break };
+            if envelope.may_drop() && self.is_backed_up() {
+                inbox.count_dropped();
+                continue;
+            }
             self.input(Input::Envelope(envelope), now);
         }
         for _ in 0..BATCH {

@@ -1,5 +1,6 @@
 use super::*;
 use crate::dns::Resolver;
+use crate::fetch::Fetcher;
 use crate::library::Library;
 use crate::net::sound::Sockets;
 use crate::net::streams::Streams;
@@ -149,6 +150,7 @@ impl Bench {
         let first = NEXT.fetch_add(300, std::sync::atomic::Ordering::Relaxed);
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
         let resolver = Resolver::new(runtime.handle().clone(), Arc::clone(&inboxes));
+        let fetcher = Fetcher::new(runtime.handle().clone(), Arc::clone(&inboxes), None).unwrap();
         let parts = Parts {
             number: 0,
             core,
@@ -161,6 +163,7 @@ impl Bench {
             recorder,
             events: broadcast::channel(16).0,
             resolver,
+            fetcher,
             library: Library::new(runtime.handle().clone(), "/nowhere".into(), Arc::clone(&inboxes)),
             passed: broadcast::channel(16).0,
             hep: None,
@@ -288,6 +291,38 @@ fn a_full_inbox_drops_datagrams_and_keeps_everything_else_in_order() {
         assert_eq!(call, CallId::from_bytes([n; 16]));
     }
     assert!(bench.inboxes[1].take_envelope().is_none());
+}
+
+#[test]
+fn while_letters_wait_for_a_worker_that_does_not_read_no_more_are_made_than_there_is_room_for() {
+    let many: Make = |_, _| (0..200).map(|n| Output::Envelope(envelope(1, false, n))).collect();
+    let mut bench = Bench::new(Fake { on_datagram: Some(many), ..Fake::default() });
+    let (flow, address) = (Flow::udp(bench.address, bench.address), bench.address);
+    for n in 0..1000u16 {
+        let data = n.to_be_bytes().to_vec().into();
+        bench.shell.parts.core.offered.push_back((flow, data));
+    }
+    // Something at the socket in each round, so that what waits gets its turn.
+    let peer = peer();
+    for _ in 0..300 {
+        peer.send_to(b"x", address).unwrap();
+        bench.shell.parts.core.deadline = Some(Instant::now());
+        assert!(bench.shell.round(&mut bench.events).unwrap());
+    }
+    let waiting = bench.shell.undelivered.len();
+    assert!(waiting < 8192 + 200 * 64 + 1, "{waiting}");
+    assert!(bench.core().waiting() > 800, "what makes letters is left");
+    // Datagrams that others hand over are dropped meanwhile; the rest is taken.
+    bench.inboxes[0].put_envelope(envelope(0, true, 1)).unwrap();
+    bench.inboxes[0].put_envelope(envelope(0, false, 2)).unwrap();
+    bench.until(|shell| shell.parts.core.inputs.iter().any(|input| matches!(input, Input::Envelope(_))));
+    assert_eq!(bench.inboxes[0].dropped(), 1);
+    while bench.inboxes[1].take_envelope().is_some() || !bench.shell.undelivered.is_empty() {
+        bench.shell.parts.core.on_datagram = None;
+        bench.shell.parts.core.deadline = Some(Instant::now());
+        assert!(bench.shell.round(&mut bench.events).unwrap());
+    }
+    bench.until(|shell| shell.parts.core.waiting() == 0);
 }
 
 #[test]

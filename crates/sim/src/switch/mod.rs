@@ -9,6 +9,7 @@ pub use tape::{Recording, Track};
 use crate::network::Packet;
 use crate::setup::Setup;
 use crate::ua::digest::Hash;
+use crate::web::Web;
 use crate::world::SWITCH;
 use crate::zone::{Answers, Zone};
 use bytes::Bytes;
@@ -73,6 +74,10 @@ pub(crate) struct Switch {
     loading: BTreeMap<(Instant, u64), (usize, u64, Result<cell::Clips, LoadFailure>)>,
     /// Answers on their way, with their worker and ticket.
     resolving: BTreeMap<(Instant, u64), (usize, u64, Answers)>,
+    /// What is to be had by HTTPS.
+    pub(crate) web: Web,
+    /// Pages on their way, with their worker and ticket.
+    fetching: BTreeMap<(Instant, u64), (usize, u64, Option<cell::Fetched>)>,
     out: Vec<Packet>,
     by_streams: Vec<(Flow, Vec<u8>)>,
 }
@@ -83,7 +88,9 @@ impl Switch {
         config.cells = workers;
         config.seal = Some(sip_stack::seal::Seal::new(&[setup.seed as u8; 32]));
         let local = Local { transport: Transport::Udp, address: SWITCH, prefix: 24 };
-        config.locals = Locals { all: vec![local], advertised: None };
+        let also = [Transport::Tcp, Transport::Tls].into_iter().filter(|_| setup.streams);
+        let all = [local].into_iter().chain(also.map(|transport| Local { transport, ..local })).collect();
+        config.locals = Locals { all, advertised: None };
         config.routes.clone_from(&setup.routes);
         config.policy.announce = setup.announce;
         config.policy.media_timeout = setup.media_timeout;
@@ -127,6 +134,8 @@ impl Switch {
             prompts: setup.prompts.clone(),
             loading: BTreeMap::new(),
             resolving: BTreeMap::new(),
+            web: Web::default(),
+            fetching: BTreeMap::new(),
             out: Vec::new(),
             by_streams: Vec::new(),
         };
@@ -164,6 +173,7 @@ impl Switch {
         self.envelopes.clear();
         self.resolving.clear();
         self.loading.clear();
+        self.fetching.clear();
         self.latest.clear();
         self.resting.clear();
         self.paths.clear();
@@ -186,7 +196,9 @@ impl Switch {
         let resting = self.resting.front().map(|(at, _)| *at);
         let resolving = self.resolving.first_key_value().map(|((at, _), _)| *at);
         let loading = self.loading.first_key_value().map(|((at, _), _)| *at);
-        [workers, envelope, resting, resolving, loading, self.hot.next(), self.sql.next()].into_iter().flatten().min()
+        let fetching = self.fetching.first_key_value().map(|((at, _), _)| *at);
+        let stores = [self.hot.next(), self.sql.next()];
+        [workers, envelope, resting, resolving, loading, fetching].into_iter().chain(stores).flatten().min()
     }
 
     pub(crate) fn handle_timeout(&mut self, now: Instant) {
@@ -201,6 +213,10 @@ impl Switch {
         while let Some(entry) = self.loading.first_entry().filter(|entry| entry.key().0 <= now) {
             let (index, ticket, clips) = entry.remove();
             self.input(index, Input::Loaded { ticket, clips }, now);
+        }
+        while let Some(entry) = self.fetching.first_entry().filter(|entry| entry.key().0 <= now) {
+            let (index, ticket, result) = entry.remove();
+            self.input(index, Input::Fetched { ticket, result }, now);
         }
         while let Some((_, port)) = self.resting.front().copied().filter(|(at, _)| *at <= now) {
             self.resting.pop_front();
@@ -357,6 +373,11 @@ impl Switch {
                     };
                     let clips = items.iter().map(clip).collect();
                     self.loading.insert((now + LOADING, self.carried), (index, ticket, clips));
+                }
+                Output::Fetch { ticket, url } => {
+                    self.carried += 1;
+                    let (after, page) = self.web.fetch(&url);
+                    self.fetching.insert((now + after, self.carried), (index, ticket, page));
                 }
                 Output::TlsPeer { .. } => {}
                 Output::Passed(passed) => self.passed.push(passed.to_seen()),

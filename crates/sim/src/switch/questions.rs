@@ -1,6 +1,7 @@
 //! What a test does to the switch, and what it asks of it.
 
 use super::{REALM, Recording, Switch};
+use crate::web::Web;
 use crate::world::{PASSWORD, World};
 use crate::zone::Zone;
 use cell::{Counts, Input};
@@ -125,6 +126,11 @@ impl World {
     /// Changes what the domain name system says from now on.
     pub fn change_zone(&self, change: impl FnOnce(&mut Zone)) {
         self.switch(|switch, _| change(&mut switch.zone));
+    }
+
+    /// Changes, or looks at, what is to be had by HTTPS.
+    pub fn web<T>(&self, action: impl FnOnce(&mut Web) -> T) -> T {
+        self.switch(|switch, _| action(&mut switch.web))
     }
 
     /// The disk of recordings is full from now on, or no longer.

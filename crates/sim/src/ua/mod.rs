@@ -171,6 +171,9 @@ pub(crate) struct Ua {
     pub(crate) strangers_packets: u64,
     pub(crate) complaints: Vec<String>,
     pub(crate) entropy: Entropy,
+    /// Per cent of calls that it asks its neighbours to hold back (RFC 7339), and how often it has said so.
+    pub(crate) overload: Option<u8>,
+    overload_seq: u64,
     /// It is the far end of a trunk that one registers with.
     pub(crate) carrier: Option<carrier::Carrier>,
     clients: BTreeMap<String, Client>,
@@ -224,6 +227,8 @@ impl Ua {
             strangers_packets: 0,
             complaints: Vec::new(),
             entropy,
+            overload: None,
+            overload_seq: 0,
             carrier: None,
             clients: BTreeMap::new(),
             servers: BTreeMap::new(),

@@ -77,7 +77,13 @@ impl Ua {
         let tag = if status == 100 { None } else { Some(tag.unwrap_or(&own)) };
         let Some(server) = self.servers.get_mut(&key) else { return };
         let to = server.to;
-        let data = message::response(request, to, status, tag, extra, body).to_string().into_bytes();
+        let mut text = message::response(request, to, status, tag, extra, body).to_string();
+        if let Some(loss) = self.overload {
+            self.overload_seq += 1;
+            let word = format!(";oc={loss};oc-algo=\"loss\";oc-validity=30000;oc-seq={}.0", self.overload_seq);
+            text = text.replacen(";oc;oc-algo=\"loss\"", &word, 1);
+        }
+        let data = text.into_bytes();
         server.last = Some(data.clone());
         self.send(to, data);
         if status >= 200 {

@@ -169,12 +169,19 @@ fn a_signature_is_for_one_call() {
     let (signer, _) = authority.signer(10, None);
     let (first, second) = (identity(&signer), identity(&signer));
     let mut replays = Replays::default();
-    assert_eq!(replays.note(&first, "call-1", NOW), Ok(()));
-    assert_eq!(replays.note(&first, "call-1", NOW), Ok(()), "it came by two ways");
-    assert_eq!(replays.note(&first, "call-2", NOW + 60), Err(Failure::Replayed));
-    assert_eq!(replays.note(&second, "call-2", NOW), Ok(()), "signed anew");
-    assert_eq!(replays.note(&first, "call-3", NOW + 121), Ok(()), "stale long ago, so that it need not be known");
+    assert_eq!(replays.note(first.mark(), "call-1", NOW), Ok(()));
+    assert_eq!(replays.note(first.mark(), "call-1", NOW), Ok(()), "it came by two ways");
+    assert_eq!(replays.note(first.mark(), "call-2", NOW + 60), Err(Failure::Replayed));
+    assert_eq!(replays.note(second.mark(), "call-2", NOW), Ok(()), "signed anew");
+    assert_eq!(replays.note(first.mark(), "call-3", NOW + 121), Ok(()), "stale long ago, so that it need not be known");
     assert_eq!((replays.seen.len(), replays.order.len()), (1, 1));
+    // Anybody can write the second half of a signature anew.
+    let (claims, signature) = first.token.rsplit_once('.').unwrap();
+    let mut signature = crate::passport::decode(signature).unwrap();
+    signature[40] ^= 1;
+    let token = format!("{claims}.{}", crate::passport::encode_bytes(&signature));
+    assert_eq!(Identity { token, ..first.clone() }.mark(), first.mark());
+    assert_ne!(first.mark(), second.mark());
 }
 
 #[test]

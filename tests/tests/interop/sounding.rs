@@ -1,7 +1,8 @@
 //! Phones that speak differently: codecs that the switch turns into each other, and SRTP.
 
 use crate::ear::expect_each_other;
-use crate::patience::secs;
+use crate::linphone::Linphone;
+use crate::patience::{millis, pass, secs};
 use crate::phone::{Account, Extras, Phone, Way};
 use crate::server::{Server, Setup};
 use crate::talking::phone;
@@ -51,4 +52,24 @@ fn opus_and_g711_hear_each_other() {
 fn srtp_over_tls_and_a_phone_in_the_clear_hear_each_other() {
     let extras = Extras { account: ";mediaenc=srtp-mand", ..Extras::default() };
     between(Way::Tls, "PCMA", &extras, &json!({ "srtp": "required" }));
+}
+
+#[test]
+fn linphone_by_srtp_over_tls_and_a_phone_in_the_clear_hear_each_other() {
+    let server = Server::start(Setup::default());
+    server.api().set_extension("1001", &json!({ "srtp": "required" }));
+    let settings = "[sip]\nmedia_encryption=srtp\nmedia_encryption_mandatory=1\n";
+    let mut one = Linphone::start_with(&server, Way::Tls, "1001", 0, settings);
+    let mut other = phone(&server, "1002", 1, true);
+    one.say("call 1002");
+    other.expect("CALL_ESTABLISHED", secs(10));
+    one.expect("connected", secs(10));
+    pass(millis(500));
+    one.talk();
+    expect_each_other("linphone by SRTP", &one, &other);
+    assert!(one.log().contains("RTP/SAVP"), "it asked for nothing else");
+    one.say("terminate");
+    other.expect("CALL_CLOSED", secs(5));
+    assert_eq!(server.api().newest_of(1)["outcome"], "answered");
+    server.finish();
 }

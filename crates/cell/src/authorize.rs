@@ -6,8 +6,8 @@ use crate::signalling::text;
 use call::{Party, PartyKind};
 use sip_stack::auth::{Ha1, Verdict};
 use sip_stack::endpoint::{Flow, RequestId};
-use sip_stack::message::{Message, Status};
-use sip_stack::placement::{Kind, kind_hint};
+use sip_stack::message::{Message, Name, Status};
+use sip_stack::placement::{Kind, cell_of_tag, kind_hint};
 use std::time::Instant;
 use tracing::{debug, info};
 
@@ -29,12 +29,35 @@ impl Cell {
     /// Admits a caller: a trunk by its address, anybody else by digest.
     pub(crate) fn admit(&mut self, request: &Message, flow: Flow, now: Instant) -> Admission {
         let user = sip_stack::message::Uri::from_slice(request.request_uri()).ok().map(|uri| number_of(&uri));
-        if let Some(trunk) = self.directory.trunk_at(flow.remote.ip(), user.as_deref()) {
+        if let Some(trunk) = self.trunk_of(request, flow, user.as_deref()) {
             let name = trunk.name.clone();
             self.vouch(flow.remote, now + PROVEN_FOR, now);
             return Admission::Granted(self.by_trunk(request, &name));
         }
         self.check(request, flow, true, now)
+    }
+
+    /// The trunk that a request is from by its address. A phone may sit at the same one, behind the same NAT or on the same host: it is known by
+    /// its registration, by the extension that it proves to be, or by naming an extension of ours at our address in From. It then has to prove
+    /// itself, which a carrier that shows such a number could not.
+    pub(crate) fn trunk_of(&self, request: &Message, flow: Flow, user: Option<&str>) -> Option<&model::Trunk> {
+        let trunk = self.directory.trunk_at(flow.remote, user)?;
+        if self.screen.is_phone(flow.remote) {
+            return None;
+        }
+        let extension =
+            |name: &[u8]| std::str::from_utf8(name).is_ok_and(|name| self.directory.extension(name).is_some());
+        let proves = request.authorization().chain(request.credentials(Name::ProxyAuthorization)).flatten();
+        let mut names = proves.filter_map(|credentials| credentials.get("username").map(std::borrow::Cow::into_owned));
+        if names.any(|name| extension(&name)) {
+            return None;
+        }
+        let from = request.from().ok()?;
+        let at_ours = from.uri.host_bytes().eq_ignore_ascii_case(self.config.realm.as_bytes())
+            || from.uri.host().ip().is_some_and(|ip| self.config.locals.is_ours(ip));
+        // A call of ours that the carrier sends back bears our own tag.
+        let returned = from.tag().and_then(cell_of_tag).is_some();
+        (returned || !at_ours || !extension(number_of(&from.uri).as_bytes())).then_some(trunk)
     }
 
     /// Who calls by a trunk, in our way of writing numbers.

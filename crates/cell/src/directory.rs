@@ -6,7 +6,7 @@ use model::{CallerHeader, Extension, Trunk};
 use route::{Decision, Draw, Router, Source};
 use sip_stack::auth::Ha1;
 use std::collections::BTreeMap;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use stdx::{Entropy, UnixMillis};
 
 #[derive(Debug)]
@@ -68,17 +68,25 @@ impl Directory {
         self.extensions.get(number).filter(|extension| extension.enabled)
     }
 
-    /// The trunk that calls from this address. Where several do, `user`, whom it calls, tells them apart: each knows us by the user
+    /// The trunk that calls from this address: the one whose network fits most closely. Where several do alike, `user`, whom it calls, tells them apart: each knows us by the user
     /// that we registered with.
-    pub(crate) fn trunk_at(&self, address: IpAddr, user: Option<&str>) -> Option<&Trunk> {
-        let from = |trunk: &&Trunk| {
-            let found = self.sources.get(&trunk.name).is_some_and(|sources| sources.contains(&address));
-            trunk.enabled && (found || trunk.addresses.contains(&address))
+    pub(crate) fn trunk_at(&self, address: SocketAddr, user: Option<&str>) -> Option<&Trunk> {
+        let closeness = |trunk: &Trunk| {
+            let found = self.sources.get(&trunk.name).is_some_and(|sources| sources.contains(&address.ip()));
+            let found = found.then(|| model::Source::from(address.ip()).fits(address)).flatten();
+            trunk.addresses.iter().filter_map(|source| source.fits(address)).chain(found).max()
         };
         let ours =
-            |trunk: &&Trunk| trunk.account.as_ref().is_some_and(|account| Some(account.username.as_str()) == user);
-        let mut all = self.trunks.iter().filter(from);
-        all.clone().find(ours).or_else(|| all.next())
+            |trunk: &Trunk| trunk.account.as_ref().is_some_and(|account| Some(account.username.as_str()) == user);
+        let mut best = None;
+        for trunk in self.trunks.iter().filter(|trunk| trunk.enabled) {
+            let Some(close) = closeness(trunk) else { continue };
+            let rank = (close, ours(trunk));
+            if best.as_ref().is_none_or(|(known, _)| rank > *known) {
+                best = Some((rank, trunk));
+            }
+        }
+        best.map(|(_, trunk)| trunk)
     }
 
     /// From where a trunk calls, as its home says.

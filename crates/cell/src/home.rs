@@ -39,7 +39,12 @@ impl Cell {
                 }
             }
             Body::Banned(ban) => self.screen.bans.put(ban, now),
-            Body::Vouched { remote, until } => self.screen.vouch(remote, until, now),
+            Body::Vouched { remote, until, phone } => {
+                self.screen.vouch(remote, until, now);
+                if phone {
+                    self.screen.note_phone(remote, until, now);
+                }
+            }
             Body::JoinCall(request) => self.on_join_call(envelope.from, &request, now),
             Body::CallJoined { call, result } => self.on_call_joined(call, result.map(|joined| *joined), now),
             Body::LinkEnded { call, from, cause } => self.on_link_ended(call, from, cause),
@@ -132,7 +137,7 @@ impl Cell {
             }
         }
         if registration.status.0 == 200 {
-            self.vouch(flow.remote, now + self.config.policy.max_registration, now);
+            self.vouch_for_phone(flow.remote, now + self.config.policy.max_registration, now);
             self.stats.registered += 1;
         }
         self.sip.respond(id, registration.status, registration.headers, None, now);
@@ -189,6 +194,7 @@ impl Cell {
                     Some(binding) => {
                         // Any worker's socket may be the one that its phone's messages come to.
                         self.screen.vouch(binding.flow.remote, now + self.config.policy.max_registration, now);
+                        self.screen.note_phone(binding.flow.remote, binding.expires_at, now);
                         if mine {
                             self.registrar.restore(binding);
                         }

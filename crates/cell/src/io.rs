@@ -322,6 +322,8 @@ pub enum Body {
         remote: SocketAddr,
         /// Until then.
         until: std::time::Instant,
+        /// By registering: it is a phone, although a trunk may be at the same address.
+        phone: bool,
     },
     /// An extension of yours has placed this call.
     Occupy {

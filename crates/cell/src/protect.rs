@@ -62,10 +62,24 @@ impl Cell {
     /// Somebody has proved by this flow who it is: from now on it goes before strangers, in every cell, for the socket that
     /// its messages come to may be any.
     pub(crate) fn vouch(&mut self, remote: SocketAddr, until: Instant, now: Instant) {
+        self.vouch_for(remote, until, false, now);
+    }
+
+    /// The same of a phone that has registered.
+    pub(crate) fn vouch_for_phone(&mut self, remote: SocketAddr, until: Instant, now: Instant) {
+        self.vouch_for(remote, until, true, now);
+    }
+
+    fn vouch_for(&mut self, remote: SocketAddr, until: Instant, phone: bool, now: Instant) {
+        let new = phone && !self.screen.is_phone(remote);
+        if phone {
+            self.screen.note_phone(remote, until, now);
+        }
+        let news = new && self.screen.is_phone(remote);
         let known = self.screen.vouched_until(remote);
         self.screen.vouch(remote, until, now);
-        if known.is_none_or(|known| known + TOLD_FOR < until) {
-            self.send_others(|| Body::Vouched { remote, until });
+        if news || known.is_none_or(|known| known + TOLD_FOR < until) {
+            self.send_others(|| Body::Vouched { remote, until, phone });
         }
     }
 

@@ -33,7 +33,7 @@ impl Cell {
             return false;
         };
         // A trunk has to do with the switch alone.
-        if self.directory.trunk_at(flow.remote.ip(), None).is_some() {
+        if self.trunk_of(request, flow, None).is_some() {
             return false;
         }
         let Some(to) = self.addressee(request).filter(|to| self.is_for_phone(&method, request, to, flow, now)) else {

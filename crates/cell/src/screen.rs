@@ -4,7 +4,7 @@
 //! whatever is beyond that is dropped without an answer, for UDP lets anybody write anybody's address. Who has proved who
 //! it is (a registered flow, a caller that authenticated), a trunk and the networks that the operator names pass by.
 
-use model::Net;
+use model::{Net, Source};
 use sip_stack::auth::{Ban, BanConfig, BanReason, Bans, Buckets, Pattern, Rate};
 use sip_stack::endpoint::Flow;
 use sip_stack::placement::{Kind, called_hint, credentials_hint, emergency_hint, kind_hint, user_agent_hint};
@@ -144,9 +144,11 @@ pub struct ScreenStats {
 #[derive(Debug)]
 pub(crate) struct Screen {
     config: Security,
-    trunks: Vec<IpAddr>,
+    trunks: Vec<Source>,
     /// Emergency numbers that lead somewhere.
     emergency: BTreeSet<String>,
+    /// Where phones have registered from, until when.
+    phones: BTreeMap<SocketAddr, Instant>,
     pub(crate) bans: Bans,
     buckets: Buckets<(Kind, bool, u128)>,
     users: Buckets<(Kind, u64)>,
@@ -155,12 +157,13 @@ pub(crate) struct Screen {
 }
 
 impl Screen {
-    pub(crate) fn new(config: Security, trunks: Vec<IpAddr>, emergency: BTreeSet<String>) -> Self {
+    pub(crate) fn new(config: Security, trunks: Vec<Source>, emergency: BTreeSet<String>) -> Self {
         Self {
             bans: Bans::new(config.bans),
             buckets: Buckets::new(STRANGERS),
             users: Buckets::new(STRANGERS),
             vouched: BTreeMap::new(),
+            phones: BTreeMap::new(),
             stats: ScreenStats::default(),
             config,
             trunks,
@@ -172,7 +175,7 @@ impl Screen {
     pub(crate) fn look(&mut self, flow: Flow, data: &[u8], now: Instant) -> Look {
         let kind = kind_hint(data);
         let source = flow.remote.ip();
-        if self.is_vouched(flow.remote, now) || self.is_exempt(source) {
+        if self.is_vouched(flow.remote, now) || self.is_exempt_at(flow.remote) {
             return Look::Pass(match kind {
                 Kind::Established | Kind::KeepAlive => Class::Established,
                 // An emergency call does not stand in line with other calls.
@@ -245,9 +248,34 @@ impl Screen {
         self.users.take((kind, user), self.config.user_rates.of(kind), now)
     }
 
+    /// A phone has registered from here, at an address that a trunk calls from too; elsewhere it need not be remembered. One beyond
+    /// [`VOUCHED`] is not: it is taken for the trunk until others lapse, unless it names its extension.
+    pub(crate) fn note_phone(&mut self, remote: SocketAddr, until: Instant, now: Instant) {
+        if !self.trunks.iter().any(|trunk| trunk.net.contains(remote.ip())) {
+            return;
+        }
+        if self.phones.len() >= VOUCHED {
+            self.phones.retain(|_, until| *until > now);
+        }
+        if self.phones.len() < VOUCHED {
+            self.phones.insert(remote, until);
+        }
+    }
+
+    /// Whether a phone has registered from here.
+    pub(crate) fn is_phone(&self, remote: SocketAddr) -> bool {
+        self.phones.contains_key(&remote)
+    }
+
+    fn is_exempt_at(&self, remote: SocketAddr) -> bool {
+        self.trunks.iter().any(|trunk| trunk.fits(remote).is_some())
+            || self.config.never_ban.iter().any(|net| net.contains(remote.ip()))
+    }
+
     /// Trunks, and whom the operator named.
     pub(crate) fn is_exempt(&self, source: IpAddr) -> bool {
-        self.trunks.contains(&source) || self.config.never_ban.iter().any(|net| net.contains(source))
+        self.trunks.iter().any(|trunk| trunk.net.contains(source))
+            || self.config.never_ban.iter().any(|net| net.contains(source))
     }
 
     fn is_scanner(&self, data: &[u8]) -> bool {
@@ -284,7 +312,8 @@ mod tests {
     fn screen() -> Screen {
         let never_ban = vec!["10.0.0.0/8".parse().unwrap()];
         let emergency = BTreeSet::from(["110".to_owned()]);
-        Screen::new(Security { never_ban, ..Security::default() }, vec!["198.51.100.1".parse().unwrap()], emergency)
+        let trunk: IpAddr = "198.51.100.1".parse().unwrap();
+        Screen::new(Security { never_ban, ..Security::default() }, vec![trunk.into()], emergency)
     }
 
     fn passes(screen: &mut Screen, remote: &str, method: &str, now: Instant) -> usize {

@@ -27,7 +27,7 @@ pub use command::{Answer, Ban, BanReason, Command, LegState, LiveCall, LiveLeg, 
 pub use event::{Event, EventBody, RegistrationChange};
 pub use id::{CallId, LegId, LegNo};
 pub use message::{MessageState, NewMessage, TextMessage};
-pub use net::Net;
+pub use net::{Net, Source};
 pub use originate::Originate;
 pub use playback::{Item, MAX_ITEMS, Playback, PlaybackEnd, is_prompt_name};
 pub use quality::{Quality, QualityMoment, SoundAlarm};

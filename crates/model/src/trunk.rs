@@ -1,9 +1,9 @@
 //! What an operator sets about a trunk, and what is known of it now.
 
-use crate::{Dialling, Srtp, StirPolicy};
+use crate::{Dialling, Source, Srtp, StirPolicy};
 use serde::{Deserialize, Serialize};
 use std::fmt;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::time::Duration;
 use stdx::UnixMillis;
 
@@ -14,8 +14,9 @@ pub struct Trunk {
     pub name: String,
     /// A trunk that is switched off neither calls nor is called, and is not registered with.
     pub enabled: bool,
-    /// Calls from these addresses are this trunk's, without a password.
-    pub addresses: Vec<IpAddr>,
+    /// Calls from these addresses and networks are this trunk's, without a password; where those of several fit, the closest one's. A phone
+    /// at such an address is told by its registration, or by its extension's number in From at an address of ours.
+    pub addresses: Vec<Source>,
     /// Where calls to it are sent: a host or address, with or without a port, found by RFC 3263; `None`: it only calls us.
     pub target: Option<String>,
     /// How it is reached; `None`: as DNS says, UDP where it says nothing.

@@ -222,7 +222,7 @@ fn mirrored(setup: Setup) -> Setup {
         let mirror = std::net::IpAddr::from([198, 51, 100, 230]);
         let trunk = model::Trunk::new("mirror");
         config.trunks.push(model::Trunk {
-            addresses: vec![mirror],
+            addresses: vec![mirror.into()],
             target: Some("198.51.100.230:5060".to_owned()),
             ..trunk
         });

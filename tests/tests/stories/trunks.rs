@@ -3,7 +3,7 @@
 use expect_test::expect_file;
 use model::{Direction, Outcome};
 use patchbay_tests::{assert_recorded, connect, converse, everywhere, once, part, refusal};
-use sim::{Conduct, Setup, Sound, secs};
+use sim::{Conduct, Setup, Sound, World, secs};
 
 #[test]
 fn an_extension_calls_out() {
@@ -103,4 +103,44 @@ fn a_far_end_that_refuses_after_its_own_announcement() {
             assert_eq!(world.record().outcome, Outcome::Unallocated);
         },
     );
+}
+
+/// A phone and a carrier behind one address: what either sends is told apart.
+#[test]
+fn a_phone_at_the_address_of_a_trunk_is_a_phone() {
+    let setup = Setup::new(7).workers(3).tuned(|config| {
+        let office =
+            model::Trunk { addresses: vec!["198.51.100.0/24".parse().unwrap()], ..model::Trunk::new("office") };
+        config.trunks.push(office);
+    });
+    let world = World::new(setup.trunk("pstn", "0571*"));
+    let (phone, other, far) = (world.phone("100"), world.phone("101"), world.trunk("pstn"));
+    other.set_conduct(Conduct::Answer(secs(1)));
+    far.set_conduct(Conduct::Answer(secs(1)));
+    // A registered phone, though the office's network holds its address.
+    phone.dial("101");
+    connect(&world, &phone, &other);
+    phone.hang_up();
+    part(&world, &phone, &other);
+    assert_eq!(world.records().last().unwrap().trunk, None);
+    assert!(phone.statuses().contains(&401) || phone.statuses().contains(&407), "{:?}", phone.statuses());
+    // One that has not registered names its extension, and has to prove it.
+    let guest = world.unregistered("102");
+    guest.dial("101");
+    connect(&world, &guest, &other);
+    guest.hang_up();
+    part(&world, &guest, &other);
+    assert_eq!(world.records().last().unwrap().caller, "102");
+    let liar = world.unregistered("103");
+    liar.set_password("wrong");
+    liar.dial("101");
+    assert_eq!(refusal(&world, &liar), 403);
+    // The carrier's own address is closer than the office's network, and whom it shows needs no password.
+    far.dial("101");
+    connect(&world, &far, &other);
+    far.hang_up();
+    part(&world, &far, &other);
+    let record = world.records().pop().unwrap();
+    assert_eq!(record.trunk.as_deref(), Some("pstn"));
+    world.assert_settled();
 }

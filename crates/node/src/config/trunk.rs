@@ -1,11 +1,11 @@
 //! `[[trunk]]`: a connection to the PSTN or another switch.
 
 use super::{Dialling, words};
-use model::{InboundAccount, Srtp, StirPolicy, Transfers, TrunkAccount, TrunkTransport};
+use model::{InboundAccount, Source, Srtp, StirPolicy, Transfers, TrunkAccount, TrunkTransport};
 use serde::Deserialize;
 use sip_stack::locate::Goal;
 use std::fmt;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::time::Duration;
 
 /// One trunk as the file has it.
@@ -17,8 +17,8 @@ pub struct Trunk {
     /// False: neither calls nor is called, and is not registered with.
     pub enabled: bool,
     /// Calls from these addresses are this trunk's, without a password.
-    #[serde(deserialize_with = "words::ips")]
-    pub addresses: Vec<IpAddr>,
+    #[serde(deserialize_with = "words::sources")]
+    pub addresses: Vec<Source>,
     /// Where calls to it are sent: host or address, with or without a port.
     pub target: Option<String>,
     /// How it is reached; without: as DNS says, else UDP.

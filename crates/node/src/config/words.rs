@@ -121,6 +121,10 @@ pub(super) fn optional_ip<'de, D: Deserializer<'de>>(from: D) -> Result<Option<I
     ip(&String::deserialize(from)?).map(Some).map_err(D::Error::custom)
 }
 
+pub(super) fn sources<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<model::Source>, D::Error> {
+    list(from, str::parse)
+}
+
 pub(super) fn ips<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<IpAddr>, D::Error> {
     list(from, ip)
 }

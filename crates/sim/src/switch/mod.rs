@@ -99,12 +99,15 @@ impl Switch {
         for (name, ip) in &setup.trunks {
             let target = SocketAddr::new(*ip, 5060);
             let target_text = Some(target.to_string());
-            config.trunks.push(Trunk { addresses: vec![*ip], target: target_text, ..Trunk::new(name) });
+            config.trunks.push(Trunk { addresses: vec![(*ip).into()], target: target_text, ..Trunk::new(name) });
         }
         for tuning in &setup.tunings {
             tuning(&mut config);
         }
-        let told = config.trunks.iter().flat_map(|trunk| trunk.addresses.iter().copied());
+        let told = config
+            .trunks
+            .iter()
+            .flat_map(|trunk| trunk.addresses.iter().filter_map(|source| source.to_string().parse().ok()));
         let trunks = setup.trunks.iter().chain(&setup.peers).map(|(_, ip)| *ip).chain(told).collect();
         let mut switch = Self {
             config,

@@ -42,7 +42,7 @@ impl World {
         let now = stdx::testing::start();
         let mut config = Config::new(REALM, Wall::new(now, 1_795_219_200_000));
         let addresses = vec![TRUNK.parse::<SocketAddr>().unwrap().ip()];
-        config.trunks.push(Trunk { addresses, ..Trunk::new("trunk") });
+        config.trunks.push(Trunk { addresses: addresses.into_iter().map(Into::into).collect(), ..Trunk::new("trunk") });
         change(&mut config);
         let mut worker = Worker::new(config, Entropy::seeded(1), now);
         for number in ["100", "101"] {

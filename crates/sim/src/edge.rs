@@ -24,7 +24,7 @@ pub(crate) struct Edge {
 }
 
 impl Edge {
-    pub(crate) fn edge(addr: SocketAddr, switch: SocketAddr) -> Self {
+    pub(crate) fn at(addr: SocketAddr, switch: SocketAddr) -> Self {
         Self { addr, switch, kind: Kind::Edge, on: true }
     }
 

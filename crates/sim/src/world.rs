@@ -360,7 +360,7 @@ impl World {
 
     /// A proxy between phones and the switch; [`Phone::behind`] puts a phone there.
     pub fn edge(&self, name: &str) -> SocketAddr {
-        self.add_edge(name, 220, |addr| Edge::edge(addr, SWITCH))
+        self.add_edge(name, 220, |addr| Edge::at(addr, SWITCH))
     }
 
     /// A carrier that sends every call back, to the same number or to another. The first is at 198.51.100.230.

@@ -250,7 +250,9 @@ fn source_of(config: &Config, i: usize, route: &super::Route, say: &mut impl FnM
                 say(&format!("route.{i}.from_trunk"), text);
             }
             Some(trunk) => {
-                for address in route.from_addresses.iter().filter(|ip| !trunk.addresses.contains(ip)) {
+                for address in
+                    route.from_addresses.iter().filter(|ip| !trunk.addresses.iter().any(|a| a.net.contains(**ip)))
+                {
                     let text = format!("{address} is no address of trunk \"{name}\", so the route is never taken");
                     say(&format!("route.{i}.from_addresses"), text);
                 }

@@ -230,7 +230,7 @@ impl Screen {
         if !data.starts_with(b"INVITE ") {
             return false;
         }
-        if self.trunks.contains(&flow.remote.ip()) {
+        if self.trunks.iter().any(|trunk| trunk.fits(flow.remote).is_some()) {
             return emergency_hint(data);
         }
         let called = || std::str::from_utf8(called_hint(data)?).ok();

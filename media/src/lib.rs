@@ -30,12 +30,14 @@
 //! - [`clip`]: sound that is decoded once and played to many.
 //! - [`engine`]: ports, bridges, sounds, recordings: the packet path.
 //! - [`rtp`], [`rtcp`]: the two wire formats (RFC 3550).
+//! - [`browser`]: legs to browsers: ICE, DTLS-SRTP.
 //! - [`codec`]: what the switch can decode and encode, resampling, concealment; [`g711`]: A-law and µ-law.
 //! - [`srtp`]: secure RTP, and its keys in session descriptions.
 //! - [`tones`]: the sounds of a telephone network, by country.
 //! - [`ogg`]: recordings as Opus files.
 //! - [`testing`]: voices that are tones, and an ear that finds them.
 
+pub mod browser;
 pub mod clip;
 pub mod codec;
 pub mod engine;

@@ -155,6 +155,7 @@ impl Cell {
         sound.media_timeout = config.policy.media_timeout;
         sound.tell_speech = config.policy.tell_speech;
         sound.country = config.sounds.country;
+        sound.browsers.clone_from(&config.browsers);
         let registrar = sip_stack::registrar::Config {
             min_expires: config.policy.min_registration,
             max_expires: config.policy.max_registration,
@@ -260,8 +261,12 @@ impl Cell {
         packet: &mut Packet,
         now: Instant,
     ) -> Option<Forward> {
-        let port = self.media.port_by_number(number)?;
-        let forward = self.media.handle_packet(port, channel, from, packet, now);
+        let forward = if self.media.shared_port() == Some(number) {
+            self.media.handle_shared(from, packet, now)
+        } else {
+            let port = self.media.port_by_number(number)?;
+            self.media.handle_packet(port, channel, from, packet, now)
+        };
         self.hear_media(now);
         if !self.facts.is_empty() {
             self.settle(now);
@@ -342,7 +347,8 @@ impl Cell {
     }
 
     pub(crate) fn stats(&self) -> Stats {
-        Stats { sip: *self.sip.stats(), screen: self.screen.stats, ..self.stats.clone() }
+        let (sip, screen, browsers) = (*self.sip.stats(), self.screen.stats, self.media.strangers());
+        Stats { sip, screen, browsers, ..self.stats.clone() }
     }
 
     pub(crate) fn send(&mut self, to: u16, body: Body) {

@@ -52,6 +52,8 @@ pub struct Config {
     pub policy: Policy,
     /// What callers hear.
     pub sounds: Sounds,
+    /// What legs to browsers share; `None`: pages speak plain RTP, or nothing.
+    pub browsers: Option<media::browser::Settings>,
 }
 
 impl Config {
@@ -80,6 +82,7 @@ impl Config {
             stir: crate::attest::Stir::default(),
             policy: Policy::default(),
             sounds: Sounds::default(),
+            browsers: None,
         }
     }
 }

@@ -7,6 +7,7 @@ use crate::hot;
 use crate::io::{Body, Contact, Output, RecordingKey};
 use crate::outward::OutLeg;
 use crate::signalling::reason_value;
+use crate::sound::is_by_websocket;
 use crate::trunks::TrunkWay;
 use call::{Effect, GoOn, Input, Party, PartyKind, Stage, Target};
 use media::engine::{Answer, PortId, Sound};
@@ -164,10 +165,11 @@ impl Cell {
         let party = self.party_dialled(id, leg, out.as_ref());
         let call = &self.conversations.get(&id).ok_or(Outcome::SwitchFailure)?.call;
         let mark = trunk.as_ref().map(|_| self.call_mark(call.caller(), call.dialled()));
-        let conversation = self.conversations.get_mut(&id).ok_or(Outcome::SwitchFailure)?;
-        let spare_left = conversation.has_spare(target);
+        let spare_left = self.conversations.get(&id).is_some_and(|conversation| conversation.has_spare(target));
         let urgent = out.as_ref().is_some_and(|out| out.terms.emergency);
-        let port = self.open_port(flow, urgent, now).map_err(|_| {
+        // Whoever has a page's way of signalling is taken for a page.
+        let page = trunk.is_none() && is_by_websocket(flow);
+        let port = self.open_leg(page, flow, urgent, now).map_err(|_| {
             warn!("no media port is free: raise [media] ports, or take fewer calls");
             Outcome::Congestion
         })?;

@@ -645,6 +645,8 @@ pub struct Stats {
     pub spending_alerts: u64,
     /// Datagrams that belonged to another worker.
     pub forwarded: u64,
+    /// What came to the socket of browser legs and belonged to none.
+    pub browsers: media::browser::Strangers,
     /// Turned away at a glance.
     pub screen: crate::screen::ScreenStats,
     /// Requests of users who ask more often than they may.

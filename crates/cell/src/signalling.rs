@@ -6,6 +6,7 @@ use crate::cell::Cell;
 use crate::conversation::{Asking, Conversation, LegEnd};
 use crate::identity::Caller;
 use crate::outward::{EMERGENCY_PORTS, EMERGENCY_ROOM};
+use crate::sound::is_by_websocket;
 use call::{Call, Input, Party, PartyKind, Setup};
 use media::engine::{NoPorts, PortId};
 use model::{CallId, Cause, LegId, LegNo, Outcome};
@@ -195,7 +196,11 @@ impl Cell {
     ) -> Result<PortId, (Outcome, String)> {
         let host = flow.local.ip().to_string();
         let urgent = self.screen.is_urgent(flow, request.as_bytes());
-        let Ok(port) = self.open_port(flow, urgent, now) else {
+        let page = match request.body() {
+            [] => is_by_websocket(flow),
+            offer => media::browser::is_offer(offer),
+        };
+        let Ok(port) = self.open_leg(page, flow, urgent, now) else {
             return Err((Outcome::Congestion, format!("399 {host} \"no media port is free\"")));
         };
         self.media.hint_source(port, flow.remote.ip());

@@ -3,12 +3,22 @@
 use crate::cell::Cell;
 use crate::io::{Output, RecordingKey};
 use call::Input;
-use media::engine::{EndReason, Event};
+use media::engine::{EndReason, Event, NoPorts, PortId};
 use model::EventBody;
+use sip_stack::endpoint::{Flow, Transport};
 use std::time::Instant;
 use tracing::warn;
 
 impl Cell {
+    /// Opens a port: to a page if it is one and there are legs to pages, else for plain RTP.
+    pub(crate) fn open_leg(&mut self, page: bool, flow: Flow, urgent: bool, now: Instant) -> Result<PortId, NoPorts> {
+        if page && self.config.browsers.is_some() {
+            self.media.open_browser(flow.local.ip(), now)
+        } else {
+            self.open_port(flow, urgent, now)
+        }
+    }
+
     /// Takes everything the engine has to say; false if that was nothing.
     pub(crate) fn hear_media(&mut self, now: Instant) -> bool {
         let mut news = false;
@@ -82,6 +92,11 @@ impl Cell {
                     self.tell(EventBody::VoiceActivity { call, leg, speaking, level_dbov }, now);
                 }
             }
+            Event::Insecure { port } => {
+                let Some((id, leg)) = self.ports.get(port).copied() else { return };
+                tracing::info!(call = %id, leg, "a browser could not be spoken with securely");
+                self.facts.push_back((id, Input::Silent { leg }));
+            }
             Event::Started { .. } => {}
         }
     }
@@ -94,6 +109,11 @@ impl Cell {
         }
         self.media.stop_recording(recording.id, now);
     }
+}
+
+/// True if a phone signals as pages do (RFC 7118).
+pub(crate) fn is_by_websocket(flow: Flow) -> bool {
+    matches!(flow.transport, Transport::Ws | Transport::Wss)
 }
 
 /// The engine's figures in the record's form; none where no sound came and none was sent.

@@ -133,6 +133,13 @@ impl Worker {
         self.cell.media.open_ports()
     }
 
+    /// The number of the one socket that all legs to browsers share, once there has been one: it is best read many
+    /// packets at a time.
+    #[inline]
+    pub fn shared_port(&self) -> Option<u16> {
+        self.cell.media.shared_port()
+    }
+
     /// What is alive now; looks at everything, so ask it for metrics only.
     pub fn counts(&self) -> Counts {
         self.cell.counts()

@@ -183,6 +183,12 @@ fn counted(page: &mut Page, sum: &Sum<'_>, workers: &[&Figures]) {
         ("scanner", sum(&|w| w.stats.screen.scanners)),
     ];
     page.by("sip_unheard_total", "counter", "Messages dropped unread, by cause.", "cause", &turned_away);
+    let browsers = [
+        ("unknown", sum(&|w| w.stats.browsers.unknown)),
+        ("forged", sum(&|w| w.stats.browsers.forged)),
+        ("refused", sum(&|w| w.stats.browsers.refused)),
+    ];
+    page.by("browser_strangers_total", "counter", "Datagrams and handshakes of no browser.", "cause", &browsers);
     let waiting = |class: usize| sum(&|w| w.stats.intake_dropped[class]);
     let full = [("established", waiting(0)), ("known", waiting(1)), ("call", waiting(2)), ("stranger", waiting(3))];
     page.by("sip_queue_full_total", "counter", "Messages dropped because too many waited, by class.", "class", &full);

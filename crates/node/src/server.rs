@@ -17,7 +17,7 @@ use crate::worker::{self, Inbox, Order, Parts, Shell, StoreKeeper};
 use cell::Input;
 use model::{Command, Extension};
 use std::error::Error;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
@@ -28,6 +28,9 @@ use tracing::{info, warn};
 
 /// Why the switch did not start: one line for the operator, which says what to do.
 pub type StartError = Box<dyn Error + Send + Sync>;
+
+/// Addresses that a page is told, beside the one it signals to.
+const CANDIDATES: usize = 8;
 
 /// After the last call was hung up: how long phones may take to say good-bye.
 const FAREWELL: Duration = Duration::from_secs(2);
@@ -98,6 +101,12 @@ impl Server {
         // All sockets are bound before the first thread reads any: the kernel spreads peers over those that exist.
         let listeners =
             (0..workers).map(|_| Listeners::bind(&addresses, config.sip.advertised)).collect::<Result<Vec<_>, _>>()?;
+        let certificate = media::browser::Certificate::generate().map(Arc::new);
+        if certificate.is_none() {
+            warn!("no certificate for browsers could be made: pages get no sound");
+        }
+        let candidates = candidates(&config, &locals);
+        let browsers = certificate.map(|certificate| media::browser::Settings { certificate, candidates });
         let mut shells = Vec::new();
         let handle = tokio::runtime::Handle::current();
         let resolver = Resolver::new(handle.clone(), Arc::clone(&inboxes));
@@ -112,6 +121,7 @@ impl Server {
             cell.seal = Some(sip_stack::seal::Seal::new(store.jwt_key()));
             cell.sounds.music = Arc::clone(&music);
             cell.stir = stir.clone();
+            cell.browsers.clone_from(&browsers);
             let mut core = cell::Worker::new(cell, entropy.fork(), now);
             restore(&mut core, &kept, &extensions, now);
             let (first, last) = Stock::share(config.media.ports.first, config.media.ports.last, number, workers);
@@ -324,6 +334,18 @@ fn cell_config(config: &Config, realm: &str, number: u16, wall: Wall) -> cell::C
     cell.sounds.country = config.media.country;
     cell.sounds.prompts = crate::prompts::reasons(config.call.language);
     cell
+}
+
+/// Where pages find our ports for sound, beside the address that their signalling reached: a proxy may stand there.
+fn candidates(config: &Config, locals: &cell::Locals) -> Vec<IpAddr> {
+    let own = locals.all.iter().map(|local| local.address.ip()).filter(|ip| !ip.is_loopback());
+    let mut all: Vec<IpAddr> = Vec::new();
+    for ip in config.media.candidates.iter().copied().chain(config.sip.advertised).chain(own) {
+        if !all.contains(&ip) && all.len() < CANDIDATES {
+            all.push(ip);
+        }
+    }
+    all
 }
 
 /// What an earlier run kept, and who may call: before the first datagram.

@@ -3,12 +3,16 @@
 use crate::network::Link;
 use crate::ua::digest::Hash;
 use crate::zone::Zone;
+use media::browser::{Certificate, Settings};
 use media::clip::Clip;
 use model::{Route, RouteTarget};
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr};
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
+
+/// That of every switch in this process: making one takes longer than a call.
+static CERTIFICATE: LazyLock<Option<Arc<Certificate>>> = LazyLock::new(|| Certificate::generate().map(Arc::new));
 
 /// A world's beginning: `Setup::new(7).workers(3).rough()`.
 #[derive(Clone, Debug)]
@@ -170,6 +174,18 @@ impl Setup {
     pub fn prompt(mut self, name: &str, hertz: u16, length: Duration) -> Self {
         self.prompts.insert(name.to_owned(), Arc::new(tone(hertz, length)));
         self
+    }
+
+    /// Pages have sound: their legs are ICE and DTLS-SRTP. The handshake draws its own random numbers, so that what travels for
+    /// it is not the same in every run of a seed.
+    pub fn browsers(self) -> Self {
+        self.tuned(|config| {
+            let settings = |certificate: &Arc<Certificate>| Settings {
+                certificate: Arc::clone(certificate),
+                candidates: Vec::new(),
+            };
+            config.browsers = CERTIFICATE.as_ref().map(settings);
+        })
     }
 
     /// Each worker has so many RTP ports.

@@ -287,6 +287,17 @@ impl World {
         self.come_online(phone)
     }
 
+    /// A page of this extension in a browser, registered by WebSocket: its sound is ICE and DTLS-SRTP. Of a world with
+    /// [`Setup::browsers`].
+    pub fn page(&self, number: &str) -> Phone {
+        let phone = self.unregistered(number);
+        let mut inner = self.inner.borrow_mut();
+        inner.uas[phone.index].stream = Some(Stream::Ws);
+        inner.uas[phone.index].browser = true;
+        drop(inner);
+        self.come_online(phone)
+    }
+
     /// How many streams the switch knows of.
     pub fn streams(&self) -> usize {
         self.inner.borrow().streams.open()
@@ -332,6 +343,16 @@ impl World {
         let [a, b, c, _] = nat.lan.octets();
         let phone = self.add_phone(number, IpAddr::V4(Ipv4Addr::new(a, b, c, 10 + count)));
         self.inner.borrow_mut().uas[phone.index].stream = Some(stream);
+        self.come_online(phone)
+    }
+
+    /// A registered page behind this NAT box.
+    pub fn page_in(&self, nat: &NatBox, number: &str) -> Phone {
+        let phone = self.unregistered_in(nat, number);
+        let mut inner = self.inner.borrow_mut();
+        inner.uas[phone.index].stream = Some(Stream::Ws);
+        inner.uas[phone.index].browser = true;
+        drop(inner);
         self.come_online(phone)
     }
 

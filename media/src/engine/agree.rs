@@ -23,7 +23,7 @@ impl Engine {
     /// no plain RTP audio, or names an address of the other family.
     pub fn set_remote_offer(&mut self, id: PortId, sdp: &[u8], _now: Instant) -> Result<(), SdpRefusal> {
         let port = self.ports.get_mut(id).ok_or(NO_SUCH_PORT)?;
-        port.terms.keying.ready(&mut self.entropy);
+        port.terms.ready(&mut self.entropy);
         port.terms.offered(sdp)?;
         port.follow();
         Ok(())
@@ -41,8 +41,9 @@ impl Engine {
             stdx::never!(true, "an offer for a closed port");
             return Bytes::new();
         };
-        port.terms.keying.ready(&mut self.entropy);
+        port.terms.ready(&mut self.entropy);
         let offer = port.terms.offer(formats, ptime);
+        self.follow_link(id, now);
         self.plan_around(id, now);
         offer
     }
@@ -85,7 +86,7 @@ impl Engine {
     /// agreed. Refused with 488, and nothing changed, if it leaves nothing of that.
     pub fn reanswer(&mut self, id: PortId, sdp: &[u8], now: Instant) -> Result<Bytes, SdpRefusal> {
         let port = self.ports.get_mut(id).ok_or(NO_SUCH_PORT)?;
-        port.terms.keying.ready(&mut self.entropy);
+        port.terms.ready(&mut self.entropy);
         let text = port.terms.reanswer(sdp)?;
         self.settled(id, now);
         Ok(text)
@@ -103,6 +104,7 @@ impl Engine {
 
     /// Both sides have spoken.
     fn settled(&mut self, id: PortId, now: Instant) {
+        self.follow_link(id, now);
         if let Some(port) = self.ports.get_mut(id) {
             port.follow();
             port.take_keys(now);

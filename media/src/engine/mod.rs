@@ -6,6 +6,7 @@
 mod activity;
 mod agree;
 mod alarms;
+mod browser;
 mod bursts;
 mod digits;
 mod extended;
@@ -66,6 +67,7 @@ pub struct Engine {
     recordings: SlotMap<RecordingId, Recorder>,
     /// RTP port numbers nobody has, the longest unused first.
     stock: VecDeque<u16>,
+    browsers: browser::Browsers,
     numbers: BTreeMap<u16, PortId>,
     /// Tones that have been played once.
     tones: BTreeMap<Tone, Arc<[Arc<Clip>]>>,
@@ -90,6 +92,8 @@ enum Timer {
     Digit(PortId),
     Report(PortId),
     Silence(PortId),
+    /// The handshake with a browser, or its consent.
+    Browser(PortId),
     Page(RecordingId),
 }
 
@@ -103,6 +107,7 @@ impl Engine {
             ports: SlotMap::with_key(),
             recordings: SlotMap::with_key(),
             stock: VecDeque::new(),
+            browsers: browser::Browsers::default(),
             numbers: BTreeMap::new(),
             tones: BTreeMap::new(),
             speakers: Vec::new(),
@@ -180,11 +185,15 @@ impl Engine {
         self.report(id, true, now);
         self.plan_speaker(id, now);
         let port = self.ports.remove(id)?;
-        for timer in [Timer::Digit(id), Timer::Report(id), Timer::Silence(id)] {
+        for timer in [Timer::Digit(id), Timer::Report(id), Timer::Silence(id), Timer::Browser(id)] {
             self.timers.cancel(&timer);
         }
-        self.numbers.remove(&port.number);
-        self.output.push_back(Output::Released(port.number));
+        if let Some(browser) = &port.browser {
+            self.browsers.forget(id, browser);
+        } else {
+            self.numbers.remove(&port.number);
+            self.output.push_back(Output::Released(port.number));
+        }
         Some(port.quality())
     }
 
@@ -211,6 +220,7 @@ impl Engine {
                     self.timers.set(timer, self.clock.next(player::FRAME_TIME, now + wait));
                 }
                 Timer::Silence(id) => self.mind_silence(id, now),
+                Timer::Browser(id) => self.mind_browser(id, now),
                 Timer::Page(id) => {
                     let Some(recorder) = self.recordings.get_mut(id) else { continue };
                     recorder.advance(now, &mut self.output);

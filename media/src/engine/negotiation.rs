@@ -5,18 +5,20 @@
 use super::formats::{Allowed, add_events, add_laws, has_audio, is_digits, or_transcoded, playable};
 use super::secure::{Keying, Srtp};
 use super::types::SdpRefusal;
+use crate::browser::{Link, Peer, mid_of};
 use crate::codec::Codec;
 use crate::sdp::{Address, Attribute, Direction, Format, Media, Session};
 use crate::srtp::sdes::Crypto;
 use bytes::Bytes;
 use std::fmt::Write;
 use std::net::{IpAddr, SocketAddr};
+use stdx::Entropy;
 
 /// What the peer's last description says, as far as we use it.
 #[derive(Debug)]
 pub(super) struct Remote {
-    /// Its sections, to refuse those that are not ours: kind, transport, first format.
-    sections: Vec<(String, String, String)>,
+    /// Its sections, to refuse those that are not ours.
+    sections: Vec<Section>,
     ours: usize,
     /// Where it wants its sound; `None` if it names a host we do not resolve, or wants none.
     pub(super) address: Option<SocketAddr>,
@@ -31,19 +33,35 @@ pub(super) struct Remote {
     maxptime: Option<u16>,
     /// Its keys, if it has any for us.
     pub(super) crypto: Option<Crypto>,
+    /// The way to it, if it is a browser.
+    peer: Option<Peer>,
     /// In its order; unknown ones included, whose encoding is empty.
     pub(super) formats: Vec<Format>,
 }
 
+/// What is repeated of a section that is refused.
+#[derive(Debug)]
+struct Section {
+    kind: String,
+    proto: String,
+    format: String,
+    mid: String,
+}
+
 impl Remote {
-    /// Reads a description for a port at `local`.
-    pub(super) fn read(sdp: &[u8], local: IpAddr, keying: &Keying) -> Result<Self, SdpRefusal> {
+    /// Reads a description for a port at `local`, which may be one to a browser.
+    pub(super) fn read(sdp: &[u8], local: IpAddr, keying: &Keying, browser: bool) -> Result<Self, SdpRefusal> {
         let session = Session::parse(sdp).map_err(|e| SdpRefusal::new(399, e.text()))?;
-        let ours = our_section(&session, keying)?;
+        let ours = if browser { browser_section(&session)? } else { our_section(&session, keying)? };
         let media = &session.media[ours];
+        let peer = browser.then(|| Peer::read(&session, media)).transpose()?;
         let connection = media.connection.as_ref().or(session.connection.as_ref());
-        let Some(connection) = connection else { return Err(SdpRefusal::new(399, "No c= line")) };
-        let ip = connection.ip();
+        // Where a browser is, its checks tell: RFC 8839 §4.1.1 has 0.0.0.0 there.
+        let connection = connection.filter(|_| !browser);
+        if connection.is_none() && !browser {
+            return Err(SdpRefusal::new(399, "No c= line"));
+        }
+        let ip = connection.and_then(Address::ip);
         if ip.is_some_and(|ip| ip.is_ipv4() != local.is_ipv4()) {
             return Err(SdpRefusal::new(301, "Incompatible network address formats"));
         }
@@ -65,6 +83,7 @@ impl Remote {
             ptime: media.ptime,
             maxptime: media.maxptime,
             crypto: keying.line(media),
+            peer,
             formats,
             sections: session.media.iter().map(section).collect(),
         })
@@ -95,6 +114,18 @@ fn our_section(session: &Session, keying: &Keying) -> Result<usize, SdpRefusal> 
     }
 }
 
+/// The first section of sound that a browser would send.
+fn browser_section(session: &Session) -> Result<usize, SdpRefusal> {
+    let possible = |m: &&Media| m.is_audio() && m.port != 0;
+    match session.media.iter().position(|m| possible(&m) && m.is_dtls_rtp()) {
+        Some(i) => Ok(i),
+        None if session.media.iter().any(|m| possible(&m)) => {
+            Err(SdpRefusal::new(302, "Incompatible transport protocol"))
+        }
+        None => Err(SdpRefusal::new(304, "Media type not available")),
+    }
+}
+
 fn crypto_line(line: &Crypto) -> Attribute {
     Attribute { name: "crypto".to_owned(), value: Some(line.to_string()) }
 }
@@ -109,13 +140,13 @@ fn voip_metrics() -> Attribute {
     Attribute { name: "rtcp-xr".to_owned(), value: Some("voip-metrics".to_owned()) }
 }
 
-fn section(media: &Media) -> (String, String, String) {
+fn section(media: &Media) -> Section {
     let format = match (media.formats.first(), media.tokens.first()) {
         (Some(format), _) => format.pt.to_string(),
         (None, Some(token)) => token.clone(),
         (None, None) => "0".to_owned(),
     };
-    (media.kind.clone(), media.proto.clone(), format)
+    Section { kind: media.kind.clone(), proto: media.proto.clone(), format, mid: mid_of(media) }
 }
 
 fn not_receiving(stated: Direction) -> Direction {
@@ -163,6 +194,8 @@ pub(super) struct Terms {
     answered: bool,
     pub(super) allowed: Allowed,
     pub(super) keying: Keying,
+    /// The way to the peer, if it is a browser.
+    pub(super) link: Option<Box<Link>>,
     pub(super) remote: Option<Remote>,
     /// What the peer may send, in our payload numbers.
     pub(super) receive: Vec<Format>,
@@ -183,6 +216,7 @@ impl Terms {
             answered: false,
             allowed: Allowed::default(),
             keying: Keying::default(),
+            link: None,
             remote: None,
             receive: Vec::new(),
             send: Vec::new(),
@@ -191,14 +225,32 @@ impl Terms {
 
     /// The peer offers.
     pub(super) fn offered(&mut self, sdp: &[u8]) -> Result<(), SdpRefusal> {
-        let remote = Remote::read(sdp, self.local, &self.keying)?;
+        let remote = self.read(sdp)?;
         if !remote.formats.iter().any(|f| f.is_sound() && self.allowed.permits(f)) {
             return Err(NO_COMMON_FORMAT);
         }
-        self.remote = Some(remote);
+        self.adopt(remote, true);
         self.asked = true;
         self.answered = false;
         Ok(())
+    }
+
+    /// Makes what descriptions need of randomness.
+    pub(super) fn ready(&mut self, entropy: &mut Entropy) {
+        self.keying.ready(entropy);
+        self.link.iter_mut().for_each(|link| link.ready(entropy));
+    }
+
+    fn read(&self, sdp: &[u8]) -> Result<Remote, SdpRefusal> {
+        Remote::read(sdp, self.local, &self.keying, self.link.is_some())
+    }
+
+    /// The peer's new description holds.
+    fn adopt(&mut self, mut remote: Remote, offer: bool) {
+        if let (Some(link), Some(peer)) = (&mut self.link, remote.peer.take()) {
+            link.adopt(peer, offer);
+        }
+        self.remote = Some(remote);
     }
 
     /// The answer that has been given to the present offer.
@@ -230,17 +282,17 @@ impl Terms {
         let theirs = self.remote.as_ref().and_then(|r| r.crypto.clone());
         self.keying.agreed = theirs.and_then(|theirs| Some((theirs.clone(), self.keying.answer(&theirs)?)));
         let ours: Vec<Crypto> = self.keying.agreed.iter().map(|(_, ours)| ours.clone()).collect();
+        self.asked = true;
         self.say(&formats, direction, ptime, &ours);
         self.receive.clone_from(&formats);
         self.send = formats;
-        self.asked = true;
         self.answered = true;
         self.text.clone()
     }
 
     /// Answers a new offer within what is agreed; nothing changes if that is impossible.
     pub(super) fn reanswer(&mut self, sdp: &[u8]) -> Result<Bytes, SdpRefusal> {
-        let remote = Remote::read(sdp, self.local, &self.keying)?;
+        let remote = self.read(sdp)?;
         let offer = &remote.formats;
         let common: Vec<Format> = if self.send.is_empty() {
             offer.iter().filter(|f| (f.law().is_some() && self.allowed.permits(f)) || is_digits(f)).cloned().collect()
@@ -248,7 +300,7 @@ impl Terms {
             offer.iter().filter(|f| self.send.iter().any(|agreed| agreed.same_codec(f))).cloned().collect()
         };
         let formats = or_transcoded(common, offer, &self.send, &self.allowed).ok_or(NO_COMMON_FORMAT)?;
-        self.remote = Some(remote);
+        self.adopt(remote, true);
         Ok(self.answer(formats))
     }
 
@@ -288,10 +340,10 @@ impl Terms {
             self.text = Bytes::new();
         }
         let ours = self.keying.offer();
+        self.asked = false;
         self.say(&formats, Direction::SendRecv, ptime, &ours);
         let before = std::mem::replace(&mut self.receive, formats);
         self.before.get_or_insert(before);
-        self.asked = false;
         self.answered = false;
         self.text.clone()
     }
@@ -313,7 +365,7 @@ impl Terms {
         if self.receive.is_empty() {
             return Err(SdpRefusal::new(399, "Answer without an offer"));
         }
-        let remote = Remote::read(sdp, self.local, &self.keying)?;
+        let remote = self.read(sdp)?;
         let agreed = remote.formats.iter().filter_map(|theirs| {
             let ours = self.receive.iter().find(|ours| {
                 // Some leave out the mapping of a number that we have mapped.
@@ -327,14 +379,18 @@ impl Terms {
         }
         self.keying.answered(remote.crypto.as_ref())?;
         self.send = agreed;
-        self.remote = Some(remote);
+        self.adopt(remote, false);
         self.before = None;
         Ok(())
     }
 
     /// What a first offer is carried by.
     fn transport(&self) -> &'static str {
-        if self.keying.policy == Srtp::Required { "RTP/SAVP" } else { "RTP/AVP" }
+        match self.keying.policy {
+            _ if self.link.is_some() => "UDP/TLS/RTP/SAVPF",
+            Srtp::Required => "RTP/SAVP",
+            Srtp::Off | Srtp::Offered => "RTP/AVP",
+        }
     }
 
     /// Makes our description; its version moves on only if it says something new (RFC 3264 §8).
@@ -360,28 +416,31 @@ impl Terms {
         let mut text = String::with_capacity(512);
         let mut print = || -> std::fmt::Result {
             write!(text, "v=0\r\no=- {} {version} {own}\r\ns=-\r\nc={own}\r\nt=0 0\r\n", self.session_id)?;
+            let link = self.link.as_ref();
+            text.extend(link.map(|link| link.session_lines(!self.asked)));
             let before = remote.map_or(&[][..], |r| &r.sections[..r.ours]);
             let after = remote.map_or(&[][..], |r| &r.sections[r.ours + 1..]);
-            let refused = |text: &mut String, sections: &[(String, String, String)]| {
-                sections.iter().try_for_each(|(kind, proto, f)| write!(text, "m={kind} 0 {proto} {f}\r\n"))
+            let refused = |text: &mut String, sections: &[Section]| {
+                sections.iter().try_for_each(|s| s.refuse(link.is_some(), text))
             };
             refused(&mut text, before)?;
             let media = Media {
                 kind: "audio".to_owned(),
                 port: self.number,
-                proto: remote.map_or(self.transport(), |r| r.sections[r.ours].1.as_str()).to_owned(),
+                proto: remote.map_or(self.transport(), |r| r.sections[r.ours].proto.as_str()).to_owned(),
                 formats: formats.to_vec(),
                 tokens: Vec::new(),
                 connection: None,
                 direction: Some(direction),
                 rtcp: None,
-                rtcp_mux: remote.is_some_and(|r| r.rtcp_mux),
+                rtcp_mux: link.is_some() || remote.is_some_and(|r| r.rtcp_mux),
                 ptime,
                 maxptime: remote.and_then(|r| r.maxptime),
                 attributes: keys
                     .iter()
                     .map(crypto_line)
                     .chain(remote.is_none_or(|r| r.extended).then(voip_metrics))
+                    .chain(link.into_iter().flat_map(|link| link.attributes(!self.asked)))
                     .collect(),
             };
             write!(text, "{media}")?;
@@ -389,6 +448,15 @@ impl Terms {
         };
         stdx::never!(print().is_err(), "a description does not print into memory");
         text.into()
+    }
+}
+
+impl Section {
+    /// Its refusal: port 0 in its place; a browser also wants its name.
+    fn refuse(&self, named: bool, text: &mut String) -> std::fmt::Result {
+        let Self { kind, proto, format, mid } = self;
+        write!(text, "m={kind} 0 {proto} {format}\r\n")?;
+        if named && !mid.is_empty() { write!(text, "a=mid:{mid}\r\n") } else { Ok(()) }
     }
 }
 

@@ -2,6 +2,7 @@
 
 use super::activity::{Activity, EVERY, power_of};
 use super::alarms::Watch;
+use super::browser::Browser;
 use super::digits::Digits;
 use super::hear::{BusId, Levels, Way};
 use super::inbound::Inbound;
@@ -65,6 +66,8 @@ pub(super) struct Port {
     pub(super) opened: u64,
     /// SRTP, once its keys are agreed.
     pub(super) security: Option<Box<Security>>,
+    /// The way to a browser.
+    pub(super) browser: Option<Box<Browser>>,
     /// A recording writes its packets as they come; else what is decoded of them.
     pub(super) records_packets: bool,
     /// Its digits pass on as they come.
@@ -113,6 +116,7 @@ impl Port {
             watch: Watch::new(now),
             opened: 0,
             security: None,
+            browser: None,
             records_packets: true,
             digits_relayed: false,
             heard_as: None,
@@ -130,6 +134,10 @@ impl Port {
         let Some(remote) = &self.terms.remote else { return };
         self.mux = remote.rtcp_mux;
         self.sending = remote.receives() && !self.terms.send.is_empty();
+        // Where a browser is, its checks tell.
+        if self.browser.is_some() {
+            return;
+        }
         // On hold with c=0.0.0.0 the stream has not moved.
         if remote.address.is_some() || !remote.is_holding() {
             self.inbound.source.expect(remote.address);
@@ -162,14 +170,23 @@ impl Port {
     /// Where RTP goes, if any is wanted.
     #[inline]
     pub(super) fn rtp_target(&self) -> Option<SocketAddr> {
-        if self.sending { self.inbound.source.target() } else { None }
+        if self.sending { self.target() } else { None }
+    }
+
+    /// Where its packets go; to a browser nothing goes before there are keys.
+    #[inline]
+    fn target(&self) -> Option<SocketAddr> {
+        match &self.browser {
+            None => self.inbound.source.target(),
+            Some(browser) => browser.target().filter(|_| self.security.is_some()),
+        }
     }
 
     /// Where RTCP goes: where the peer's comes from, else where its description says, unless its RTP came from
     /// another address than that described.
     pub(super) fn rtcp_target(&self) -> Option<SocketAddr> {
         let remote = self.terms.remote.as_ref()?;
-        let rtp = self.inbound.source.target()?;
+        let rtp = self.target()?;
         if self.mux {
             return Some(rtp);
         }

@@ -26,6 +26,11 @@ impl Engine {
     ) -> Option<Forward> {
         let port = self.ports.get_mut(id)?;
         let rtcp = channel == Channel::Rtcp || (port.mux && rtp::is_rtcp(packet.as_slice()));
+        if port.browser.is_some() && port.security.is_none() {
+            // It came before the keys.
+            port.inbound.discarded += 1;
+            return None;
+        }
         if let Some(security) = &mut port.security
             && let Err(fault) = security.open(packet, rtcp, now)
         {
@@ -127,7 +132,7 @@ impl Engine {
 
     fn hear_report(&mut self, id: PortId, from: SocketAddr, datagram: &[u8], now: Instant) {
         let Some(port) = self.ports.get_mut(id) else { return };
-        let heard = port.inbound.source.trusts(from.ip())
+        let heard = (port.browser.is_some() || port.inbound.source.trusts(from.ip()))
             && port.reports.hear(datagram, port.outbound.ssrc, port.outbound.packets, &self.clock, now);
         if heard {
             port.reports.from = Some(from);
@@ -173,13 +178,14 @@ fn open(port: &mut Port, from: SocketAddr, datagram: &[u8], micros: u64, now: In
     let route = port.routes.of(header.payload_type);
     if route.class == Class::Unknown {
         // Some keep a NAT open by packets of a payload type nobody knows (RFC 6263 §4.6): a sign of life.
-        if port.inbound.source.is_locked_to(from) {
+        if port.browser.is_some() || port.inbound.source.is_locked_to(from) {
             port.heard = now;
         }
         port.inbound.discarded += 1;
         return None;
     }
-    if !port.inbound.source.admit(from, &header, now) {
+    // What a browser sends has proved itself by its keys.
+    if port.browser.is_none() && !port.inbound.source.admit(from, &header, now) {
         port.inbound.discarded += 1;
         return None;
     }

@@ -110,7 +110,7 @@ pub(super) struct Security {
 }
 
 impl Security {
-    fn new((theirs, ours): &(Crypto, Crypto)) -> Option<Self> {
+    pub(super) fn new((theirs, ours): &(Crypto, Crypto)) -> Option<Self> {
         Some(Self {
             receiver: Receiver::new(&theirs.key, theirs.identifier)?,
             before: None,
@@ -163,9 +163,9 @@ impl Security {
 }
 
 impl Engine {
-    /// Sets whether a port's sound is encrypted, for the descriptions that follow.
+    /// Sets whether a port's sound is encrypted, for the descriptions that follow. That of a browser always is.
     pub fn secure(&mut self, id: PortId, policy: Srtp) {
-        if let Some(port) = self.ports.get_mut(id) {
+        if let Some(port) = self.ports.get_mut(id).filter(|port| port.browser.is_none()) {
             port.terms.keying.policy = policy;
         }
     }
@@ -179,6 +179,10 @@ impl Engine {
 impl Port {
     /// Takes over the keys that have been agreed. A key that stays keeps its counts.
     pub(super) fn take_keys(&mut self, now: Instant) {
+        // A browser's keys come from its handshake.
+        if self.browser.is_some() {
+            return;
+        }
         let agreed = self.terms.keying.agreed.as_ref();
         match (agreed, &mut self.security) {
             (None, _) => self.security = None,

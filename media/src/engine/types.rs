@@ -2,6 +2,7 @@
 
 use super::quality::Moment;
 use super::recorder::Page;
+use crate::browser::Settings;
 use crate::clip::Clip;
 use crate::tones::{Country, Tone};
 use smallvec::SmallVec;
@@ -32,6 +33,8 @@ pub struct Config {
     pub country: Country,
     /// Tell when peers begin and cease to speak: [`Event::Speaking`]. False.
     pub tell_speech: bool,
+    /// What browser legs share; `None`: there are none, and a browser's offer is refused.
+    pub browsers: Option<Settings>,
 }
 
 impl Config {
@@ -44,6 +47,7 @@ impl Config {
             rtcp_interval: Duration::from_secs(5),
             country: Country::default(),
             tell_speech: false,
+            browsers: None,
         }
     }
 }
@@ -193,6 +197,11 @@ pub enum Event {
         speaking: bool,
         /// The level of its speech in dB below full scale.
         level_dbov: i8,
+    },
+    /// The handshake with a browser failed, or its certificate is not the one it described: there will be no sound.
+    Insecure {
+        /// Where.
+        port: PortId,
     },
     /// A sound that was played to a port is over: it came to its end, or a key ended it.
     Played {

@@ -155,6 +155,11 @@ impl Media {
     pub fn is_secure_rtp(&self) -> bool {
         self.proto.eq_ignore_ascii_case("RTP/SAVP") || self.proto.eq_ignore_ascii_case("RTP/SAVPF")
     }
+
+    /// True if its packets are SRTP keyed by a DTLS handshake (RFC 5764 §8), as browsers have it.
+    pub fn is_dtls_rtp(&self) -> bool {
+        self.proto.eq_ignore_ascii_case("UDP/TLS/RTP/SAVPF") || self.proto.eq_ignore_ascii_case("UDP/TLS/RTP/SAVP")
+    }
 }
 
 /// A payload type and what it means.

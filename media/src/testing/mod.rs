@@ -3,9 +3,11 @@
 //! All sound is 16-bit linear PCM at 8 kHz, unless a rate is asked for.
 
 mod ear;
+mod page;
 mod speech;
 mod voice;
 
 pub use ear::{Heard, bursts, hears};
+pub use page::{Heard as Frame, Page, Sent, Talents};
 pub use speech::Speech;
 pub use voice::{level_of, speaker_hz, tone, tone_from};

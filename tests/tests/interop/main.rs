@@ -5,6 +5,7 @@
 //! ports with a data folder of its own. Every wait has a limit, and an ERROR in the server's log fails the case.
 
 mod api;
+mod chromium;
 mod ear;
 mod kamailio;
 mod linphone;
@@ -16,6 +17,7 @@ mod sipp;
 mod sound;
 
 mod acme;
+mod browser;
 mod carrier;
 mod dying;
 mod extending;

@@ -2,6 +2,7 @@
 
 mod answering;
 mod attesting;
+mod browsers;
 mod carriers;
 mod codecs;
 mod commanded;

@@ -391,6 +391,8 @@ pub struct Media {
     pub music: Music,
     /// Where prompts are; by default `prompts` below `data_dir`.
     pub prompts: Option<PathBuf>,
+    /// Addresses at which pages find the ports for sound, beside our own and the advertised one.
+    pub candidates: Vec<IpAddr>,
 }
 
 impl Default for Media {
@@ -405,6 +407,7 @@ impl Default for Media {
             country: Country::Cn,
             music: Music::Melody,
             prompts: None,
+            candidates: Vec::new(),
         }
     }
 }

@@ -155,6 +155,9 @@ fn tls(config: &Config, say: &mut impl FnMut(&str, String)) {
     }
 }
 
+/// The most addresses that a page is told.
+const MAX_CANDIDATES: usize = 8;
+
 fn ports(config: &Config, say: &mut impl FnMut(&str, String)) {
     let range = config.media.ports;
     if range.first < 1024 {
@@ -168,6 +171,12 @@ fn ports(config: &Config, say: &mut impl FnMut(&str, String)) {
             "media.ports",
             format!("{range} is too small for {} workers; each call takes 4 ports", config.worker_count()),
         );
+    }
+    if config.media.candidates.len() > MAX_CANDIDATES {
+        say("media.candidates", format!("at most {MAX_CANDIDATES}: a page tries them all"));
+    }
+    if let Some(ip) = config.media.candidates.iter().find(|ip| ip.is_unspecified() || ip.is_multicast()) {
+        say("media.candidates", format!("{ip} is no address that a page could send to"));
     }
     for address in &config.sip.listen {
         if (range.first..=range.last).contains(&address.port()) {

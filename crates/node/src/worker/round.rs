@@ -264,10 +264,21 @@ impl<C: Core, K: Keeper> Shell<C, K> {
         Some(wait.min(Duration::from_secs(3600)))
     }
 
-    /// One packet: in, through the core in place, out.
+    /// What a socket of sound has: a packet of its leg, or a batch where it serves many.
     #[inline]
     fn sound(&mut self, port: u16, now: Instant) {
-        let Some(from) = self.parts.sockets.receive(port, &mut self.packet) else { return };
+        let batch = if self.parts.core.shared_port() == Some(port) { BATCH } else { 1 };
+        for _ in 0..batch {
+            if !self.packet(port, now) {
+                return;
+            }
+        }
+    }
+
+    /// One packet: in, through the core in place, out. False: none waits.
+    #[inline]
+    fn packet(&mut self, port: u16, now: Instant) -> bool {
+        let Some(from) = self.parts.sockets.receive(port, &mut self.packet) else { return false };
         self.figures.sound_in += 1;
         let channel = if port.is_multiple_of(2) { Channel::Rtp } else { Channel::Rtcp };
         let (core, packet) = (&mut self.parts.core, &mut self.packet);
@@ -283,6 +294,7 @@ impl<C: Core, K: Keeper> Shell<C, K> {
             Ok(None) => {}
             Err(_) => self.panicked(),
         }
+        true
     }
 
     /// Datagrams and ICMP errors of the sockets that are ready, and what was left from the last round.

@@ -28,6 +28,7 @@ pub trait Core {
     fn poll_output(&mut self) -> Option<Output>;
     fn give_back(&mut self, recording: RecordingKey, page: Page);
     fn open_ports(&self) -> usize;
+    fn shared_port(&self) -> Option<u16>;
     fn counts(&self) -> Counts;
     fn stats(&self) -> Stats;
 }
@@ -84,6 +85,11 @@ impl Core for cell::Worker {
     #[inline]
     fn open_ports(&self) -> usize {
         self.open_ports()
+    }
+
+    #[inline]
+    fn shared_port(&self) -> Option<u16> {
+        self.shared_port()
     }
 
     fn counts(&self) -> Counts {

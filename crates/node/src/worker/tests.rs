@@ -85,6 +85,10 @@ impl Core for Fake {
         self.counts().ports
     }
 
+    fn shared_port(&self) -> Option<u16> {
+        None
+    }
+
     fn counts(&self) -> Counts {
         Counts::default()
     }

@@ -62,7 +62,7 @@ impl Ua {
         let contact = self.spoken_of();
         match self.conduct {
             Conduct::EarlyMedia(answer) => {
-                let body = self.answer(id);
+                let body = self.answer(id, now);
                 self.respond(&request, &facts, 183, Some(&tag), contact, &body, now);
                 self.start_sound(id, now);
                 if let Some(after) = answer {
@@ -99,7 +99,7 @@ impl Ua {
 
     /// 200 with a description, repeated until its ACK (RFC 3261 §13.3.1.4).
     fn answer_invite(&mut self, id: LineId, request: &Request, facts: &Facts, now: Instant) {
-        let body = self.answer(id);
+        let body = self.answer(id, now);
         let tag = self.lines[id].local_tag.clone();
         let contact = self.spoken_of();
         let before = self.out.len();
@@ -144,7 +144,7 @@ impl Ua {
         }
         if request.body.is_empty() {
             // An INVITE without an offer asks for ours.
-            let offer = self.offer(id);
+            let offer = self.offer(id, now);
             let tag = self.lines[id].local_tag.clone();
             return self.respond(request, facts, 200, Some(&tag), vec![], &offer, now);
         }

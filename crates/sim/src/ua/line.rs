@@ -164,7 +164,7 @@ impl Ua {
             remote_cseq: 0,
         };
         let id = self.open_line(begin, now);
-        let own = self.offer(id);
+        let own = self.offer(id, now);
         self.lines[id].late = offer.as_ref().is_some_and(Vec::is_empty);
         let mut request = self.in_dialog(id, Method::Invite, offer.unwrap_or(own));
         let headers = self.invite_headers.iter().cloned();
@@ -305,7 +305,7 @@ impl Ua {
         if self.lines[id].late {
             // The 200 brings the offer, our ACK the answer.
             self.take_remote(id, &response.body, now);
-            let answer = self.answer(id);
+            let answer = self.answer(id, now);
             self.acknowledge_with(id, facts.cseq, answer);
             self.lines[id].media.forget_answer();
             self.lines[id].late = false;
@@ -426,7 +426,7 @@ impl Ua {
         }
         self.lines[id].answered_with.clear();
         self.lines[id].reinvite_status = None;
-        let offer = self.offer(id);
+        let offer = self.offer(id, now);
         let target = self.lines[id].target.clone();
         let request = self.in_dialog(id, Method::Invite, offer);
         self.lines[id].invite_cseq = self.lines[id].local_cseq;

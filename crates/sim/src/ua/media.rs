@@ -8,6 +8,7 @@ use crate::rtp::{self, Rtp};
 use crate::sdp::{self, Remote};
 use crate::secure::Secure;
 use crate::sound::{self, Sound};
+use media::testing::Page;
 use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
@@ -25,12 +26,16 @@ const REPORT_EVERY: u64 = 250;
 /// The sound of one call.
 pub(crate) struct Media {
     port: u16,
-    remote: Option<Remote>,
-    direction: String,
+    pub(super) remote: Option<Remote>,
+    pub(super) direction: String,
     version: u32,
     /// The answer to the INVITE that is being answered: it must not change within it (RFC 3261 §13.2.1).
-    early_answer: Option<Vec<u8>>,
-    coder: Coder,
+    pub(super) early_answer: Option<Vec<u8>>,
+    pub(super) coder: Coder,
+    /// The browser's end of it, if it is a page.
+    pub(super) page: Option<Box<Page>>,
+    /// What a page was offered.
+    pub(super) offered: Vec<u8>,
     /// The keys, if the phone speaks SRTP.
     secure: Option<Secure>,
     /// Its sound is sealed: both descriptions have keys.
@@ -40,10 +45,10 @@ pub(crate) struct Media {
     ssrc: u32,
     sequence: u16,
     timestamp: u32,
-    frames: u64,
+    pub(super) frames: u64,
     packets: u32,
     speaking: bool,
-    keys: VecDeque<char>,
+    pub(super) keys: VecDeque<char>,
     key: Option<Key>,
     last_event: Option<(u32, u32)>,
     /// Digits that were heard.
@@ -73,6 +78,8 @@ impl Media {
             version: 0,
             early_answer: None,
             coder: Coder::default(),
+            page: None,
+            offered: Vec::new(),
             secure: Secure::new(&mut entropy.clone()),
             sealed: false,
             event,
@@ -122,7 +129,7 @@ impl Media {
         self.keys.extend(keys.chars());
     }
 
-    fn may_send(&self) -> bool {
+    pub(super) fn may_send(&self) -> bool {
         let they_listen = self.remote.as_ref().is_some_and(|r| matches!(r.direction.as_str(), "sendrecv" | "recvonly"));
         // Who holds a call plays nothing to the other side; that is the switch's business.
         self.direction == "sendrecv" && they_listen && !self.hung_up
@@ -163,7 +170,7 @@ impl Media {
     }
 
     /// What a payload type means that we are sent: what we agreed on, or a number that needs no agreement.
-    fn codec_of(&self, payload_type: u8) -> Option<Codec> {
+    pub(super) fn codec_of(&self, payload_type: u8) -> Option<Codec> {
         let agreed = self.remote.as_ref().and_then(|remote| remote.codec);
         let linear = (payload_type == Codec::L16.payload_type()).then_some(Codec::L16);
         let agreed = agreed.filter(|(_, pt)| *pt == payload_type).map(|(codec, _)| codec);
@@ -172,12 +179,15 @@ impl Media {
 }
 
 impl Ua {
-    fn rtp_address(&self, id: LineId) -> SocketAddr {
+    pub(super) fn rtp_address(&self, id: LineId) -> SocketAddr {
         SocketAddr::new(self.addr.ip(), self.lines[id].media.port)
     }
 
     /// Our offer: every codec we speak.
-    pub(super) fn offer(&mut self, id: LineId) -> Vec<u8> {
+    pub(super) fn offer(&mut self, id: LineId, now: Instant) -> Vec<u8> {
+        if self.browser {
+            return self.offer_of_page(id, now);
+        }
         let at = self.rtp_address(id);
         let media = &mut self.lines[id].media;
         media.version += 1;
@@ -188,11 +198,14 @@ impl Ua {
     }
 
     /// Our answer: the one codec that both speak, in the other side's numbers.
-    pub(super) fn answer(&mut self, id: LineId) -> Vec<u8> {
+    pub(super) fn answer(&mut self, id: LineId, now: Instant) -> Vec<u8> {
         let at = self.rtp_address(id);
         let media = &mut self.lines[id].media;
         if let Some(answer) = &media.early_answer {
             return answer.clone();
+        }
+        if self.browser {
+            return self.answer_of_page(id, now);
         }
         media.version += 1;
         let Some(remote) = &media.remote else {
@@ -224,6 +237,7 @@ impl Ua {
                     self.complaints.push(format!("no common codec in {}", String::from_utf8_lossy(body)));
                 }
                 self.lines[id].media.take_keys(self.secure, body);
+                self.lines[id].media.offered = body.to_vec();
                 self.lines[id].media.remote = Some(remote);
             }
             None => self.complaints.push(format!("unreadable offer: {}", String::from_utf8_lossy(body))),
@@ -236,6 +250,8 @@ impl Ua {
             Some(remote) => {
                 self.lines[id].media.take_keys(self.secure, body);
                 self.lines[id].media.remote = Some(remote);
+                self.lines[id].media.offered = body.to_vec();
+                self.answered_to_page(id, body, now);
                 self.start_sound(id, now);
             }
             None => self.complaints.push(format!("unreadable description: {}", String::from_utf8_lossy(body))),
@@ -258,6 +274,9 @@ impl Ua {
         self.timers.set(super::Timer::Speak(id), now + FRAME);
         let may_speak = !matches!(self.lines[id].state, LineState::Incoming)
             || matches!(self.conduct, super::Conduct::EarlyMedia(_));
+        if self.browser {
+            return self.speak_by_page(id, hertz, now);
+        }
         let media = &mut self.lines[id].media;
         let packet = media.next_packet(hertz);
         if self.silent || !may_speak {
@@ -286,6 +305,9 @@ impl Ua {
         let line = &mut self.lines[id];
         if line.is_over() {
             return;
+        }
+        if line.media.page.is_some() {
+            return self.hear_by_page(id, packet, now);
         }
         let Some(remote) = line.media.remote_address() else { return };
         if packet.to.port() != port {

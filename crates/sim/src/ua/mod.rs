@@ -10,6 +10,7 @@ mod incoming;
 pub(crate) mod line;
 mod media;
 pub(crate) mod message;
+mod page;
 mod registration;
 mod serve;
 pub(crate) mod server;
@@ -130,6 +131,8 @@ pub(crate) struct Ua {
     pub(crate) codecs: Vec<Codec>,
     /// It demands SRTP where it offers, and takes it where it is offered.
     pub(crate) secure: bool,
+    /// It is a page in a browser.
+    pub(crate) browser: bool,
     pub(crate) voice: Sound,
     pub(crate) conduct: Conduct,
     /// How many calls it takes at once; more are 486.
@@ -201,6 +204,7 @@ impl Ua {
             nonce: None,
             codecs: vec![Codec::G711(Law::A), Codec::G711(Law::Mu)],
             secure: false,
+            browser: false,
             voice,
             conduct: Conduct::Ring,
             max_lines: 1,
@@ -257,10 +261,11 @@ impl Ua {
     }
 
     pub(crate) fn poll_timeout(&self) -> Option<Instant> {
-        if self.on { self.timers.next() } else { None }
+        if self.on { [self.timers.next(), self.pages_next()].into_iter().flatten().min() } else { None }
     }
 
     pub(crate) fn handle_timeout(&mut self, now: Instant) {
+        self.pages_timeout(now);
         while let Some(timer) = self.timers.pop_due(now) {
             match timer {
                 Timer::Repeat(branch) => self.repeat_request(branch, now),

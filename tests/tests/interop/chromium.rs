@@ -1,0 +1,166 @@
+//! A headless Chromium with a voice, driven by the DevTools protocol.
+
+use crate::patience::{end_of, look_for, millis, pass, secs, wait_for};
+use crate::phone::write_voice;
+use media::testing::speaker_hz;
+use serde_json::{Value, json};
+use std::net::{SocketAddr, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+use tempfile::TempDir;
+use tungstenite::{Message, WebSocket};
+
+/// A page with a telephone (`tests/browser/page.js`). Dropped, its browser is killed; after a failure it shows what it saw.
+pub(crate) struct Page {
+    process: Child,
+    socket: WebSocket<TcpStream>,
+    count: u64,
+    /// Its voice.
+    pub(crate) hz: f32,
+    said: Vec<String>,
+    _dir: TempDir,
+}
+
+impl Page {
+    /// A page of the host at `origin`, with voice number `speaker`.
+    pub(crate) fn open(origin: SocketAddr, speaker: usize) -> Self {
+        let dir = tempfile::tempdir().expect("a temporary folder");
+        let hz = speaker_hz(speaker);
+        let voice = dir.path().join("voice.wav");
+        write_voice(&voice, hz);
+        let process = Command::new("chromium")
+            .args(["--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--mute-audio"])
+            .args(["--no-first-run", "--disable-background-networking", "--disable-component-update"])
+            .args(["--remote-debugging-port=0", "--autoplay-policy=no-user-gesture-required"])
+            .args(["--use-fake-ui-for-media-stream", "--use-fake-device-for-media-stream"])
+            .arg(format!("--use-file-for-fake-audio-capture={}", voice.display()))
+            .arg(format!("--user-data-dir={}", dir.path().display()))
+            .arg("about:blank")
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("chromium: install it and run the cases with `make interop`");
+        let port: u16 = wait_for("Chromium", secs(60), || {
+            let told = std::fs::read_to_string(dir.path().join("DevToolsActivePort")).ok()?;
+            told.lines().next()?.parse().ok()
+        });
+        let target = wait_for("its page", secs(20), || target_of(port));
+        let stream = TcpStream::connect(("127.0.0.1", port)).expect("Chromium listens");
+        stream.set_read_timeout(Some(secs(60))).expect("a limit above zero");
+        let (socket, _) = tungstenite::client(target.as_str(), stream).expect("Chromium takes WebSockets");
+        let mut page = Self { process, socket, count: 0, hz, said: Vec::new(), _dir: dir };
+        page.load(origin);
+        page
+    }
+
+    /// Loads the page, anew if it is there.
+    pub(crate) fn load(&mut self, origin: SocketAddr) {
+        let program = std::fs::read_to_string(program()).expect("tests/browser is built: `make interop`");
+        // Any page of the switch: what is asked of it comes from its own origin.
+        self.command("Page.navigate", &json!({ "url": format!("http://{origin}/healthz") }));
+        wait_for("the page", secs(20), || {
+            let there = format!("document.readyState === 'complete' && location.host === '{origin}' && !window.phone");
+            (self.ask(&there) == json!(true)).then_some(())
+        });
+        self.ask(&format!("{program};0"));
+    }
+
+    /// Evaluates an expression in the page, and what it promises.
+    pub(crate) fn ask(&mut self, expression: &str) -> Value {
+        let params =
+            json!({ "expression": expression, "awaitPromise": true, "returnByValue": true, "userGesture": true });
+        let answer = self.command("Runtime.evaluate", &params);
+        let fault = &answer["exceptionDetails"];
+        assert!(fault.is_null(), "{expression:.200}: {fault:#}");
+        answer["result"]["value"].clone()
+    }
+
+    /// Registers and waits for it.
+    pub(crate) fn register(&mut self, server: &crate::server::Server, number: &str) {
+        let (http, uri, password) = (server.http(), server.uri(number), server.password(number));
+        self.ask(&format!("phone.start('ws://{http}/sip', '{uri}', '{password}')"));
+        self.expect("registered", secs(20));
+    }
+
+    /// Waits until the page has seen this, and forgets all up to it.
+    pub(crate) fn expect(&mut self, what: &str, limit: Duration) {
+        let wanted = json!(what);
+        let found = look_for(limit, || {
+            pass(millis(50));
+            let seen = self.ask("phone.seen.splice(0)");
+            self.said.extend(seen.as_array().into_iter().flatten().filter_map(|s| s.as_str().map(str::to_owned)));
+            self.said.iter().position(|s| json!(s) == wanted)
+        });
+        let Some(at) = found else { panic!("no \"{what}\" within {limit:?}, but {:?}", self.said) };
+        self.said.drain(..=at);
+    }
+
+    /// Waits until a call hears a voice, and nothing louder.
+    pub(crate) fn expect_voice(&mut self, call: usize, hz: f32, limit: Duration) {
+        let mut last = Value::Null;
+        let heard = look_for(limit, || {
+            pass(millis(100));
+            last = self.ask(&format!("phone.hears({call})"));
+            let (heard, db) = (last["hz"].as_f64()?, last["db"].as_f64()?);
+            ((heard - f64::from(hz)).abs() < 12.0 && db > -60.0).then_some(())
+        });
+        assert!(heard.is_some(), "the page does not hear {hz} Hz within {limit:?}, but {last}");
+    }
+
+    /// Waits until a call hears nothing.
+    pub(crate) fn expect_silence(&mut self, call: usize, limit: Duration) {
+        wait_for("silence", limit, || {
+            pass(millis(100));
+            let heard = self.ask(&format!("phone.hears({call})"));
+            (heard["db"].as_f64()? < -70.0).then_some(())
+        });
+    }
+
+    fn command(&mut self, method: &str, params: &Value) -> Value {
+        self.count += 1;
+        let id = self.count;
+        let text = json!({ "id": id, "method": method, "params": params }).to_string();
+        self.socket.send(Message::text(text)).expect("Chromium reads");
+        loop {
+            let Message::Text(text) = self.socket.read().expect("Chromium answers") else { continue };
+            let answer: Value = serde_json::from_str(&text).expect("Chromium speaks JSON");
+            if answer["id"] == json!(id) {
+                assert!(answer["error"].is_null(), "{method}: {}", answer["error"]);
+                return answer["result"].clone();
+            }
+        }
+    }
+
+    /// Closes the browser.
+    pub(crate) fn close(mut self) {
+        self.command("Browser.close", &json!({}));
+        assert!(end_of(&mut self.process, secs(20)).is_some(), "Chromium does not end");
+    }
+}
+
+impl Drop for Page {
+    #[expect(clippy::print_stderr, reason = "a failed case shows what its pages saw")]
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!("---- page of {} Hz ----\n{:?}", self.hz, self.said);
+        }
+        // It may have ended already.
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+/// What `npm run build` made in tests/browser.
+fn program() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("browser/node_modules/.page.js")
+}
+
+/// Where the DevTools of the first page listen.
+fn target_of(port: u16) -> Option<String> {
+    let list = ureq::get(format!("http://127.0.0.1:{port}/json/list")).call().ok()?.body_mut().read_to_string().ok()?;
+    let list: Value = serde_json::from_str(&list).ok()?;
+    let page = list.as_array()?.iter().find(|target| target["type"] == "page")?;
+    page["webSocketDebuggerUrl"].as_str().map(str::to_owned)
+}

@@ -1,0 +1,92 @@
+//! Pages in browsers: ICE, DTLS-SRTP and WebSocket, in virtual time.
+
+use expect_test::expect_file;
+use patchbay_tests::{assert_recorded, connect, converse, everywhere, once, part};
+use sim::{Conduct, Phone, Setup, World, secs};
+
+/// One calls, the other answers; they are connected.
+fn dial(world: &World, phone: &Phone, other: &Phone) {
+    other.set_conduct(Conduct::Answer(secs(1)));
+    phone.dial(&other.number());
+    connect(world, phone, other);
+    // The handshake has its own patience: RFC 6347 §4.2.4 repeats after a second, then after two.
+    world.run_for(if world.setup().is_clean() { secs(1) } else { secs(8) });
+}
+
+fn over(world: &World, phone: &Phone, other: &Phone) {
+    phone.hang_up();
+    part(world, phone, other);
+}
+
+#[test]
+fn a_page_calls_a_desk_phone_and_both_are_recorded() {
+    everywhere(
+        |setup| setup.browsers().workers(2),
+        &expect_file!["../../ladders/page_to_phone.txt"],
+        |world| {
+            let (page, phone) = (world.page("100"), world.phone("101"));
+            dial(world, &page, &phone);
+            converse(world, &page, &phone);
+            over(world, &page, &phone);
+            if world.setup().is_clean() {
+                assert_recorded(world, &world.record(), &page, &phone);
+            }
+        },
+    );
+}
+
+#[test]
+fn a_desk_phone_calls_a_page_and_keys_reach_both() {
+    once(Setup::new(7).browsers(), &expect_file!["../../ladders/phone_to_page.txt"], |world| {
+        let (phone, page) = (world.phone("100"), world.page("101"));
+        world.restart_ladder();
+        dial(world, &phone, &page);
+        converse(world, &phone, &page);
+        phone.press("19#");
+        page.press("40");
+        world.run_for(secs(4));
+        assert_eq!((page.digits().as_str(), phone.digits().as_str()), ("19#", "40"), "seed {}", world.seed());
+        over(world, &phone, &page);
+    });
+}
+
+#[test]
+fn two_pages_speak_through_one_socket() {
+    once(Setup::new(7).browsers(), &expect_file!["../../ladders/page_to_page.txt"], |world| {
+        let (page, other) = (world.page("100"), world.page("101"));
+        dial(world, &page, &other);
+        converse(world, &page, &other);
+        over(world, &page, &other);
+    });
+}
+
+#[test]
+fn a_page_holds_a_call_and_takes_it_back() {
+    everywhere(
+        |setup| setup.browsers(),
+        &expect_file!["../../ladders/page_holds.txt"],
+        |world| {
+            let (page, phone) = (world.page("100"), world.phone("101"));
+            dial(world, &page, &phone);
+            converse(world, &page, &phone);
+            page.hold();
+            world.run_for(secs(8));
+            assert!(!page.hears(phone.voice()), "seed {}: who holds is sent nothing", world.seed());
+            page.unhold();
+            world.run_for(secs(8));
+            converse(world, &page, &phone);
+            over(world, &page, &phone);
+        },
+    );
+}
+
+#[test]
+fn a_page_behind_nat_is_heard_and_hears() {
+    let world = World::new(Setup::new(3).browsers());
+    let nat = world.nat();
+    let (page, phone) = (world.page_in(&nat, "100"), world.phone("101"));
+    dial(&world, &page, &phone);
+    converse(&world, &page, &phone);
+    over(&world, &page, &phone);
+    world.assert_settled();
+}

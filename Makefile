@@ -6,12 +6,20 @@ SHELL := /bin/bash
 export CARGO_TERM_COLOR ?= auto
 export RUST_BACKTRACE ?= 1
 
-.PHONY: help run test check fmt lint deny audit unit stories interop codec-compare demo fuzz fuzz-dialogs bench bench-flood clients clean
+.PHONY: help web run test check fmt lint deny audit unit stories interop codec-compare demo fuzz fuzz-dialogs bench bench-flood clients clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
 
-run: ## build and start Patchbay with its data in ./data
+# What pages load, built by npm and embedded. Without npm everything else is built all the same, and says what is missing.
+WEB := api/web/dist/softphone.js
+web: $(WEB) ## the softphone and its demo page (needs node and npm)
+
+$(WEB): $(wildcard api/web/src/*) api/web/package-lock.json api/web/build.mjs
+	@if command -v npm >/dev/null; then cd api/web && npm ci --silent --no-audit --no-fund && npm run --silent build; \
+	else echo "npm is not there: building without the softphone (/sdk will say so)"; fi
+
+run: web ## build and start Patchbay with its data in ./data
 	$(CARGO) run --release -p patchbay-node --bin patchbay
 
 test: fmt lint unit interop demo ## everything that CI runs
@@ -42,7 +50,7 @@ stories: ## only the stories in virtual time
 clients: ## the real phones and tools that the interop tests drive
 	@deploy/install-test-clients.sh
 
-interop: clients ## the real program with SIPp, baresip, linphone and Kamailio over loopback
+interop: clients web ## the real program with SIPp, baresip, linphone and Kamailio over loopback
 	$(CARGO) build -p patchbay-node --bin patchbay
 	$(CARGO) test -p patchbay-tests --features interop --test interop -- --test-threads=1
 

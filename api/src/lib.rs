@@ -33,7 +33,7 @@ mod wire;
 pub use prompts::{NoPrompts, PromptInfo, PromptRefusal, Prompts};
 pub use state::{ApiState, LoginSettings};
 pub use switch::Switch;
-pub use token::{MintError, mint_token};
+pub use token::{MintError, extension_of, mint_token};
 
 use axum::extract::DefaultBodyLimit;
 use axum::http::StatusCode;

@@ -78,17 +78,33 @@ impl std::error::Error for MintError {}
 
 /// Who a token stands for, if it counts now.
 pub(crate) async fn check(app: &App, token: &str) -> Result<User, Invalid> {
+    user_of(&app.store, token).await
+}
+
+/// The extension for which a token may speak SIP: its user's own. `None` if the token does not count, or there is none.
+pub async fn extension_of(store: &store::Store, token: &str) -> Option<String> {
+    match user_of(store, token).await {
+        Ok(user) => user.extension,
+        Err(Invalid::Expired | Invalid::Refused) => None,
+        Err(Invalid::Unknown(_)) => {
+            tracing::warn!("a token could not be checked: the database does not answer");
+            None
+        }
+    }
+}
+
+async fn user_of(store: &store::Store, token: &str) -> Result<User, Invalid> {
     let mut validation = Validation::new(Algorithm::HS256);
     validation.leeway = 0;
     validation.validate_nbf = true;
     validation.set_required_spec_claims(&["exp", "nbf"]);
-    let key = DecodingKey::from_secret(app.store.jwt_key());
+    let key = DecodingKey::from_secret(store.jwt_key());
     let claims = match jsonwebtoken::decode::<Claims>(token, &key, &validation) {
         Ok(token) => token.claims,
         Err(e) if matches!(e.kind(), ErrorKind::ExpiredSignature) => return Err(Invalid::Expired),
         Err(_) => return Err(Invalid::Refused),
     };
-    let account = app.store.user(claims.id).await.map_err(|e| Invalid::Unknown(e.into()))?;
+    let account = store.user(claims.id).await.map_err(|e| Invalid::Unknown(e.into()))?;
     let Some(Account { user, password_set_at }) = account else { return Err(Invalid::Refused) };
     let issued_at = claims.nbf.saturating_add(BACKDATED);
     if !user.enabled || user.username != claims.username || issued_at < password_set_at / 1000 {

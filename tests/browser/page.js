@@ -76,6 +76,13 @@ const phone = {
   join: (index, other, uri) => void phone.calls[index].refer(uri, { replaces: phone.calls[other] }),
   restartIce: (index) => void phone.calls[index].renegotiate({ rtcOfferConstraints: { iceRestart: true } }),
 
+  /** What names a call in Replaces (RFC 3891), seen from the switch. */
+  nameOf(index) {
+    const { call_id, local_tag, remote_tag } = phone.calls[index]._dialog.id;
+    return `${call_id};to-tag=${remote_tag};from-tag=${local_tag}`;
+  },
+  take: (uri, name) => void phone.ua.call(uri, { ...media, extraHeaders: [`Replaces: ${name}`] }),
+
   async codec(index) {
     const stats = [...(await phone.calls[index].connection.getStats()).values()];
     const sent = stats.find((s) => s.type === "outbound-rtp");

@@ -72,6 +72,14 @@ impl Cell {
         self.check(request, flow, false, now)
     }
 
+    /// The extension whose token this stream has shown, if the request is in its name.
+    fn shown_by(&self, request: &Message, flow: Flow) -> Option<String> {
+        let shown = self.shown.get(&flow)?;
+        let named = request.from().is_ok_and(|from| number_of(&from.uri) == *shown);
+        let extension = self.directory.extension(shown).filter(|e| named && e.allows(flow.remote.ip()))?;
+        Some(extension.number.clone())
+    }
+
     /// Digest, of an extension or, for calls, of a trunk that proves itself by a password.
     fn check(&mut self, request: &Message, flow: Flow, trunks: bool, now: Instant) -> Admission {
         let directory = &self.directory;
@@ -84,7 +92,10 @@ impl Cell {
             }
             None => directory.inbound_account(user).filter(|_| trunks).map(|(_, ha1)| *ha1),
         };
-        let verdict = self.auth.check(request, &self.config.realm, &lookup, source, now);
+        let verdict = match self.shown_by(request, flow) {
+            Some(user) => Verdict::Ok { user },
+            None => self.auth.check(request, &self.config.realm, &lookup, source, now),
+        };
         if let Some((source, reason)) = self.auth.suspect() {
             self.ban(source, reason, now);
         }

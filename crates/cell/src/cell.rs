@@ -107,6 +107,8 @@ pub(crate) struct Cell {
     pub(crate) playbacks: Playbacks,
     /// Certificates and signatures of callers' numbers.
     pub(crate) attest: crate::attest::Memory,
+    /// Streams that showed a token, and whose. As many as the shell has streams.
+    pub(crate) shown: BTreeMap<Flow, String>,
     pub(crate) draining: bool,
     pub(crate) stats: Stats,
     /// When the last process was last known to live.
@@ -196,6 +198,7 @@ impl Cell {
             sleepers: Sleepers::default(),
             playbacks: Playbacks::default(),
             attest: crate::attest::Memory::default(),
+            shown: BTreeMap::new(),
             draining: false,
             stats: Stats::default(),
             died_at: 0,

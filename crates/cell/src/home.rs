@@ -30,6 +30,9 @@ impl Cell {
                 self.sip.handle_input(sip_stack::endpoint::Input::SendFailed { flow }, now);
             }
             Body::StreamClosed { flow } => self.stream_closed(flow, now),
+            Body::TokenShown { flow, extension } => {
+                self.shown.insert(flow, extension);
+            }
             Body::Locate { call, number } => {
                 let from = envelope.from;
                 let found = self.locate(call, &number, now);
@@ -102,6 +105,7 @@ impl Cell {
 
     /// Requests of ours that wait for an answer by this stream have failed, and phones that can be reached by nothing else are gone.
     pub(crate) fn stream_closed(&mut self, flow: Flow, now: Instant) {
+        self.shown.remove(&flow);
         self.sip.handle_input(sip_stack::endpoint::Input::SendFailed { flow }, now);
         for binding in self.registrar.stream_closed(flow) {
             self.keep_binding(ChangeKind::Removed, &binding, now);

@@ -484,6 +484,14 @@ pub enum Body {
         /// The phone.
         contact: Box<Contact>,
     },
+    /// Whoever speaks by this stream has shown a token of this extension's user, and needs no password for it until the
+    /// stream closes. From the shell, to every cell, before the stream's first message.
+    TokenShown {
+        /// The stream.
+        flow: Flow,
+        /// The extension.
+        extension: String,
+    },
     /// You own this call: an extension of mine that is in it is watched. Tell me what its legs do, now and whenever it changes.
     Watch {
         /// The call.

@@ -116,14 +116,16 @@ impl Edge {
     }
 
     /// Begins to serve; `app` is what HTTP shows.
-    pub fn serve(&mut self, config: &Config, listeners: Listeners, app: &Router) {
+    /// The tokens of `store` let pages speak SIP.
+    pub fn serve(&mut self, config: &Config, listeners: Listeners, app: &Router, store: &store::Store) {
         for bound in listeners.tcp {
             self.streams.serve(bound, None);
         }
         for bound in listeners.tls {
             self.streams.serve(bound, self.tls.clone());
         }
-        let sockets = WebSockets { streams: self.streams.clone(), origins: config.sip.origins.clone().into() };
+        let origins = config.sip.origins.clone().into();
+        let sockets = WebSockets { streams: self.streams.clone(), origins, tokens: Some(store.clone()) };
         let sip = || any(upgrade).with_state(sockets.clone());
         let app = app.clone().route("/sip", sip());
         let alone = Router::new().fallback_service(sip());

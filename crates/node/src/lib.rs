@@ -21,6 +21,7 @@ pub mod prompts;
 pub mod push;
 pub mod recorder;
 pub mod run_file;
+pub mod sdk;
 pub mod server;
 pub mod switch;
 pub mod tls;

@@ -164,7 +164,7 @@ impl Server {
             ready: Arc::clone(&ready),
             since,
         };
-        edge.serve(&config, edge_listeners, &router(&config, &switch, &store, watch));
+        edge.serve(&config, edge_listeners, &router(&config, &switch, &store, watch), &store);
         let run_file = RunFile::write(&config.data_dir, http_address, &addresses.0)?;
         if let Some(accounts) = accounts {
             show_accounts(&accounts, &served);
@@ -370,7 +370,7 @@ fn router(config: &Config, switch: &NodeSwitch, store: &Store, watch: Watch) -> 
         login: api::LoginSettings::default(),
         version: VERSION,
     };
-    api::router(state).merge(watch_routes(watch))
+    api::router(state).merge(watch_routes(watch)).merge(crate::sdk::routes())
 }
 
 #[expect(clippy::print_stdout, reason = "passwords belong on the operator's terminal, not into a log")]

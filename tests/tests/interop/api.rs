@@ -33,6 +33,15 @@ impl Api {
         self.token = session["token"].as_str().unwrap_or_else(|| panic!("no token in {session}")).to_owned();
     }
 
+    /// Makes a user, and gives the token of its login.
+    pub(crate) fn token_of_new(&self, user: &Value) -> String {
+        let request = self.agent.post(self.at("/users")).header("authorization", self.bearer());
+        read(request.send_json(user).expect("the server answers"));
+        let session = self.agent.post(self.at("/session"));
+        let session = read(session.send_json(user_login(user)).expect("the server answers a login"));
+        session["token"].as_str().unwrap_or_else(|| panic!("no token in {session}")).to_owned()
+    }
+
     pub(crate) fn get(&self, path: &str) -> Value {
         read(self.agent.get(self.at(path)).header("authorization", self.bearer()).call().expect("the server answers"))
     }
@@ -120,4 +129,8 @@ fn read(response: Response<ureq::Body>) -> Value {
     let body = response.into_body().read_to_string().expect("a whole answer");
     assert!(status.is_success(), "{status}: {body}");
     serde_json::from_str(&body).unwrap_or_else(|error| panic!("{error}: {body}"))
+}
+
+fn user_login(user: &Value) -> Value {
+    json!({ "username": user["username"], "password": user["password"] })
 }

@@ -158,3 +158,56 @@ fn a_call_survives_an_ice_restart_of_its_page() {
     page.close();
     server.finish();
 }
+
+#[test]
+fn a_page_that_is_loaded_anew_takes_its_call_back() {
+    let server = Server::start(Setup::default());
+    let mut desk = phone(&server, "1002", 1, true);
+    let mut page = Page::open(server.http(), 0);
+    page.register(&server, "1001");
+    page.ask(&format!("phone.call('{}')", server.uri("1002")));
+    page.expect("0 confirmed", SOON);
+    page.expect_voice(0, desk.hz, SOON);
+    // What a page keeps of a call, to find it again.
+    let kept = page.ask("phone.nameOf(0)");
+    let kept = kept.as_str().expect("the name of a dialog").to_owned();
+    page.vanish(server.http());
+    page.register(&server, "1001");
+    page.ask(&format!("phone.take('{}', '{kept}')", server.uri("1002")));
+    page.expect("0 confirmed", SOON);
+    page.expect_voice(0, desk.hz, SOON);
+    pass(secs(2));
+    assert!(!desk.has_seen("CALL_CLOSED"), "the other party noticed nothing but a gap");
+    page.ask("phone.hangUp(0)");
+    desk.expect("CALL_CLOSED", SOON);
+    server.api().wait_for_silence();
+    let page_hz = page.hz;
+    page.close();
+    assert!(media::testing::hears(&desk.quit()[0].channels[0], page_hz).is_some(), "the phone hears the page");
+    server.finish();
+}
+
+#[test]
+fn the_demo_page_of_the_softphone_calls_by_clicks() {
+    let server = Server::start(Setup::default());
+    let mut desk = phone(&server, "1002", 1, true);
+    let mut page = Page::open(server.http(), 0);
+    page.visit(server.http(), "/sdk/demo.html");
+    page.ask(&format!(
+        "document.getElementById('number').value = '1001'; document.getElementById('password').value = '{}';\
+         document.querySelector('#login button').click()",
+        server.password("1001")
+    ));
+    page.expect_that("document.getElementById('state').textContent.includes('registered')", SOON);
+    page.ask("document.getElementById('target').value = '1002'; document.querySelector('#dial button').click()");
+    desk.expect("CALL_ESTABLISHED", SOON);
+    page.expect_that("document.getElementById('state').textContent.includes('talking with 1002')", SOON);
+    page.expect_that("!document.getElementById('remote').paused && document.getElementById('remote').currentTime > 2", SOON);
+    page.ask("document.getElementById('hangup').click()");
+    desk.expect("CALL_CLOSED", SOON);
+    page.expect_that("document.getElementById('state').textContent.includes('ended')", SOON);
+    let page_hz = page.hz;
+    assert!(media::testing::hears(&desk.quit()[0].channels[0], page_hz).is_some(), "the phone hears the page");
+    page.close();
+    server.finish();
+}

@@ -59,12 +59,39 @@ impl Page {
     pub(crate) fn load(&mut self, origin: SocketAddr) {
         let program = std::fs::read_to_string(program()).expect("tests/browser is built: `make interop`");
         // Any page of the switch: what is asked of it comes from its own origin.
-        self.command("Page.navigate", &json!({ "url": format!("http://{origin}/healthz") }));
+        self.visit(origin, "/healthz");
+        self.ask(&format!("{program};0"));
+    }
+
+    /// Goes to another page of a host.
+    pub(crate) fn visit(&mut self, origin: SocketAddr, path: &str) {
+        self.command("Page.navigate", &json!({ "url": format!("http://{origin}{path}") }));
         wait_for("the page", secs(20), || {
-            let there = format!("document.readyState === 'complete' && location.host === '{origin}' && !window.phone");
+            let there = format!(
+                "document.readyState === 'complete' && location.host === '{origin}' && \
+                 location.pathname === '{path}' && !window.phone"
+            );
             (self.ask(&there) == json!(true)).then_some(())
         });
-        self.ask(&format!("{program};0"));
+    }
+
+    /// The page goes without a word, as one does whose browser is killed, and is loaded anew.
+    pub(crate) fn vanish(&mut self, origin: SocketAddr) {
+        // Whoever says good-bye when it is unloaded finds nobody to say it to.
+        self.ask("WebSocket.prototype.send = () => {}; 0");
+        self.said.clear();
+        self.load(origin);
+    }
+
+    /// Waits until an expression holds in the page.
+    pub(crate) fn expect_that(&mut self, expression: &str, limit: Duration) {
+        let mut last = Value::Null;
+        let held = look_for(limit, || {
+            pass(millis(100));
+            last = self.ask(expression);
+            (last == json!(true)).then_some(())
+        });
+        assert!(held.is_some(), "within {limit:?} never {expression}: {last}");
     }
 
     /// Evaluates an expression in the page, and what it promises.

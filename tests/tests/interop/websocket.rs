@@ -4,6 +4,7 @@ use crate::failing::caller;
 use crate::patience::{secs, wait_for};
 use crate::server::{Server, Setup};
 use md5::{Digest as _, Md5};
+use serde_json::json;
 use std::net::TcpStream;
 use tungstenite::client::IntoClientRequest as _;
 use tungstenite::{Message, WebSocket};
@@ -18,15 +19,20 @@ struct Page {
 
 impl Page {
     fn open(server: &Server) -> Self {
+        Self::open_with(server, "").expect("the server takes WebSockets")
+    }
+
+    /// The same with a query; what HTTP says if it refuses.
+    fn open_with(server: &Server, query: &str) -> Result<Self, String> {
         let at = server.http();
         let stream = TcpStream::connect(at).expect("the server listens");
         stream.set_read_timeout(Some(secs(5))).expect("a limit above zero");
-        let mut request = format!("ws://{at}/sip").into_client_request().expect("a request");
+        let mut request = format!("ws://{at}/sip{query}").into_client_request().expect("a request");
         let headers = request.headers_mut();
         headers.insert("Sec-WebSocket-Protocol", "sip".parse().expect("a header"));
         headers.insert("Origin", format!("http://{at}").parse().expect("a header"));
-        let (socket, _) = tungstenite::client(request, stream).expect("the server takes WebSockets");
-        Self { socket, server: server.sip().to_string() }
+        let (socket, _) = tungstenite::client(request, stream).map_err(|error| error.to_string())?;
+        Ok(Self { socket, server: server.sip().to_string() })
     }
 
     fn send(&mut self, text: String) {
@@ -115,5 +121,25 @@ fn a_page_registers_answers_options_is_called_and_is_gone_with_its_stream() {
 
     drop(page);
     wait_for("the end of its registration", secs(5), || (server.api().registrations() == 0).then_some(()));
+    server.finish();
+}
+
+#[test]
+fn a_page_with_a_token_needs_no_password_and_speaks_for_nobody_else() {
+    let server = Server::start(Setup::default());
+    let agent = json!({ "username": "ana", "password": "only for the API", "role": "agent", "extension": "1002" });
+    let token = server.api().token_of_new(&agent);
+    let mut page = Page::open_with(&server, &format!("?token={token}")).expect("the token counts");
+    let answer = page.request("REGISTER", "1002", 1, "");
+    assert!(answer.starts_with("SIP/2.0 200"), "{answer}");
+    let answer = page.request("REGISTER", "1003", 2, "");
+    assert!(answer.starts_with("SIP/2.0 401"), "{answer}");
+    for token in [&token[..token.len() - 2], "x", ""] {
+        let refused = Page::open_with(&server, &format!("?token={token}")).err();
+        assert!(refused.as_ref().is_some_and(|error| error.contains("401")), "{token}: {refused:?}");
+    }
+    // Another connection has shown nothing.
+    let mut other = Page::open(&server);
+    assert!(other.request("REGISTER", "1002", 1, "").starts_with("SIP/2.0 401"));
     server.finish();
 }

@@ -406,7 +406,7 @@ async fn web(bench: &Bench, origins: &[&str]) -> SocketAddr {
     let bound = bind(&["127.0.0.1:0".parse().unwrap()], "[http] listen").unwrap().remove(0);
     let address = bound.address;
     let origins: Vec<String> = origins.iter().map(|origin| (*origin).to_owned()).collect();
-    let sockets = WebSockets { streams: bench.streams.clone(), origins: origins.into() };
+    let sockets = WebSockets { streams: bench.streams.clone(), origins: origins.into(), tokens: None };
     let app = Router::new().route("/sip", any(upgrade)).with_state(sockets);
     crate::web::serve(bound, None, bench.streams.web_gate(), app);
     address

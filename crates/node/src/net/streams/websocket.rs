@@ -5,12 +5,13 @@ use super::gate::Pass;
 use super::line::{Line, Outgoing};
 use super::{FIRST, Shared, Streams, WHOLE};
 use axum::extract::ws::{Message as Frame, WebSocket, WebSocketUpgrade};
-use axum::extract::{ConnectInfo, State};
+use axum::extract::{ConnectInfo, RawQuery, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use futures_util::stream::{SplitSink, SplitStream};
 use futures_util::{SinkExt as _, StreamExt as _};
+use cell::Body;
 use sip_stack::endpoint::{Flow, Transport};
 use sip_stack::message::{Limits, Message, ParseErrorKind};
 use std::net::SocketAddr;
@@ -47,6 +48,8 @@ pub struct WebSockets {
     pub streams: Streams,
     /// Origins besides our own; `*` for all.
     pub origins: Arc<[String]>,
+    /// Who knows whose tokens count; `None`: nobody's do.
+    pub tokens: Option<store::Store>,
 }
 
 /// Turns an HTTP connection into a SIP stream.
@@ -54,6 +57,7 @@ pub async fn upgrade(
     State(sockets): State<WebSockets>,
     ConnectInfo(ends): ConnectInfo<Addresses>,
     headers: HeaderMap,
+    RawQuery(query): RawQuery,
     socket: WebSocketUpgrade,
 ) -> Response {
     let shared = Arc::clone(&sockets.streams.0);
@@ -76,12 +80,39 @@ pub async fn upgrade(
             return StatusCode::SERVICE_UNAVAILABLE.into_response();
         }
     };
+    let token = token_of(text(header::AUTHORIZATION), query.as_deref());
+    let extension = match (token, &sockets.tokens) {
+        (None, _) => None,
+        (Some(token), Some(store)) => match api::extension_of(store, token).await {
+            Some(extension) => Some(extension),
+            None => return refuse_token(&shared),
+        },
+        (Some(_), None) => return refuse_token(&shared),
+    };
     let transport = if ends.secure { Transport::Wss } else { Transport::Ws };
     let local = shared.settings.locals.told(ends.local, ends.remote.ip());
     let flow = Flow { transport, local, remote: ends.remote };
     let largest = Limits::default().max_message;
     let socket = socket.max_message_size(largest).max_frame_size(largest);
-    socket.on_upgrade(move |socket| async move { run(&shared, socket, flow, pass).await })
+    socket.on_upgrade(move |socket| async move {
+        if let Some(extension) = extension {
+            // Before its first message, which goes the same way.
+            shared.tell(Body::TokenShown { flow, extension }).await;
+        }
+        run(&shared, socket, flow, pass).await;
+    })
+}
+
+fn refuse_token(shared: &Shared) -> Response {
+    shared.figures.count(Cause::Handshake);
+    (StatusCode::UNAUTHORIZED, "this token does not count, or its user has no extension").into_response()
+}
+
+/// The token with which a page opens its connection: `Authorization: Bearer …`, or `?token=…`, for browsers let no page set a header.
+fn token_of<'a>(authorization: Option<&'a str>, query: Option<&'a str>) -> Option<&'a str> {
+    let bearer = authorization.and_then(|value| value.split_once(' '));
+    let bearer = bearer.filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer")).map(|(_, token)| token.trim());
+    bearer.or_else(|| query?.split('&').find_map(|pair| pair.strip_prefix("token=")))
 }
 
 /// A program that is no browser sends no origin. A page of this host, or of one on the list, may.
@@ -190,6 +221,13 @@ async fn write(mut sink: SplitSink<WebSocket, Frame>, mut outgoing: Outgoing) ->
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_token_comes_by_header_or_query() {
+        assert_eq!(token_of(Some("Bearer abc"), None), Some("abc"));
+        assert_eq!(token_of(Some("Basic abc"), Some("a=b&token=x.y-z_")), Some("x.y-z_"));
+        assert_eq!((token_of(None, Some("tokens=x")), token_of(None, None)), (None, None));
+    }
 
     #[test]
     fn pages_of_this_host_and_of_the_list_are_welcome_and_programs_too() {

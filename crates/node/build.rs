@@ -5,7 +5,10 @@ use std::{env, fs};
 
 /// What is served below `/sdk`, and what stands in for it.
 const FILES: [(&str, &str); 3] = [
-    ("softphone.js", "throw new Error(\"This Patchbay was built without its softphone: run `make web`, then build again.\");\n"),
+    (
+        "softphone.js",
+        "throw new Error(\"This Patchbay was built without its softphone: run `make web`, then build again.\");\n",
+    ),
     ("softphone.d.ts", "// This Patchbay was built without its softphone: run `make web`, then build again.\n"),
     (
         "demo.html",
@@ -21,7 +24,9 @@ fn main() {
     for (name, stand_in) in FILES {
         let built = fs::read(dist.join(name));
         if built.is_err() {
-            println!("cargo:warning=api/web/dist/{name} is not there: /sdk says so to whoever asks for it; `make web` builds it");
+            println!(
+                "cargo:warning=api/web/dist/{name} is not there: /sdk says so to whoever asks for it; `make web` builds it"
+            );
         }
         let content = built.unwrap_or_else(|_| stand_in.as_bytes().to_vec());
         if let Err(error) = fs::write(out.join(name), content) {

@@ -202,7 +202,10 @@ fn the_demo_page_of_the_softphone_calls_by_clicks() {
     page.ask("document.getElementById('target').value = '1002'; document.querySelector('#dial button').click()");
     desk.expect("CALL_ESTABLISHED", SOON);
     page.expect_that("document.getElementById('state').textContent.includes('talking with 1002')", SOON);
-    page.expect_that("!document.getElementById('remote').paused && document.getElementById('remote').currentTime > 2", SOON);
+    page.expect_that(
+        "!document.getElementById('remote').paused && document.getElementById('remote').currentTime > 2",
+        SOON,
+    );
     page.ask("document.getElementById('hangup').click()");
     desk.expect("CALL_CLOSED", SOON);
     page.expect_that("document.getElementById('state').textContent.includes('ended')", SOON);

@@ -458,7 +458,7 @@ impl Ua {
             if std::mem::take(&mut self.lines[id].late) {
                 self.lines[id].media.forget_answer();
                 self.take_remote(id, &response.body, now);
-                let answer = self.answer(id);
+                let answer = self.answer(id, now);
                 self.acknowledge_with(id, facts.cseq, answer);
                 return self.lines[id].media.forget_answer();
             }

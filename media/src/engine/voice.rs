@@ -418,3 +418,49 @@ impl Voice {
         self.ready.drain(..lag);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::g711::Law;
+    use crate::testing::{hears, tone_from};
+
+    /// Four minutes of a phone whose clock is off by so many millionths; what was heard, and the most packets that waited.
+    fn drifting(ppm: f64) -> (Vec<i16>, usize) {
+        let codec = Codec::G711(Law::A);
+        let mut voice = Voice::new(codec, Rates::default());
+        let (mut sent, mut most, mut heard) = (0u32, 0, Vec::new());
+        for frame in 1..=12_000u32 {
+            let due = (f64::from(frame) * (1.0 + ppm / 1e6)) as u32;
+            while sent < due {
+                let samples = tone_from(1_070.0, u64::from(sent) * 160, 160);
+                let payload: Vec<u8> = samples.into_iter().map(|s| Law::A.encode(s)).collect();
+                let header = Header {
+                    marker: false,
+                    payload_type: 8,
+                    sequence: sent as u16,
+                    timestamp: sent.wrapping_mul(160),
+                    ssrc: 1,
+                    payload_at: 12,
+                    payload_len: 160,
+                };
+                voice.push(&header, 1, Some(codec), &payload);
+                sent += 1;
+            }
+            voice.advance(4_096);
+            most = most.max(voice.waiting);
+            heard.extend(voice.frame(Rate::Narrow).unwrap_or(&[0; 160]));
+        }
+        (heard, most)
+    }
+
+    #[test]
+    fn a_clock_that_is_off_by_two_hundred_ppm_neither_starves_a_voice_nor_piles_it_up() {
+        for ppm in [-200.0, 200.0] {
+            let (heard, most) = drifting(ppm);
+            assert!(most <= 3, "{ppm} ppm: {most} packets waited");
+            let heard = hears(&heard, 1_070.0).unwrap();
+            assert!(heard.share > 0.995 && heard.longest_gap.as_millis() <= 40, "{ppm} ppm: {heard:?}");
+        }
+    }
+}

@@ -38,7 +38,7 @@ impl Watch {
             came: now,
             missing: false,
             silent: false,
-            moments: Vec::new(),
+            moments: Vec::with_capacity(MOMENTS),
             stride: 1,
             pending: 0,
         }
@@ -52,11 +52,7 @@ impl Watch {
     fn note(&mut self, moment: Moment) {
         match self.moments.last_mut().filter(|_| self.pending > 0) {
             Some(last) => last.worsen(&moment),
-            None => {
-                // Once for the port's life.
-                self.moments.reserve_exact(MOMENTS.saturating_sub(self.moments.len()));
-                self.moments.push(moment);
-            }
+            None => self.moments.push(moment),
         }
         self.pending = (self.pending + 1) % self.stride;
         if self.moments.len() >= MOMENTS && self.pending == 0 {

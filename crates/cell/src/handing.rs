@@ -138,10 +138,11 @@ impl Cell {
         self.conversations.get_mut(&id)?.handing.take()
     }
 
-    /// A leg was hung up by its trunk. That is how a transfer ends of which no more was to be told; true: it did.
+    /// A leg was hung up by its trunk. That is how a transfer ends of which no more was to be told; true: it did. Also where the answer
+    /// to the REFER is not here yet: it may have been lost, and the call is over in either case.
     pub(crate) fn was_handed_over(&mut self, id: CallId, leg: LegNo) -> bool {
         let handing = self.conversations.get(&id).and_then(|c| c.handing.as_ref());
-        let done = handing.is_some_and(|handing| handing.leg == leg && handing.taken && handing.silent);
+        let done = handing.is_some_and(|handing| handing.leg == leg && (handing.silent || !handing.taken));
         if done {
             self.end_handing(id);
         }

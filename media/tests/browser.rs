@@ -292,7 +292,7 @@ fn a_page_calls_a_phone_and_both_hear_hold_and_press_keys() {
     let (port, now) = (world.legs[leg].port, world.now);
     let quality = world.engine.close(port, now).unwrap();
     assert!(quality.received > 200 && quality.lost == 0 && quality.forged == 0, "{quality:?}");
-    assert_eq!(world.engine.poll_output().is_some_and(|o| matches!(o, Output::Released(_))), false);
+    assert!(!world.engine.poll_output().is_some_and(|o| matches!(o, Output::Released(_))));
     // Its name and its address are forgotten.
     world.run(SECOND);
     assert!(world.engine.strangers().unknown > 10);

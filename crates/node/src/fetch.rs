@@ -5,7 +5,7 @@
 //! the connection is made, not before, so that a name that changes its mind gains nothing), little and soon.
 
 use crate::worker::Inbox;
-use bytes::{Bytes, BytesMut};
+use bytes::BytesMut;
 use cell::Fetched;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use reqwest::{Client, Url};
@@ -170,13 +170,19 @@ fn is_public(ip: IpAddr) -> bool {
 
 fn is_public_v4(ip: Ipv4Addr) -> bool {
     let [a, b, c, _] = ip.octets();
-    let special = match (a, b, c) {
-        (0 | 10 | 127 | 224..=255, ..) => true,
-        (100, 64..=127, _) | (169, 254, _) | (172, 16..=31, _) | (192, 168, _) | (198, 18..=19, _) => true,
-        (192, 0, 0 | 2) | (198, 51, 100) | (203, 0, 113) | (192, 88, 99) => true,
-        _ => false,
-    };
-    !special
+    !matches!(
+        (a, b, c),
+        (0 | 10 | 127 | 224..=255, ..)
+            | (100, 64..=127, _)
+            | (169, 254, _)
+            | (172, 16..=31, _)
+            | (192, 168, _)
+            | (198, 18..=19, _)
+            | (192, 0, 0 | 2)
+            | (198, 51, 100)
+            | (203, 0, 113)
+            | (192, 88, 99)
+    )
 }
 
 /// Global unicast is 2000::/3; within it, Teredo and 6to4 carry addresses of the other family, and documentation is nowhere.
@@ -283,7 +289,7 @@ mod tests {
         let (at, authority) = server(page).await;
         let url = format!("https://localhost:{}/x.pem", at.port());
         let got = fetcher(true, vec![authority.clone()]).answer(&url).await.unwrap();
-        assert_eq!(got, Fetched { body: Bytes::from_static(b"hi"), keep: Duration::from_secs(120) });
+        assert_eq!(got, Fetched { body: bytes::Bytes::from_static(b"hi"), keep: Duration::from_secs(120) });
         assert!(fetcher(true, Vec::new()).answer(&url).await.is_err(), "nobody vouches for it");
         let inside = fetcher(false, vec![authority]);
         assert!(inside.answer(&url).await.is_err());

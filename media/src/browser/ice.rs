@@ -183,7 +183,7 @@ mod tests {
         let (now, mut entropy) = (stdx::testing::start(), Entropy::seeded(1));
         let own = Credentials::new(&mut entropy);
         let mut agent = Lite::new(own.clone());
-        let forged = Credentials { ufrag: own.ufrag.clone(), ..Credentials::new(&mut entropy) };
+        let forged = Credentials { ufrag: own.ufrag, ..Credentials::new(&mut entropy) };
         assert!(ask(&mut agent, &forged, at(1), true, now).is_none());
         assert_eq!((agent.selected(), agent.addresses().count()), (None, 0));
     }

@@ -357,7 +357,7 @@ mod tests {
     fn the_melody_has_no_seam_and_is_not_too_loud() {
         let clip = Clip::melody();
         let pcm = clip.pcm();
-        assert!(pcm.len() % NARROW == 0 && clip.duration() > Duration::from_secs(10));
+        assert!(pcm.len().is_multiple_of(NARROW) && clip.duration() > Duration::from_secs(10));
         assert!(pcm.iter().all(|s| s.unsigned_abs() < 12_000));
         let step = pcm.windows(2).map(|w| i32::from(w[1]) - i32::from(w[0])).map(i32::abs).max().unwrap();
         assert!((i32::from(pcm[0]) - i32::from(pcm[pcm.len() - 1])).abs() <= step);

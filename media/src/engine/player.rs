@@ -190,7 +190,8 @@ impl Player {
     /// The frame of a clip that is next, if nothing has to be done to it.
     fn whole(&self) -> Option<Whole> {
         let clip = self.clips.get(self.clip)?;
-        let as_it_is = self.gain == super::hear::UNITY && self.at % FRAME == 0 && self.at + FRAME <= clip.pcm().len();
+        let as_it_is =
+            self.gain == super::hear::UNITY && self.at.is_multiple_of(FRAME) && self.at + FRAME <= clip.pcm().len();
         let at = self.at / FRAME;
         // This one is counted already.
         let again = self.played > at as u64 + 1;
@@ -240,7 +241,7 @@ mod tests {
     fn a_prompt_ends_with_silence_and_a_repeated_one_joins_its_beginning() {
         let now = stdx::testing::start();
         let pcm: Vec<i16> = (1..=200).collect();
-        let mut once = Player::new(&Play::once(list(&[pcm.clone()])), now);
+        let mut once = Player::new(&Play::once(list(std::slice::from_ref(&pcm))), now);
         assert_eq!(once.frame().unwrap().narrow[159], 160);
         let last = once.frame().unwrap();
         assert_eq!((last.narrow[0], last.narrow[39], last.narrow[40]), (161, 200, 0));

@@ -166,7 +166,7 @@ mod tests {
         let none = BTreeSet::new();
         let later = SystemTime::now() + Duration::from_secs(60);
         assert!(waiting(dir.path(), &none, SystemTime::now()).unwrap().is_empty(), "it may still grow");
-        assert_eq!(waiting(dir.path(), &none, later).unwrap(), [path.clone()]);
+        assert_eq!(waiting(dir.path(), &none, later).unwrap(), std::slice::from_ref(&path));
         convert(&path, Format::Opus).unwrap();
         assert!(!path.exists() && path.with_extension("opus").metadata().unwrap().len() > 1_000);
         assert!(waiting(dir.path(), &none, later).unwrap().is_empty());

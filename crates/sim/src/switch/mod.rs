@@ -39,6 +39,9 @@ const LOADING: Duration = Duration::from_millis(20);
 /// A released port rests this long.
 const REST: Duration = Duration::from_secs(1);
 
+/// What was found where prompts are kept.
+type Loaded = Result<cell::Clips, LoadFailure>;
+
 /// The switch: its workers, and everything a shell keeps for them.
 pub(crate) struct Switch {
     config: Config,
@@ -71,7 +74,7 @@ pub(crate) struct Switch {
     pub(crate) zone: Zone,
     /// Prompts by name, and those on their way to a worker.
     prompts: BTreeMap<String, Arc<Clip>>,
-    loading: BTreeMap<(Instant, u64), (usize, u64, Result<cell::Clips, LoadFailure>)>,
+    loading: BTreeMap<(Instant, u64), (usize, u64, Loaded)>,
     /// Answers on their way, with their worker and ticket.
     resolving: BTreeMap<(Instant, u64), (usize, u64, Answers)>,
     /// What is to be had by HTTPS.

@@ -31,12 +31,11 @@ impl Parameters {
     pub(super) fn read(octets: &[u8; OCTETS]) -> Option<Self> {
         let mut at = 4;
         let mut take = |bits: u32| {
-            let value = (0..bits).fold(0, |value, _| {
+            (0..bits).fold(0, |value, _| {
                 let bit = octets[at / 8] >> (7 - at % 8) & 1;
                 at += 1;
                 value << 1 | i16::from(bit)
-            });
-            value
+            })
         };
         let mut parameters = Self::default();
         parameters.lar.iter_mut().zip(LAR_BITS).for_each(|(lar, bits)| *lar = take(bits));

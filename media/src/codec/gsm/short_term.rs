@@ -75,7 +75,7 @@ fn to_lar(r: i16) -> i16 {
     let size = abs(r);
     let lar = match size {
         ..22_118 => size >> 1,
-        ..31_130 => size - 11_059,
+        22_118..31_130 => size - 11_059,
         _ => (size - 26_112) << 2,
     };
     if r < 0 { -lar } else { lar }
@@ -85,7 +85,7 @@ fn to_reflection(lar: i16) -> i16 {
     let size = abs(lar);
     let r = match size {
         ..11_059 => size << 1,
-        ..20_070 => size + 11_059,
+        11_059..20_070 => size + 11_059,
         _ => add(size >> 2, 26_112),
     };
     if lar < 0 { -r } else { r }

@@ -38,7 +38,7 @@ fn extremes_do_not_overflow() {
     {
         for at in 0..50usize {
             let loud: Vec<i16> =
-                (0..FRAME).map(|i| if (at * FRAME + i) / period % 2 == 0 { low } else { high }).collect();
+                (0..FRAME).map(|i| if ((at * FRAME + i) / period).is_multiple_of(2) { low } else { high }).collect();
             assert_eq!(encoder.encode(&loud, &mut octets), OCTETS);
             assert_eq!(decoder.decode(&octets, &mut pcm), FRAME);
         }

@@ -188,6 +188,7 @@ impl Call {
             Input::Nowhere(outcome) => self.on_nowhere(outcome, now),
             Input::HandingOver => self.on_handing_over(now),
             Input::HandedOver => self.on_handed_over(now),
+            Input::PutTogether { leg, with } => self.on_put_together(leg, &with, now),
             Input::Ringing { leg, early_media } => self.on_ringing(leg, early_media, now),
             Input::Answered { leg } => self.on_answered(leg, now),
             Input::Redirected { leg, number, cause } => self.on_redirected(leg, number, cause, now),

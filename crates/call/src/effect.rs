@@ -76,6 +76,13 @@ pub enum Input {
     HandingOver,
     /// The trunk has done so: nobody has to stay here.
     HandedOver,
+    /// The trunk of a party that speaks has put it together with another of its parties: nobody has to stay here.
+    PutTogether {
+        /// The leg whose party went.
+        leg: LegNo,
+        /// The number it speaks with now.
+        with: String,
+    },
     /// A called phone rings, perhaps with sound of its own.
     Ringing {
         /// Which leg.

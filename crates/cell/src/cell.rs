@@ -295,7 +295,7 @@ impl Cell {
                     }
                 }
                 Timer::Announced(id) => self.facts.push_back((id, call::Input::Announced)),
-                Timer::HandOver(id) => self.hand_over_failed(id),
+                Timer::HandOver(id) => self.hand_over_failed(id, now),
                 Timer::Check(id) => self.check_late(id, now),
                 Timer::Linger(id) => self.forget_ladder(id),
                 Timer::Alive => self.say_alive(now),

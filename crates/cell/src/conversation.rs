@@ -2,6 +2,7 @@
 
 use crate::addressee::Phone;
 use crate::attest::Check;
+use crate::far_end::Promise;
 use crate::handing::Handing;
 use crate::identity::Caller;
 use crate::io::Contact;
@@ -66,6 +67,8 @@ pub(crate) struct Conversation {
     pub(crate) reject_after: Duration,
     /// A trunk is asked to transfer its party.
     pub(crate) handing: Option<Handing>,
+    /// A trunk is asked to put its party of this call together with one of another call.
+    pub(crate) promised: Option<Promise>,
     /// How it was wished, if an API placed it.
     pub(crate) originated: Option<Originated>,
     /// What the dialled number led to.
@@ -245,6 +248,7 @@ impl Conversation {
             verification: None,
             reject_after: Duration::ZERO,
             handing: None,
+            promised: None,
             originated: None,
             ring: Duration::ZERO,
             record: false,

@@ -539,6 +539,7 @@ impl Cell {
         self.timers.cancel(&Timer::Announced(id));
         self.timers.cancel(&Timer::HandOver(id));
         self.timers.cancel(&Timer::Check(id));
+        self.not_put_together(id, conversation.handing.as_ref(), now);
         conversation.complete(&mut record);
         info!(call = %id, outcome = record.outcome.name(), talked_ms = record.talk_ms(), "call ended");
         *self.stats.calls.entry(record.outcome).or_default() += 1;

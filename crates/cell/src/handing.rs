@@ -1,7 +1,10 @@
 //! Transfers that a trunk does itself: a party beyond it is sent to another number outside by REFER (RFC 3515, RFC 5589 §6.1), and both
-//! legs are free. Where the trunk will not, or says nothing in time, the number is called from here as ever.
+//! legs are free. Where the trunk will not, or says nothing in time, the number is called from here as ever. How two parties beyond the
+//! same trunk are put together there is in [`crate::far_end`].
 
 use crate::cell::{Cell, Timer};
+use crate::far_end::Together;
+use crate::io::Body;
 use crate::signalling::text;
 use call::{Input, Progress, Stage};
 use model::{CallId, LegNo, Transfers};
@@ -18,13 +21,21 @@ const RINGING: Duration = Duration::from_secs(180);
 /// A party that its trunk is asked to take to another number.
 #[derive(Debug)]
 pub(crate) struct Handing {
-    leg: LegNo,
+    pub(crate) leg: LegNo,
     /// The answer to the REFER has come.
-    taken: bool,
+    pub(crate) taken: bool,
     /// No NOTIFY will come (RFC 4488): the trunk's BYE says that it is done.
-    silent: bool,
-    /// Who is called from here if nothing comes of it.
-    stages: Vec<Stage>,
+    pub(crate) silent: bool,
+    pub(crate) what: Handed,
+}
+
+/// What a trunk is asked for, and what is done here if nothing comes of it.
+#[derive(Debug)]
+pub(crate) enum Handed {
+    /// The party goes to a number, where these would be called.
+    ToNumber(Vec<Stage>),
+    /// It goes to another party.
+    ToParty(Together),
 }
 
 impl Cell {
@@ -35,7 +46,8 @@ impl Cell {
                 info!(call = %id, leg, "a trunk is asked to transfer its party");
                 self.handing.insert(request, id);
                 if let Some(conversation) = self.conversations.get_mut(&id) {
-                    conversation.handing = Some(Handing { leg, taken: false, silent: false, stages });
+                    conversation.handing =
+                        Some(Handing { leg, taken: false, silent: false, what: Handed::ToNumber(stages) });
                 }
                 self.facts.push_back((id, Input::HandingOver));
             }
@@ -75,7 +87,7 @@ impl Cell {
         let Some(handing) = self.conversations.get_mut(&id).and_then(|c| c.handing.as_mut()) else { return true };
         let taken = message.filter(|m| m.status().is_some_and(|status| (200..300).contains(&status.0)));
         let Some(message) = taken else {
-            self.hand_over_failed(id);
+            self.hand_over_failed(id, now);
             return true;
         };
         handing.taken = true;
@@ -109,9 +121,8 @@ impl Cell {
         });
         match status_in(request.body()) {
             Some(200..=299) => {
-                self.end_handing(id);
-                info!(call = %id, leg, "the trunk has transferred its party");
-                self.facts.push_back((id, Input::HandedOver));
+                let done = self.hand_over_done(id, now);
+                self.facts.extend(done.map(|fact| (id, fact)));
             }
             Some(100..=199) if !ended => {
                 self.timers.set(Timer::HandOver(id), now + RINGING);
@@ -121,15 +132,31 @@ impl Cell {
                 }
             }
             // Refused, or the end without a word of how it went.
-            _ => self.hand_over_failed(id),
+            _ => self.hand_over_failed(id, now),
         }
     }
 
-    /// The trunk will not, or says nothing: the number is called from here.
-    pub(crate) fn hand_over_failed(&mut self, id: CallId) {
-        if let Some(handing) = self.end_handing(id) {
-            info!(call = %id, leg = handing.leg, "the trunk did not transfer its party; it is done here");
-            self.facts.push_back((id, Input::Located(handing.stages)));
+    fn hand_over_done(&mut self, id: CallId, now: Instant) -> Option<Input> {
+        let Handing { leg, what, .. } = self.end_handing(id)?;
+        info!(call = %id, leg, "the trunk has transferred its party");
+        match what {
+            Handed::ToNumber(_) => Some(Input::HandedOver),
+            Handed::ToParty(together) => {
+                let (into, with) = together.found?;
+                self.send_to_call(into, Body::PutTogether { call: into, with: id, done: true }, now);
+                Some(Input::PutTogether { leg, with })
+            }
+        }
+    }
+
+    /// The trunk will not, or says nothing: it is done from here.
+    pub(crate) fn hand_over_failed(&mut self, id: CallId, now: Instant) {
+        let Some(handing) = self.end_handing(id) else { return };
+        info!(call = %id, leg = handing.leg, "the trunk did not transfer its party; it is done here");
+        self.not_put_together(id, Some(&handing), now);
+        match handing.what {
+            Handed::ToNumber(stages) => self.facts.push_back((id, Input::Located(stages))),
+            Handed::ToParty(Together { by, dialog, owner, .. }) => self.bridge_into(id, by, &dialog, owner, now),
         }
     }
 
@@ -138,15 +165,16 @@ impl Cell {
         self.conversations.get_mut(&id)?.handing.take()
     }
 
-    /// A leg was hung up by its trunk. That is how a transfer ends of which no more was to be told; true: it did. Also where the answer
-    /// to the REFER is not here yet: it may have been lost, and the call is over in either case.
-    pub(crate) fn was_handed_over(&mut self, id: CallId, leg: LegNo) -> bool {
-        let handing = self.conversations.get(&id).and_then(|c| c.handing.as_ref());
-        let done = handing.is_some_and(|handing| handing.leg == leg && (handing.silent || !handing.taken));
-        if done {
-            self.end_handing(id);
+    /// A leg was hung up by its trunk. That is how a transfer ends of which no more was to be told, and how the other of two parties goes
+    /// that are put together (RFC 3891 §3). Also where the answer to the REFER is not here yet: it may have been lost, and the call is
+    /// over in either case; but not the call of the other party.
+    pub(crate) fn was_handed_over(&mut self, id: CallId, leg: LegNo, now: Instant) -> Option<Input> {
+        let handing = self.conversations.get(&id).and_then(|c| c.handing.as_ref()).filter(|handing| handing.leg == leg);
+        let unanswered = |handing: &Handing| !handing.taken && matches!(handing.what, Handed::ToNumber(_));
+        if handing.is_some_and(|handing| handing.silent || unanswered(handing)) {
+            return self.hand_over_done(id, now);
         }
-        done
+        self.went_as_promised(id, leg)
     }
 }
 

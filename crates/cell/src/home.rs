@@ -50,6 +50,9 @@ impl Cell {
             }
             Body::JoinCall(request) => self.on_join_call(envelope.from, &request, now),
             Body::CallJoined { call, result } => self.on_call_joined(call, result.map(|joined| *joined), now),
+            Body::FindFarEnd(query) => self.on_find_far_end(&query, now),
+            Body::FarEndFound { call, end } => self.on_far_end_found(call, end.map(|end| *end), now),
+            Body::PutTogether { call, with, done } => self.on_put_together(call, with, done),
             Body::LinkEnded { call, from, cause } => self.on_link_ended(call, from, cause),
             Body::Message { number, message } => self.store_message(&number, *message, now),
             Body::MessageFate { ticket, status } => self.answer_sender(ticket, Status(status), now),

@@ -382,6 +382,24 @@ pub enum Body {
         /// What came of it.
         result: Option<Box<(CallId, Party, Bytes)>>,
     },
+    /// You own this dialog: its phone sends the party of my call to the one it speaks with in yours, and both are the same trunk's.
+    FindFarEnd(Box<FarEndQuery>),
+    /// The answer to `FindFarEnd`; `None`: that is nothing for the trunk.
+    FarEndFound {
+        /// Of `FindFarEnd`.
+        call: CallId,
+        /// The party that was found.
+        end: Option<Box<FarEnd>>,
+    },
+    /// What became of a party that `FarEndFound` named.
+    PutTogether {
+        /// Your call.
+        call: CallId,
+        /// Mine.
+        with: CallId,
+        /// The trunk took both parties. False: it did not, and all is as it was.
+        done: bool,
+    },
     /// A call that was joined with yours has parted from it.
     LinkEnded {
         /// Your call.
@@ -582,6 +600,32 @@ pub struct JoinRequest {
     pub party: Party,
     /// A session description for the sound between the two cells.
     pub offer: Bytes,
+}
+
+/// A party beyond a trunk, to be put together there with another one.
+#[derive(Clone, Debug)]
+pub struct FarEndQuery {
+    /// The call of the first.
+    pub call: CallId,
+    /// Its number.
+    pub number: String,
+    /// The dialog of who speaks with the other.
+    pub dialog: DialogName,
+    /// Whose dialog that has to be.
+    pub by: Party,
+    /// The trunk that the other must be beyond.
+    pub trunk: String,
+}
+
+/// That other party.
+#[derive(Clone, Debug)]
+pub struct FarEnd {
+    /// Its call.
+    pub call: CallId,
+    /// Its number.
+    pub number: String,
+    /// What a Refer-To header says of it.
+    pub refer_to: Vec<u8>,
 }
 
 /// Where a phone can be reached.

@@ -19,6 +19,7 @@ mod conversation;
 mod digits;
 mod directory;
 mod effects;
+mod far_end;
 mod handing;
 mod home;
 mod hot;
@@ -55,8 +56,8 @@ pub use addressee::Phone;
 pub use attest::Stir;
 pub use config::{Config, Forking, Identity, Policy, Redirect, Sounds};
 pub use io::{
-    Body, Contact, Counts, Envelope, Fetched, Input, JoinRequest, LegView, LoadFailure, MAX_FETCHES, MAX_LOADS,
-    MAX_QUESTIONS, Output, RecordingKey, Stats,
+    Body, Contact, Counts, Envelope, FarEnd, FarEndQuery, Fetched, Input, JoinRequest, LegView, LoadFailure,
+    MAX_FETCHES, MAX_LOADS, MAX_QUESTIONS, Output, RecordingKey, Stats,
 };
 pub use locals::{Local, Locals};
 pub use playback::Clips;

@@ -114,8 +114,9 @@ impl Cell {
         };
         let Some(conversation) = self.conversations.get_mut(&id) else { return };
         let asked = match &wanted {
-            Wanted::Number(number) => conversation.call.transfer(leg, number, now).is_ok(),
             // Of two at once the second has to wait.
+            _ if conversation.handing.is_some() => false,
+            Wanted::Number(number) => conversation.call.transfer(leg, number, now).is_ok(),
             Wanted::Dialog(_) => conversation.call.partner_of(leg).is_some() && !self.linking.contains_key(&id),
         };
         if !asked {
@@ -154,14 +155,18 @@ impl Cell {
     fn transfer_into(&mut self, id: CallId, leg: LegNo, dialog: &DialogName, now: Instant) {
         let cells = self.config.cells.max(1);
         let owner = cell_of_tag(&dialog.to_tag).or_else(|| cell_of_tag(&dialog.from_tag));
-        match owner.map(|owner| owner.0 % cells) {
-            Some(owner) if owner == self.config.cell => {
-                if !self.transfer_here(id, leg, dialog, now) {
-                    self.transfer_failed(id, leg, now);
-                }
-            }
-            Some(owner) => self.ask_to_join(id, leg, dialog.clone(), owner, now),
-            None => self.transfer_failed(id, leg, now),
+        let Some(owner) = owner.map(|owner| owner.0 % cells) else { return self.transfer_failed(id, leg, now) };
+        if !self.ask_for_far_end(id, leg, dialog, owner, now) {
+            self.bridge_into(id, leg, dialog, owner, now);
+        }
+    }
+
+    /// The same, with the sound of all parties here.
+    pub(crate) fn bridge_into(&mut self, id: CallId, leg: LegNo, dialog: &DialogName, owner: u16, now: Instant) {
+        if owner != self.config.cell {
+            self.ask_to_join(id, leg, dialog.clone(), owner, now);
+        } else if !self.transfer_here(id, leg, dialog, now) {
+            self.transfer_failed(id, leg, now);
         }
     }
 
@@ -171,7 +176,7 @@ impl Cell {
     }
 
     /// The leg of a dialog, if it belongs to this party.
-    fn leg_of(&self, dialog: &DialogName, by: &Party) -> Option<(CallId, LegNo)> {
+    pub(crate) fn leg_of(&self, dialog: &DialogName, by: &Party) -> Option<(CallId, LegNo)> {
         let session = self.sip.find(&dialog.call_id, &dialog.to_tag, &dialog.from_tag)?;
         let (id, leg) = self.sessions.get(session).copied()?;
         let owner = self.conversations.get(&id)?.call.party_of(leg)?;
@@ -370,7 +375,11 @@ impl Cell {
 
     /// A letter to the cell that owns a call.
     pub(crate) fn send_to_call(&mut self, call: CallId, body: Body, now: Instant) {
-        let to = call.cell() % self.config.cells.max(1);
+        self.send_or_take(call.cell() % self.config.cells.max(1), body, now);
+    }
+
+    /// A letter to a cell, which may be this one.
+    pub(crate) fn send_or_take(&mut self, to: u16, body: Body, now: Instant) {
         if to == self.config.cell {
             self.on_envelope(crate::io::Envelope { from: to, to, body }, now);
         } else {

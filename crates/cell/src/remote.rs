@@ -47,7 +47,7 @@ impl Cell {
         if !conversation.legs.contains_key(&leg) {
             return Err(Refusal::NoSuchLeg);
         }
-        if to.len() > MAX_NUMBER {
+        if to.len() > MAX_NUMBER || conversation.handing.is_some() {
             return Err(Refusal::WrongState);
         }
         conversation.call.transfer(leg, to, now)?;

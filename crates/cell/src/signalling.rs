@@ -38,7 +38,9 @@ impl Cell {
             Event::Accepted { session, message } => self.on_accepted(session, &message, now),
             Event::Rejected { session, status, message } => self.on_rejected(session, status, message.as_ref(), now),
             Event::Reoffered { session, request } => self.on_reoffered(session, &request, now),
-            Event::Ended { session, how, reason, request } => self.on_ended(session, how, reason, request.as_ref()),
+            Event::Ended { session, how, reason, request } => {
+                self.on_ended(session, how, reason, request.as_ref(), now);
+            }
             Event::Request { id, request, flow, session } => self.on_request(id, &request, flow, session, now),
             Event::Confirmed { session, message } => self.on_confirmed(session, &message, now),
             Event::Subscription { id, turn } => self.on_subscription(id, turn, now),
@@ -354,7 +356,14 @@ impl Cell {
         }
     }
 
-    fn on_ended(&mut self, session: SessionId, how: Ended, reason: Option<ReasonHeader>, request: Option<&Message>) {
+    fn on_ended(
+        &mut self,
+        session: SessionId,
+        how: Ended,
+        reason: Option<ReasonHeader>,
+        request: Option<&Message>,
+        now: Instant,
+    ) {
         let Some((id, leg)) = self.sessions.remove(session) else { return };
         if let Some(request) = request {
             self.note_passed(id, request);
@@ -369,11 +378,8 @@ impl Cell {
                     (None, Some(q850)) => Cause { sip: 200, q850 },
                     (None, None) => Cause { sip: 200, q850: 16 },
                 };
-                if self.was_handed_over(id, leg) {
-                    Input::HandedOver
-                } else {
-                    Input::HungUp { leg, cause: reason.map(given) }
-                }
+                let hung_up = || Input::HungUp { leg, cause: reason.map(given) };
+                self.was_handed_over(id, leg, now).unwrap_or_else(hung_up)
             }
             Ended::NoAck => Input::Unconfirmed { leg },
         };

@@ -45,7 +45,7 @@ pub struct Trunk {
     pub stir_sign: bool,
     /// How calls go over it: numbers, callers, hours, price, codecs.
     pub dialling: Dialling,
-    /// How its parties are transferred to outside numbers.
+    /// How its parties are transferred to outside numbers, and to each other.
     pub transfers: Transfers,
     /// Whether its sound is encrypted.
     pub srtp: Srtp,

@@ -514,6 +514,11 @@ impl Phone {
         self.ask(|ua, _| ua.referred_to.clone())
     }
 
+    /// Tells in its first call how it gets on with a REFER, whether or not there is one.
+    pub fn tell_of_refer(&self, status: u16) {
+        self.act(|ua, now| ua.tell_status(0, status, true, now));
+    }
+
     /// What the switch said to its NOTIFYs about that.
     pub fn notify_statuses(&self) -> Vec<u16> {
         self.ask(|ua, _| ua.notify_statuses.clone())

@@ -523,3 +523,23 @@ fn a_trunk_takes_the_transferred_party_over() {
     assert_eq!((record.outcome, record.ended_by), (Outcome::Answered, Side::Callee));
     assert!(record.note.contains("transferred"), "{}", record.note);
 }
+
+#[test]
+fn a_trunk_puts_a_party_that_speaks_together_with_another() {
+    let mut story = Story::talking();
+    story.hear(Input::PutTogether { leg: 9, with: "0222".into() });
+    assert!(!story.call.is_over(), "nobody speaks there");
+    story.hear(Input::PutTogether { leg: 1, with: "0222".into() });
+    let normal = Cause { sip: 200, q850: 16 };
+    assert_eq!(
+        story.said[..3],
+        [
+            Effect::Progress { leg: 0, how: Progress::Done },
+            Effect::HangUp { leg: 0, cause: normal },
+            Effect::HangUp { leg: 1, cause: normal }
+        ]
+    );
+    let record = story.finished();
+    assert_eq!((record.outcome, record.ended_by), (Outcome::Answered, Side::Caller));
+    assert_eq!(record.note, "transferred: the trunk took the party to 0222");
+}

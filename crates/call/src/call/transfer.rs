@@ -133,15 +133,26 @@ impl Call {
         let State::Locating(wait) = &self.state else { return };
         let Wait { leg, transfer: Some(transfer), .. } = wait.clone() else { return };
         let to = self.visited.first().cloned().unwrap_or_default();
-        let normal = Cause { sip: 200, q850: 16 };
-        self.tell(EventBody::HandedOver { call: self.setup.id, by: transfer.by, leg, to: to.clone() });
+        self.leave_to_trunk(&transfer, leg, &to, now);
+    }
+
+    /// The trunk has put a party that speaks together with another of its own.
+    pub(super) fn on_put_together(&mut self, leg: LegNo, with: &str, now: Instant) {
+        if let Some(by) = self.partner_of(leg) {
+            self.leave_to_trunk(&Transfer { by, there: true, recall: false }, leg, with, now);
+        }
+    }
+
+    fn leave_to_trunk(&mut self, transfer: &Transfer, leg: LegNo, to: &str, now: Instant) {
+        let (by, normal) = (transfer.by, Cause { sip: 200, q850: 16 });
+        self.tell(EventBody::HandedOver { call: self.setup.id, by, leg, to: to.to_owned() });
         if transfer.there {
-            self.out.push_back(Effect::Progress { leg: transfer.by, how: Progress::Done });
-            self.drop_leg(transfer.by, Outcome::Answered, normal, now);
+            self.out.push_back(Effect::Progress { leg: by, how: Progress::Done });
+            self.drop_leg(by, Outcome::Answered, normal, now);
         }
         self.drop_leg(leg, Outcome::Answered, normal, now);
         let note = format!("transferred: the trunk took the party to {to}");
-        self.finish((Outcome::Answered, normal), self.side_of(transfer.by), &note, now);
+        self.finish((Outcome::Answered, normal), self.side_of(by), &note, now);
     }
 
     /// Who asked for a transfer, if it is still there.

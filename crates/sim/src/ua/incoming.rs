@@ -26,6 +26,11 @@ impl Ua {
             | Conduct::EarlyMedia(_)
             | Conduct::TryingOnly => {}
         }
+        let replaces = message::other(&request.headers, "Replaces").map(str::to_owned);
+        let in_place_of = replaces.as_deref().and_then(|value| self.named_by(value));
+        if replaces.is_some() && in_place_of.is_none() {
+            return self.respond(request, facts, 481, None, Vec::new(), &[], now);
+        }
         let local_tag = self.entropy.token(8);
         let Some(contact) = facts.contact.clone() else {
             return self.complain("INVITE without Contact".into());
@@ -44,6 +49,11 @@ impl Ua {
         self.lines[id].pending = Some((request.clone(), facts.clone()));
         self.bind_server(key, id);
         self.take_remote_offer(id, &request.body);
+        if in_place_of.is_some() {
+            self.neighbour = message::address_in(&self.lines[id].target);
+            self.lines[id].in_place_of = in_place_of;
+            return self.timers.set(Timer::PickUp(id), now + Duration::from_millis(10));
+        }
         let asked = ["answer-after=0", "info=alert-autoanswer", "Answer-Mode: Auto"];
         if self.auto_answers && asked.iter().any(|word| self.last_invite.contains(word)) {
             return self.timers.set(Timer::PickUp(id), now + Duration::from_millis(10));
@@ -95,6 +105,9 @@ impl Ua {
         self.lines[id].state = LineState::Talking;
         self.answer_invite(id, &request, &facts, now);
         self.start_sound(id, now);
+        if let Some(old) = self.lines[id].in_place_of.take().filter(|old| !self.lines[*old].is_over()) {
+            self.bye(old, now);
+        }
     }
 
     /// 200 with a description, repeated until its ACK (RFC 3261 §13.3.1.4).

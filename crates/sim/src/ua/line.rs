@@ -53,7 +53,7 @@ pub(crate) struct Line {
     /// Header values of both ends, tags included.
     local: String,
     remote: String,
-    target: String,
+    pub(super) target: String,
     pub(super) local_cseq: u32,
     pub(super) remote_cseq: u32,
     pub(super) invite_branch: String,
@@ -77,6 +77,9 @@ pub(crate) struct Line {
     pub(crate) reinvite_status: Option<u16>,
     /// The final status of its REFER, and what the switch told of the transfer since.
     pub(crate) refer_status: Option<u16>,
+    /// The line whose REFER it follows, and the one whose place it takes.
+    pub(super) referred_by: Option<LineId>,
+    pub(super) in_place_of: Option<LineId>,
     pub(crate) progress: Vec<String>,
     /// Keys that came by INFO.
     pub(crate) keys_by_info: String,
@@ -138,6 +141,8 @@ impl Ua {
             statuses: Vec::new(),
             reinvite_status: None,
             refer_status: None,
+            referred_by: None,
+            in_place_of: None,
             progress: Vec::new(),
             keys_by_info: String::new(),
             late: false,
@@ -290,6 +295,9 @@ impl Ua {
     ) {
         self.lines[id].statuses.push(status);
         self.lines[id].said.extend(response.map(|(response, _)| response.to_string()));
+        if let Some(referrer) = self.lines[id].referred_by.take() {
+            self.tell_status(referrer, status, true, now);
+        }
         let success = response.filter(|_| (200..300).contains(&status));
         let Some((response, facts)) = success else {
             self.lines[id].reason = response.and_then(|(r, _)| message::other(&r.headers, "Reason")).map(str::to_owned);

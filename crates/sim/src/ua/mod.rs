@@ -151,6 +151,8 @@ pub(crate) struct Ua {
     pub(crate) obeys: bool,
     /// What it does with a REFER; none: 501.
     pub(crate) takes_refer: Option<Referred>,
+    /// The far end that it speaks with past the switch, since a REFER put them together.
+    neighbour: Option<SocketAddr>,
     /// Whom it was asked to call.
     pub(crate) referred_to: Vec<String>,
     /// What the switch said to its NOTIFYs about that.
@@ -215,6 +217,7 @@ impl Ua {
             names_dialog: None,
             obeys: false,
             takes_refer: None,
+            neighbour: None,
             referred_to: Vec::new(),
             notify_statuses: Vec::new(),
             auto_answers: false,
@@ -327,10 +330,11 @@ impl Ua {
 
     /// Where a request with this URI goes.
     fn next_hop(&mut self, uri: &str) -> SocketAddr {
-        if let Some(proxy) = self.proxy {
+        let named = message::address_in(uri);
+        if let Some(proxy) = self.proxy.filter(|_| named.is_none() || named != self.neighbour) {
             return proxy;
         }
-        match message::address_in(uri) {
+        match named {
             Some(addr) => addr,
             None => {
                 self.complain(format!("no address in {uri}"));

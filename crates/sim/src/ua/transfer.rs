@@ -117,6 +117,10 @@ impl Ua {
             Referred::Refused(status) => (status, Vec::new(), None),
         };
         self.respond(request, facts, status, Some(&tag), extra, &[], now);
+        let to = self.referred_to.last().and_then(|to| replacing(to)).filter(|_| how == Referred::Told(200));
+        if let Some((uri, replaces)) = to {
+            return self.follow(id, &uri, replaces, now);
+        }
         if let Some(first) = first {
             self.timers.set(Timer::Refer(id, first), now + Duration::from_millis(20 + 1000 * first as u64));
         }
@@ -133,19 +137,47 @@ impl Ua {
         if self.lines[id].is_over() {
             return;
         }
-        let (status, state) = match told {
-            0 => (100, "active;expires=60"),
-            1 => (180, "active;expires=60"),
-            _ => (last, "terminated;reason=noresource"),
-        };
+        let status = [100, 180].get(told).copied().unwrap_or(last);
+        self.tell_status(id, status, told >= 2, now);
+        if told < 2 {
+            self.timers.set(Timer::Refer(id, told + 1), now + Duration::from_secs(2));
+        }
+    }
+
+    /// Takes somebody's place at another far end, past the switch.
+    fn follow(&mut self, referrer: LineId, uri: &str, replaces: String, now: Instant) {
+        self.tell_status(referrer, 100, false, now);
+        self.neighbour = message::address_in(uri);
+        self.names_dialog = Some(("Replaces", replaces));
+        let line = self.dial(uri, None, now);
+        self.names_dialog = None;
+        self.lines[line].referred_by = Some(referrer);
+    }
+
+    /// The line that a Replaces header names: to-tag is ours (RFC 3891 §3).
+    pub(super) fn named_by(&self, replaces: &str) -> Option<LineId> {
+        let mut parts = replaces.split(';').map(str::trim);
+        let (call_id, parts) = (parts.next()?, parts.collect::<Vec<_>>());
+        let of = |name: &str| parts.iter().find_map(|part| part.strip_prefix(name)?.strip_prefix('='));
+        let (ours, theirs) = (of("to-tag")?, of("from-tag")?);
+        self.lines.iter().position(|line| {
+            line.state == LineState::Talking
+                && (line.call_id == call_id && line.local_tag == ours)
+                && line.remote_tag.as_deref() == Some(theirs)
+        })
+    }
+
+    /// One NOTIFY about a REFER.
+    pub(crate) fn tell_status(&mut self, id: LineId, status: u16, last: bool, now: Instant) {
+        if self.lines[id].is_over() {
+            return;
+        }
+        let state = if last { "terminated;reason=noresource" } else { "active;expires=60" };
         let header = |name: &str, value: &str| Header::Other(name.into(), value.into());
         let kind = rsip::headers::ContentType::new("message/sipfrag;version=2.0");
         let extra = vec![header("Event", "refer"), header("Subscription-State", state), Header::ContentType(kind)];
         let body = format!("SIP/2.0 {status} Told\r\n").into_bytes();
         self.ask_in(id, Method::Notify, extra, body, Purpose::Notify, now);
-        if told < 2 {
-            self.timers.set(Timer::Refer(id, told + 1), now + Duration::from_secs(2));
-        }
     }
 
     /// INFO in a call: a key.
@@ -164,4 +196,16 @@ impl Ua {
             self.lines[id].keys_by_info.push(key);
         }
     }
+}
+
+/// The address of a Refer-To that asks to take somebody's place, and the dialog.
+fn replacing(refer_to: &str) -> Option<(String, String)> {
+    let (uri, value) = refer_to.trim_start_matches('<').trim_end_matches('>').split_once("?Replaces=")?;
+    let mut parts = value.split('%');
+    let mut replaces = parts.next()?.to_owned();
+    for part in parts {
+        replaces.push(u8::from_str_radix(part.get(..2)?, 16).ok()?.into());
+        replaces.push_str(&part[2..]);
+    }
+    Some((uri.to_owned(), replaces))
 }

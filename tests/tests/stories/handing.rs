@@ -288,3 +288,16 @@ fn a_party_leaves_while_the_trunk_is_asked_to_put_it_together_with_another() {
         assert_eq!(notes(&world), ["", ""], "seed {seed}");
     }
 }
+
+#[test]
+fn a_bye_says_that_two_parties_were_put_together_where_no_more_is_told() {
+    for seed in 7..10 {
+        let world = World::new(with_two_ends(Setup::new(seed)).workers(2));
+        let (ana, pstn, spare) = two_outside(&world, Referred::Silently);
+        ana.join_calls();
+        assert!(world.run_until(secs(10), || ana.is_idle() && pstn.is_idle() && spare.is_idle()), "seed {seed}");
+        world.run_for(secs(1));
+        world.assert_settled();
+        assert!(notes(&world).iter().all(|note| note.contains("the trunk took the party to")), "{:?}", notes(&world));
+    }
+}

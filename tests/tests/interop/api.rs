@@ -76,7 +76,7 @@ impl Api {
 
     /// Waits until there are `count` records, and gives the newest. There must not be more.
     pub(crate) fn newest_of(&self, count: usize) -> Value {
-        let mut records = wait_for("the call's record", secs(5), || {
+        let mut records = wait_for("the call's record", secs(20), || {
             let records = self.records();
             (records.len() >= count).then_some(records)
         });

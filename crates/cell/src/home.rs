@@ -6,6 +6,7 @@ use crate::io::{Body, Contact, Envelope, Output};
 use model::{CallId, EventBody, Outcome, RegistrationChange};
 use sip_stack::endpoint::{Flow, RequestId};
 use sip_stack::message::{Message, Status};
+use sip_stack::packages::ContactEvent;
 use sip_stack::placement::aor_hash;
 use sip_stack::registrar::{Binding, ChangeKind};
 use std::time::Instant;
@@ -110,9 +111,8 @@ impl Cell {
     pub(crate) fn stream_closed(&mut self, flow: Flow, now: Instant) {
         self.shown.remove(&flow);
         self.sip.handle_input(sip_stack::endpoint::Input::SendFailed { flow }, now);
-        for binding in self.registrar.stream_closed(flow) {
-            self.keep_binding(ChangeKind::Removed, &binding, now);
-        }
+        let gone = self.registrar.stream_closed(flow);
+        self.bindings_gone(&gone, ContactEvent::Deactivated, now);
     }
 
     pub(crate) fn locate(&mut self, call: CallId, number: &str, now: Instant) -> Result<Vec<Contact>, Outcome> {
@@ -137,6 +137,9 @@ impl Cell {
         let registration = self.registrar.register_within(number, request, flow, limit, now);
         let there = registration.changes.iter().any(|change| change.kind != ChangeKind::Removed);
         let new = registration.changes.iter().any(|change| change.kind == ChangeKind::Added);
+        // All of them first: one document tells of the whole REGISTER.
+        let gone = registration.changes.iter().filter(|change| change.kind == ChangeKind::Removed);
+        self.note_gone(gone.map(|change| (&change.binding, ContactEvent::Unregistered)));
         for change in registration.changes {
             self.keep_binding(change.kind, &change.binding, now);
             if matches!(change.kind, ChangeKind::Added | ChangeKind::Altered) {
@@ -155,14 +158,19 @@ impl Cell {
     }
 
     pub(crate) fn expire_registrations(&mut self, now: Instant) {
-        for binding in self.registrar.handle_timeout(now) {
-            self.keep_binding(ChangeKind::Removed, &binding, now);
-        }
+        let gone = self.registrar.handle_timeout(now);
+        self.bindings_gone(&gone, ContactEvent::Expired, now);
     }
 
     pub(crate) fn unregister(&mut self, number: &str, now: Instant) {
-        for binding in self.registrar.remove_all(number) {
-            self.keep_binding(ChangeKind::Removed, &binding, now);
+        let gone = self.registrar.remove_all(number);
+        self.bindings_gone(&gone, ContactEvent::Deactivated, now);
+    }
+
+    fn bindings_gone(&mut self, gone: &[Binding], why: ContactEvent, now: Instant) {
+        self.note_gone(gone.iter().map(|binding| (binding, why)));
+        for binding in gone {
+            self.keep_binding(ChangeKind::Removed, binding, now);
         }
     }
 

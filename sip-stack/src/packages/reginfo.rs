@@ -36,6 +36,8 @@ pub enum ContactEvent {
     Unregistered,
     /// The phone did not renew it.
     Expired,
+    /// We took it away: the phone may register again at once.
+    Deactivated,
 }
 
 impl ContactEvent {
@@ -44,6 +46,7 @@ impl ContactEvent {
             Self::Registered => ("active", "registered"),
             Self::Unregistered => ("terminated", "unregistered"),
             Self::Expired => ("terminated", "expired"),
+            Self::Deactivated => ("terminated", "deactivated"),
         }
     }
 }

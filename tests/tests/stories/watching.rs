@@ -3,7 +3,7 @@
 use expect_test::expect_file;
 use model::LegOrigin;
 use patchbay_tests::{connect, converse, everywhere, once, part, roughly, seeds};
-use sim::{Conduct, End, Phone, Setup, World, millis, secs};
+use sim::{Conduct, End, Phone, Setup, Stream, World, millis, secs};
 
 /// A phone that watches another by its lamp, which is off.
 fn watcher(world: &World, number: &str, watched: &str) -> Phone {
@@ -283,6 +283,46 @@ fn a_phone_hears_of_the_other_contacts_of_its_extension() {
     assert!(world.run_until(secs(2), || contacts() == 2));
     other.unregister();
     assert!(world.run_until(secs(2), || contacts() == 1));
+}
+
+#[test]
+fn a_contact_that_goes_is_told_of_once_more_and_why() {
+    for workers in 1..4 {
+        let world = World::new(Setup::new(workers.into()).workers(workers));
+        let phone = world.phone("100");
+        phone.subscribe("100", "reg", 3600);
+        let last = || phone.notices("100", "reg").pop().map(|(_, body)| body).unwrap_or_default();
+        let told = |contacts: [usize; 2], event: &str| {
+            let gone = format!("state=\"terminated\" event=\"{event}\">");
+            let fits =
+                |body: &str| [body.matches("event=\"registered\"").count(), body.matches(&gone).count()] == contacts;
+            assert!(world.run_until(secs(5), || fits(&last())), "{contacts:?} {event} in {}", last());
+        };
+        told([1, 0], "");
+        let leaving = world.unregistered("100");
+        leaving.register();
+        told([2, 0], "");
+        leaving.unregister();
+        told([1, 1], "unregistered");
+        assert!(last().contains(&format!("{}", leaving.address())), "it is named: {}", last());
+        // It came back, and the next is not told of what went before.
+        leaving.register();
+        told([2, 0], "unregistered");
+        let page = world.phone_by(Stream::Ws, "100");
+        told([3, 0], "");
+        page.stay_away();
+        page.break_stream();
+        told([2, 1], "deactivated");
+        leaving.set_expires(60);
+        leaving.forget_to_renew();
+        leaving.register();
+        world.run_for(secs(57));
+        told([2, 0], "");
+        told([1, 1], "expired");
+        phone.resubscribe("100", "reg", 3600);
+        told([1, 0], "expired");
+        world.assert_settled();
+    }
 }
 
 #[test]

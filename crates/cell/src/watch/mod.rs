@@ -15,7 +15,7 @@ use publish::Publications;
 use serde::{Deserialize, Serialize};
 use sip_stack::endpoint::{Flow, RequestId, SubscriptionId, Turn, package_of};
 use sip_stack::message::{Message, Name, Status, Uri};
-use sip_stack::packages::Summary;
+use sip_stack::packages::{Contact, Summary};
 use slotmap::SecondaryMap;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::{Duration, Instant};
@@ -85,6 +85,8 @@ struct Watcher {
     behind: bool,
     /// Calls that have ended since the last notice.
     over: Vec<LegView>,
+    /// Contacts that have gone since the last notice.
+    gone: Vec<Contact>,
     /// What was told last, in short.
     told: Option<u64>,
 }
@@ -119,7 +121,7 @@ impl Watchers {
 
     fn add(&mut self, id: SubscriptionId, kept: Kept) -> bool {
         let (number, by) = (kept.number.clone(), kept.by.clone());
-        self.by_id.insert(id, Watcher { kept, behind: false, over: Vec::new(), told: None });
+        self.by_id.insert(id, Watcher { kept, behind: false, over: Vec::new(), gone: Vec::new(), told: None });
         *self.watching.entry(by).or_default() += 1;
         let watched = self.watched.entry(number).or_default();
         watched.watchers.insert(id);

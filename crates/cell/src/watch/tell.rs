@@ -7,10 +7,13 @@ use bytes::Bytes;
 use model::LegState;
 use sip_stack::endpoint::{Notice, Standing, SubscriptionId};
 use sip_stack::packages::{Activity, Contact, ContactEvent, DialogInfo, Presence, RegInfo, Summary};
+use sip_stack::registrar::Binding;
 use std::time::Instant;
 
 /// Calls that have just ended, of which a document tells at most.
 pub(super) const MAX_OVER: usize = 8;
+/// Contacts that have just gone, of which a document tells at most.
+const MAX_GONE: usize = 32;
 
 impl Cell {
     /// Tells everybody who watches an extension by one of these packages how things stand.
@@ -24,6 +27,19 @@ impl Cell {
     pub(crate) fn tell_registration(&mut self, number: &str, now: Instant) {
         if self.watchers.watches(number) {
             self.tell_watchers(number, &[Package::Presence, Package::Reg], now);
+        }
+    }
+
+    /// Contacts are gone: each is told of once more (RFC 3680 §5.3), with the next document.
+    pub(crate) fn note_gone<'a>(&mut self, gone: impl Iterator<Item = (&'a Binding, ContactEvent)>) {
+        for (binding, event) in gone {
+            for id in self.watchers.of(&binding.aor, &[Package::Reg]) {
+                if let Some(watcher) = self.watchers.by_id.get_mut(id).filter(|w| w.gone.len() < MAX_GONE) {
+                    let contact = Contact { event, expires: 0, ..listed(binding) };
+                    watcher.gone.retain(|earlier| earlier.id != contact.id);
+                    watcher.gone.push(contact);
+                }
+            }
         }
     }
 
@@ -45,6 +61,7 @@ impl Cell {
         watcher.told = told;
         watcher.behind = false;
         watcher.over.clear();
+        watcher.gone.clear();
         watcher.kept.version = watcher.kept.version.wrapping_add(1);
         self.sip.notify(id, Notice { standing: Standing::Active, body: Some(body) }, now);
         self.keep_watcher(id);
@@ -105,18 +122,30 @@ impl Cell {
     }
 
     fn reginfo(&self, watcher: &Watcher, now: Instant) -> String {
-        let contacts: Vec<Contact> = self
+        let mut contacts: Vec<Contact> = self
             .registrar
             .contacts(&watcher.kept.number, now)
             .into_iter()
             .map(|binding| Contact {
-                id: format!("{:016x}", sip_stack::placement::aor_hash(&binding.contact)),
-                uri: String::from_utf8_lossy(&binding.contact).into_owned(),
-                event: ContactEvent::Registered,
                 expires: binding.expires_at.saturating_duration_since(now).as_secs(),
+                ..listed(binding)
             })
             .collect();
+        // One that has come back meanwhile is not gone.
+        let gone = |old: &&Contact| contacts.iter().all(|contact| contact.id != old.id);
+        let gone: Vec<Contact> = watcher.gone.iter().filter(gone).cloned().collect();
+        contacts.extend(gone);
         RegInfo { aor: &watcher.kept.entity, version: watcher.kept.version, contacts: &contacts }.to_xml()
+    }
+}
+
+/// A contact as documents name it.
+fn listed(binding: &Binding) -> Contact {
+    Contact {
+        id: format!("{:016x}", sip_stack::placement::aor_hash(&binding.contact)),
+        uri: String::from_utf8_lossy(&binding.contact).into_owned(),
+        event: ContactEvent::Registered,
+        expires: 0,
     }
 }
 

@@ -7,7 +7,7 @@ use patchbay_sip_stack::message::{Message, Status};
 use std::path::Path;
 
 /// What one datagram leads to in an endpoint that has seen nothing before.
-fn received(data: Bytes) -> (Vec<Status>, Vec<Event>, u64) {
+pub(crate) fn received(data: Bytes) -> (Vec<Status>, Vec<Event>, u64) {
     let mut endpoint = Endpoint::new(Config::default(), stdx::Entropy::seeded(1));
     let flow = Flow::udp("192.0.2.1:5060".parse().unwrap(), "203.0.113.9:5062".parse().unwrap());
     endpoint.handle_input(Input::Datagram { flow, data }, stdx::testing::start());

@@ -9,6 +9,7 @@
 mod clauses;
 mod endpoint;
 mod ipv6;
+mod lies;
 mod rfc4475;
 mod streams;
 mod verdict;

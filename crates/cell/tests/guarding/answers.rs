@@ -121,3 +121,69 @@ fn a_user_who_asks_too_often_is_told_to_wait() {
     world.run_for(Duration::from_secs(10));
     assert!(world.register("100", STRANGER, "<sip:100@203.0.113.9>").starts_with("SIP/2.0 200"));
 }
+
+/// A phone that has proved who it is, and names somebody else wherever it may name anybody.
+#[test]
+fn a_phone_that_names_a_third_party_sends_nothing_there() {
+    let mut world = World::new();
+    let (phone, other, victim) = ("203.0.113.9:4000", "203.0.113.10:5062", "192.0.2.66");
+    let lies = format!("<sip:101@{victim}>\r\nPath: <sip:{victim};lr>\r\nSupported: path");
+    assert!(world.register("101", other, &lies).starts_with("SIP/2.0 200"));
+    assert!(world.register("100", phone, &format!("<sip:100@{victim}>")).starts_with("SIP/2.0 200"));
+    let mut sent = Vec::new();
+    let sdp = format!(
+        "v=0\r\no=- 1 1 IN IP4 203.0.113.9\r\ns=-\r\nc=IN IP4 203.0.113.9\r\nt=0 0\r\nm=audio 4000 RTP/AVP 0 8\r\n"
+    );
+    let offer = format!("Content-Type: application/sdp\r\nContent-Length: {}\r\n\r\n{sdp}", sdp.len());
+    for (method, more) in [
+        ("SUBSCRIBE", "Event: dialog\r\nExpires: 600\r\n"),
+        ("REFER", &format!("Refer-To: <sip:x@{victim}>\r\n")),
+        ("MESSAGE", &format!("Refer-To: <sip:x@{victim}>\r\nReply-To: <sip:x@{victim}>\r\n")),
+        ("INVITE", ""),
+    ] {
+        let more =
+            format!("{more}Contact: <sip:100@{victim}>\r\nPath: <sip:{victim};lr>\r\nRoute: <sip:{victim};lr>\r\n");
+        let with_body = |text: String| match method {
+            "INVITE" => text.replace("Content-Length: 0\r\n\r\n", &offer),
+            _ => text,
+        };
+        let request = with_body(world.request(method, "100", &more));
+        let mut answers = world.receive(phone, request);
+        if let Some(challenge) = answers.iter().find(|sent| sent.text.contains("nonce=")).map(|sent| sent.text.clone())
+        {
+            let proof = proof("100", PASSWORD, method, "sip:101@192.0.2.1", &challenge).replace(
+                "Authorization",
+                if challenge.contains("Proxy-Auth") { "Proxy-Authorization" } else { "Authorization" },
+            );
+            let request = with_body(world.request(method, "100", &(more + &proof)));
+            answers.extend(world.receive(phone, request));
+        }
+        sent.extend(answers);
+        sent.extend(world.run_for(Duration::from_millis(100)));
+    }
+    // The called phone, which is reached where it registered from, wants the call to go elsewhere.
+    let of = |sent: &[Sent], start: &str| sent.iter().position(|sent| sent.text.starts_with(start));
+    let called = of(&sent, "INVITE ").expect("the phone is called");
+    assert_eq!(sent[called].to, other.parse().unwrap());
+    let same = |line: &&str| ["Via:", "From:", "To:", "Call-ID:", "CSeq:"].iter().any(|name| line.starts_with(name));
+    let lines: Vec<String> = sent[called]
+        .text
+        .lines()
+        .filter(same)
+        .map(|line| {
+            let tag = if line.starts_with("To:") { ";tag=other" } else { "" };
+            format!("{line}{tag}\r\n")
+        })
+        .collect();
+    let elsewhere = format!(
+        "SIP/2.0 302 Moved\r\n{}Contact: <sip:x@{victim}>\r\nRecord-Route: <sip:{victim};lr>\r\nContent-Length: 0\r\n\r\n",
+        lines.concat()
+    );
+    sent.extend(world.receive(other, elsewhere));
+    sent.extend(world.run_for(Duration::from_secs(60)));
+    let notify = of(&sent, "NOTIFY ").expect("the subscriber is told");
+    assert_eq!(sent[notify].to, phone.parse().unwrap());
+    for sent in &sent {
+        assert_ne!(sent.to.ip(), victim.parse::<IpAddr>().unwrap(), "{}", sent.text);
+    }
+}

@@ -131,9 +131,8 @@ fn a_phone_that_names_a_third_party_sends_nothing_there() {
     assert!(world.register("101", other, &lies).starts_with("SIP/2.0 200"));
     assert!(world.register("100", phone, &format!("<sip:100@{victim}>")).starts_with("SIP/2.0 200"));
     let mut sent = Vec::new();
-    let sdp = format!(
-        "v=0\r\no=- 1 1 IN IP4 203.0.113.9\r\ns=-\r\nc=IN IP4 203.0.113.9\r\nt=0 0\r\nm=audio 4000 RTP/AVP 0 8\r\n"
-    );
+    let sdp =
+        "v=0\r\no=- 1 1 IN IP4 203.0.113.9\r\ns=-\r\nc=IN IP4 203.0.113.9\r\nt=0 0\r\nm=audio 4000 RTP/AVP 0 8\r\n";
     let offer = format!("Content-Type: application/sdp\r\nContent-Length: {}\r\n\r\n{sdp}", sdp.len());
     for (method, more) in [
         ("SUBSCRIBE", "Event: dialog\r\nExpires: 600\r\n"),

@@ -49,7 +49,10 @@ fn subscriber(carrier: &Kamailio, answers: bool) -> Phone {
 /// Calls out and in, with sound.
 fn call_both_ways(server: &Server, carrier: &Kamailio) {
     let up = until(server, "up", "registered", secs(10));
-    assert!(up["round_trip_ms"].as_f64().is_some_and(|ms| ms < 200.0) || up["round_trip_ms"].is_null(), "{up:#}");
+    assert!(
+        up["round_trip_ms"].as_f64().is_some_and(|ms| ms > 0.0 && ms < 5_000.0) || up["round_trip_ms"].is_null(),
+        "{up:#}"
+    );
 
     let mut ours = phone(server, "1001", 0, true);
     let mut theirs = subscriber(carrier, true);
@@ -147,7 +150,7 @@ fn over_streams(way: Way) {
     let at = SocketAddr::from((ADDRESS, ports::block(2)));
     let server = Server::start_with(Setup::default(), &customer(way.at(at), way));
     let carrier = Kamailio::start_at(ADDRESS, at.port(), Some(&server.data().join("tls")));
-    until(&server, "up", "registered", secs(40));
+    until(&server, "up", "registered", secs(100));
     let hops = trunk(&server)["hops"].to_string();
     assert!(hops.contains(way.name()) && hops.contains(&carrier.address_by(way).to_string()), "{hops}");
     call_both_ways(&server, &carrier);

@@ -157,7 +157,7 @@ fn a_phone_hears_of_the_contacts_of_its_extension() {
     let body = expect(&watcher, "event=\"registered\"");
     assert!(body.contains("application/reginfo+xml") && body.contains("aor=\"sip:1003@"), "{body}");
     drop(desk.quit());
-    expect(&watcher, "state=\"init\"");
+    expect(&watcher, "event=\"unregistered\"");
     server.finish();
 }
 

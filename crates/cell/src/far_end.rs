@@ -8,11 +8,10 @@
 use crate::cell::Cell;
 use crate::handing::{Handed, Handing};
 use crate::io::{Body, FarEnd, FarEndQuery};
-use crate::refer::DialogName;
 use call::Input;
 use model::{CallId, LegNo, Transfers};
 use sip_stack::endpoint::SessionId;
-use sip_stack::message::{Method, Uri};
+use sip_stack::message::{DialogId, Method, Uri};
 use std::time::Instant;
 use tracing::info;
 
@@ -22,7 +21,7 @@ pub(crate) struct Together {
     /// The leg that asked for it.
     pub(crate) by: LegNo,
     /// Its dialog in the other call, and the cell of that.
-    pub(crate) dialog: DialogName,
+    pub(crate) dialog: DialogId,
     pub(crate) owner: u16,
     /// The other call and its party's number, once they are known.
     pub(crate) found: Option<(CallId, String)>,
@@ -43,7 +42,7 @@ impl Cell {
         &mut self,
         id: CallId,
         by: LegNo,
-        dialog: &DialogName,
+        dialog: &DialogId,
         owner: u16,
         now: Instant,
     ) -> bool {
@@ -57,7 +56,7 @@ impl Cell {
         true
     }
 
-    fn far_end_query(&self, id: CallId, by: LegNo, dialog: &DialogName) -> Option<(LegNo, FarEndQuery)> {
+    fn far_end_query(&self, id: CallId, by: LegNo, dialog: &DialogId) -> Option<(LegNo, FarEndQuery)> {
         let conversation = self.conversations.get(&id)?;
         let call = &conversation.call;
         let leg = call.partner_of(by)?;

@@ -61,7 +61,7 @@ pub use io::{
 };
 pub use locals::{Local, Locals};
 pub use playback::Clips;
-pub use refer::{DialogName, Joined};
+pub use refer::Joined;
 pub use screen::{Class, Rates, ScreenStats, Security};
 pub use tap::Passed;
 pub use trace::TraceLine;

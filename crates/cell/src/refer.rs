@@ -12,48 +12,15 @@ use call::{Input, Party, PartyKind, Progress, Replacing};
 use media::engine::Answer;
 use model::{CallId, Cause, LegId, LegNo};
 use sip_stack::endpoint::{RequestId, SessionId};
-use sip_stack::message::{Message, Name, NameAddr, Status};
+use sip_stack::message::{DialogId, Message, Name, NameAddr, Status};
 use sip_stack::placement::cell_of_tag;
 use std::time::Instant;
 use tracing::{debug, info};
 
-/// The dialog that a Replaces header names (RFC 3891 §6.1).
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct DialogName {
-    /// Its Call-ID.
-    pub call_id: Vec<u8>,
-    /// The tag of who gets the header.
-    pub to_tag: Vec<u8>,
-    /// The tag of the other.
-    pub from_tag: Vec<u8>,
-    /// Only as long as it is not answered.
-    pub early_only: bool,
-}
-
-impl DialogName {
-    /// Reads `call-id;to-tag=…;from-tag=…`.
-    pub(crate) fn parse(value: &[u8]) -> Option<Self> {
-        let mut parts = value.split(|b| *b == b';').map(<[u8]>::trim_ascii);
-        let call_id = parts.next().filter(|id| !id.is_empty() && !id.contains(&b','))?.to_vec();
-        let (mut to_tag, mut from_tag, mut early_only) = (None, None, false);
-        for part in parts {
-            let (name, value) = part.split_at(part.iter().position(|b| *b == b'=').unwrap_or(part.len()));
-            let value = value.get(1..).unwrap_or_default().trim_ascii().to_vec();
-            match name.trim_ascii().to_ascii_lowercase().as_slice() {
-                b"to-tag" => to_tag = Some(value),
-                b"from-tag" => from_tag = Some(value),
-                b"early-only" => early_only = true,
-                _ => {}
-            }
-        }
-        Some(Self { call_id, to_tag: to_tag?, from_tag: from_tag?, early_only })
-    }
-}
-
 /// Where a phone wants the other party to go.
 enum Wanted {
     Number(String),
-    Dialog(DialogName),
+    Dialog(DialogId),
 }
 
 impl Wanted {
@@ -64,9 +31,8 @@ impl Wanted {
         if target.uri.param("method").is_some_and(|method| !method.eq_ignore_ascii_case(b"INVITE")) {
             return Err(Status(603));
         }
-        let replaces = target.uri.headers().find(|(name, _)| name.eq_ignore_ascii_case(b"Replaces"));
-        if let Some((_, value)) = replaces {
-            return DialogName::parse(&unescaped(value)).map(Self::Dialog).ok_or(Status(400));
+        if let Some(dialog) = request.refer_replaces().map_err(|_| Status(400))? {
+            return Ok(Self::Dialog(dialog));
         }
         let number = number_of(&target);
         if number.is_empty() || number.len() > MAX_NUMBER { Err(Status(603)) } else { Ok(Self::Number(number)) }
@@ -75,25 +41,6 @@ impl Wanted {
 
 fn number_of(target: &NameAddr) -> String {
     crate::authorize::number_of(&target.uri)
-}
-
-fn unescaped(value: &[u8]) -> Vec<u8> {
-    let mut out = Vec::with_capacity(value.len());
-    let mut rest = value;
-    while let Some((first, tail)) = rest.split_first() {
-        let hex = tail.get(..2).and_then(|digits| u8::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok());
-        match hex.filter(|_| *first == b'%') {
-            Some(byte) => {
-                out.push(byte);
-                rest = &tail[2..];
-            }
-            None => {
-                out.push(*first);
-                rest = tail;
-            }
-        }
-    }
-    out
 }
 
 impl Cell {
@@ -152,7 +99,7 @@ impl Cell {
     }
 
     /// The party this leg speaks with goes on in the call of another dialog of the same phone, in its place there.
-    fn transfer_into(&mut self, id: CallId, leg: LegNo, dialog: &DialogName, now: Instant) {
+    fn transfer_into(&mut self, id: CallId, leg: LegNo, dialog: &DialogId, now: Instant) {
         let cells = self.config.cells.max(1);
         let owner = cell_of_tag(&dialog.to_tag).or_else(|| cell_of_tag(&dialog.from_tag));
         let Some(owner) = owner.map(|owner| owner.0 % cells) else { return self.transfer_failed(id, leg, now) };
@@ -162,7 +109,7 @@ impl Cell {
     }
 
     /// The same, with the sound of all parties here.
-    pub(crate) fn bridge_into(&mut self, id: CallId, leg: LegNo, dialog: &DialogName, owner: u16, now: Instant) {
+    pub(crate) fn bridge_into(&mut self, id: CallId, leg: LegNo, dialog: &DialogId, owner: u16, now: Instant) {
         if owner != self.config.cell {
             self.ask_to_join(id, leg, dialog.clone(), owner, now);
         } else if !self.transfer_here(id, leg, dialog, now) {
@@ -176,7 +123,7 @@ impl Cell {
     }
 
     /// The leg of a dialog, if it belongs to this party.
-    pub(crate) fn leg_of(&self, dialog: &DialogName, by: &Party) -> Option<(CallId, LegNo)> {
+    pub(crate) fn leg_of(&self, dialog: &DialogId, by: &Party) -> Option<(CallId, LegNo)> {
         let session = self.sip.find(&dialog.call_id, &dialog.to_tag, &dialog.from_tag)?;
         let (id, leg) = self.sessions.get(session).copied()?;
         let owner = self.conversations.get(&id)?.call.party_of(leg)?;
@@ -185,7 +132,7 @@ impl Cell {
         same.then_some((id, leg))
     }
 
-    fn transfer_here(&mut self, id: CallId, leg: LegNo, dialog: &DialogName, now: Instant) -> bool {
+    fn transfer_here(&mut self, id: CallId, leg: LegNo, dialog: &DialogId, now: Instant) -> bool {
         let Some(call) = self.conversations.get(&id).map(|c| &c.call) else { return true };
         let (Some(partner), Some(by)) = (call.partner_of(leg), call.party_of(leg)) else { return false };
         let Some(party) = call.party_of(partner) else { return false };
@@ -269,7 +216,7 @@ impl Cell {
     }
 
     /// The other call lives in another cell: a leg in each, and sound between them, join the two.
-    fn ask_to_join(&mut self, id: CallId, leg: LegNo, dialog: DialogName, owner: u16, now: Instant) {
+    fn ask_to_join(&mut self, id: CallId, leg: LegNo, dialog: DialogId, owner: u16, now: Instant) {
         let Some(conversation) = self.conversations.get(&id) else { return };
         let call = &conversation.call;
         let partner = call.partner_of(leg);
@@ -390,22 +337,3 @@ impl Cell {
 
 /// What a joined call answers: the call, whom it brings, and a session description.
 pub type Joined = (CallId, Party, Bytes);
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn dialogs_are_named_as_in_rfc_3891() {
-        let name = DialogName::parse(b"98732@sip.example.com ;from-tag=r33th4x0r; to-tag=ff87ff;early-only").unwrap();
-        assert_eq!(
-            (&name.call_id[..], &name.to_tag[..], &name.from_tag[..]),
-            (&b"98732@sip.example.com"[..], &b"ff87ff"[..], &b"r33th4x0r"[..])
-        );
-        assert!(name.early_only);
-        for bad in ["", "a;to-tag=b", "a;from-tag=b", ";to-tag=b;from-tag=c", "a,b;to-tag=c;from-tag=d"] {
-            assert_eq!(DialogName::parse(bad.as_bytes()), None, "{bad}");
-        }
-        assert_eq!(unescaped(b"a%3Bto-tag%3db%"), b"a;to-tag=b%");
-    }
-}

@@ -2,7 +2,6 @@
 
 use crate::cell::Cell;
 use crate::conversation::Asking;
-use crate::refer::DialogName;
 use crate::signalling::leg_end;
 use call::{Party, PartyKind, Replacing};
 use media::engine::PortId;
@@ -37,9 +36,7 @@ impl Cell {
         now: Instant,
     ) -> Result<(), (Status, Headers)> {
         let plainly = |status: u16| (Status(status), Vec::new());
-        let mut values = request.lines().filter(|(_, name, _)| name.eq_ignore_ascii_case(b"Replaces"));
-        let (Some((_, _, value)), None) = (values.next(), values.next()) else { return Err(plainly(400)) };
-        let dialog = DialogName::parse(value).ok_or_else(|| plainly(400))?;
+        let dialog = request.replaces().ok().flatten().ok_or_else(|| plainly(400))?;
         let found = self.sip.find(&dialog.call_id, &dialog.to_tag, &dialog.from_tag).ok_or_else(|| plainly(481))?;
         let (id, leg) = self.sessions.get(found).copied().ok_or_else(|| plainly(481))?;
         let confirmed = self.sip.is_confirmed(found);

@@ -1,16 +1,16 @@
 //! What a test does with a phone, and what it asks of it.
 
-use crate::codec::Codec;
-use crate::network::Link;
-use crate::sound::{Hearing, Sound};
-use crate::ua::digest::Hash;
+mod hearing;
+mod setup;
+
+use crate::sound::Sound;
 use crate::ua::line::{End, LineState};
-use crate::ua::{Conduct, Referred, Ua};
+use crate::ua::{Referred, Ua};
 use crate::world::Inner;
 use std::cell::RefCell;
 use std::net::SocketAddr;
 use std::rc::Rc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 /// A phone in a world, or the peer at the far end of a trunk. Clones are the same phone.
 ///
@@ -72,129 +72,6 @@ impl Phone {
     /// Its own address; behind a NAT box a private one.
     pub fn address(&self) -> SocketAddr {
         self.ask(|ua, _| ua.addr)
-    }
-
-    // How it is set up.
-
-    /// What it does with calls from now on.
-    pub fn set_conduct(&self, conduct: Conduct) {
-        self.act(|ua, _| ua.conduct = conduct);
-    }
-
-    /// Its line to the network from now on.
-    pub fn set_link(&self, link: Link) {
-        let mut inner = self.inner.borrow_mut();
-        let ip = inner.uas[self.index].addr.ip();
-        inner.network.set_link(ip, link);
-    }
-
-    /// The password it uses from now on.
-    pub fn set_password(&self, password: &str) {
-        self.act(|ua, _| ua.password = Some(password.to_owned()));
-    }
-
-    /// The digest algorithm it prefers.
-    pub fn set_hash(&self, hash: Hash) {
-        self.act(|ua, _| ua.hash = hash);
-    }
-
-    /// It remembers the last nonce and answers the challenge ahead, counting up.
-    pub fn remember_nonce(&self) {
-        self.act(|ua, _| ua.remembers_nonce = true);
-    }
-
-    /// It speaks only this codec: `PCMU`, `PCMA`, `G722` or `L16`.
-    pub fn speak_only(&self, codec: &str) {
-        let codec = Codec::named(codec).expect("PCMA, PCMU, G722 or L16");
-        self.act(|ua, _| ua.codecs = vec![codec]);
-    }
-
-    /// It speaks SRTP: calls with `RTP/SAVP` only, and answers with keys where keys are offered.
-    pub fn set_secure(&self) {
-        self.act(|ua, _| ua.secure = true);
-    }
-
-    /// How many calls it takes at once; one more hears 486 from the phone. 1 unless told otherwise.
-    pub fn set_max_calls(&self, calls: usize) {
-        self.act(|ua, _| ua.max_lines = calls);
-    }
-
-    /// The payload type under which it offers digits; 101 unless told otherwise.
-    pub fn set_event_type(&self, payload_type: u8) {
-        self.act(|ua, _| ua.event = payload_type);
-    }
-
-    /// It neither offers nor takes keys by RTP.
-    pub fn without_events(&self) {
-        self.act(|ua, _| ua.takes_events = false);
-    }
-
-    /// How long it asks to be registered, seconds.
-    pub fn set_expires(&self, seconds: u32) {
-        self.act(|ua, _| ua.registration.expires = seconds);
-    }
-
-    /// The preference among the phones of its extension with which it registers from now on.
-    pub fn set_preference(&self, q: &str) {
-        self.act(|ua, _| ua.registration.q = Some(q.to_owned()));
-    }
-
-    /// It sends every call on to this number (302).
-    pub fn forward_to(&self, number: &str) {
-        self.act(|ua, _| ua.forward = Some(number.to_owned()));
-    }
-
-    /// It does what it is told by NOTIFY: answer, hold.
-    pub fn obey(&self) {
-        self.act(|ua, _| ua.obeys = true);
-    }
-
-    /// It answers by itself where Call-Info or Alert-Info ask for it.
-    pub fn honour_auto_answer(&self) {
-        self.act(|ua, _| ua.auto_answers = true);
-    }
-
-    /// A header of its INVITEs from now on.
-    pub fn add_header(&self, name: &str, value: &str) {
-        self.act(|ua, _| ua.invite_headers.push((name.to_owned(), value.to_owned())));
-    }
-
-    /// A header of its responses to INVITEs and of its BYEs from now on.
-    pub fn say_with(&self, name: &str, value: &str) {
-        self.act(|ua, _| ua.other_headers.push((name.to_owned(), value.to_owned())));
-    }
-
-    /// Every response to the INVITE of its latest call, and the BYE that ended it, as text.
-    pub fn was_told(&self) -> Vec<String> {
-        self.of_line(|line, _| line.said.clone()).unwrap_or_default()
-    }
-
-    /// Its INVITEs have no such header any more.
-    pub fn clear_header(&self, name: &str) {
-        self.act(|ua, _| ua.invite_headers.retain(|(known, _)| known != name));
-    }
-
-    /// It has too much to do: whoever asks for it is told to hold back so many per cent of his calls (RFC 7339), or none any more.
-    pub fn wants_less(&self, percent: Option<u8>) {
-        self.act(|ua, _| ua.overload = Some(percent.unwrap_or(0)));
-    }
-
-    /// It speaks by a stream from now on, and listens for one.
-    pub fn speak_by(&self, stream: crate::stream::Stream) {
-        self.act(|ua, _| ua.stream = Some(stream));
-    }
-
-    /// It sleeps whenever it has nothing to do, and registers so that this push service can wake it.
-    pub fn sleeps(&self, provider: &str, prid: &str) {
-        self.act(|ua, _| {
-            ua.registration.uri_params = format!(";pn-provider={provider};pn-prid={prid}");
-            ua.registration.renew = false;
-        });
-    }
-
-    /// It no longer renews its registration by itself.
-    pub fn forget_to_renew(&self) {
-        self.act(|ua, _| ua.registration.renew = false);
     }
 
     // What its owner does.
@@ -675,43 +552,5 @@ impl Phone {
     /// RTP packets that came from elsewhere than the other side of the call.
     pub fn strangers_packets(&self) -> u64 {
         self.ask(|ua, _| ua.strangers_packets)
-    }
-
-    // What it hears.
-
-    /// Does it hear the sound now, that is: in the last second for a voice, in the last period for a tone?
-    pub fn hears(&self, sound: Sound) -> bool {
-        self.of_line(|line, now| line.ear.hears(sound, now)).unwrap_or(false)
-    }
-
-    /// Does it hear this voice now, perhaps among others that speak at the same time?
-    pub fn hears_among_others(&self, voice: Sound) -> bool {
-        let Sound::Voice(hertz) = voice else { panic!("{voice:?} is no voice") };
-        self.of_line(|line, now| line.ear.hears_among(hertz, now)).unwrap_or(false)
-    }
-
-    /// Everything its latest call brought of a sound so far.
-    pub fn heard(&self, sound: Sound) -> Hearing {
-        self.of_line(|line, now| line.ear.find(sound, now)).unwrap_or_default()
-    }
-
-    /// Did its latest call bring this sound at all?
-    pub fn has_heard(&self, sound: Sound) -> bool {
-        !self.heard(sound).spells.is_empty()
-    }
-
-    /// The longest hole in what came, between the first and the last packet of the latest call, to 10 ms.
-    pub fn longest_gap(&self) -> Duration {
-        self.of_line(|line, _| line.ear.longest_gap()).unwrap_or_default()
-    }
-
-    /// How many RTP streams (SSRCs, one after the other) its latest call brought.
-    pub fn streams_heard(&self) -> u64 {
-        self.of_line(|line, _| line.ear.streams).unwrap_or(0)
-    }
-
-    /// How many voice packets its latest call brought.
-    pub fn packets_heard(&self) -> u64 {
-        self.of_line(|line, _| line.ear.packets).unwrap_or(0)
     }
 }

@@ -94,6 +94,11 @@ impl Ear {
         sound::find(&self.slice(0, self.position(now)), sound)
     }
 
+    /// Where this voice was heard up to `now`, alone or among others.
+    pub(crate) fn find_among(&self, hertz: u16, now: Instant) -> Hearing {
+        sound::find_among(&self.slice(0, self.position(now)), hertz)
+    }
+
     /// Is the sound there in the last moments before `now`?
     pub(crate) fn hears(&self, sound: Sound, now: Instant) -> bool {
         let end = self.position(now);

@@ -116,7 +116,8 @@ impl Engine {
         told.into_iter().flatten().for_each(|digit| self.tell_digit(id, digit, now));
     }
 
-    /// Tells of a press, and presses the key towards who hears this port alone, unless its packets have passed on already.
+    /// Tells of a press, and presses the key towards who hears this port alone and takes events, unless its packets have
+    /// passed on already. How a peer without events has it, INFO or tone, its owner decides: see [`Engine::takes_digits`].
     pub(super) fn tell_digit(&mut self, id: PortId, (digit, duration): Digit, now: Instant) {
         self.output.push_back(Output::Event(Event::Dtmf { port: id, digit, duration }));
         self.barge_in(id, digit);
@@ -124,7 +125,7 @@ impl Engine {
         for listener in port.heard_by.clone() {
             let Some(other) = self.ports.get(listener) else { continue };
             let passed = other.relayed_from == Some(id) && self.ports.get(id).is_some_and(|p| p.digits_relayed);
-            if other.hears == [id] && !passed {
+            if other.hears == [id] && other.event_type().is_some() && !passed {
                 self.digit(listener, digit, duration, now);
             }
         }

@@ -2,7 +2,7 @@
 
 use expect_test::expect_file;
 use patchbay_tests::{connect, converse, everywhere, part};
-use sim::{Conduct, World, millis, secs};
+use sim::{Conduct, Phone, Sound, World, millis, secs};
 
 #[test]
 fn digits_reach_the_other_side_once_each() {
@@ -111,6 +111,48 @@ fn a_caller_that_takes_no_keys_by_rtp_has_those_of_the_called_phone_by_info() {
         world.run_for(secs(5));
     }
     assert_eq!((called.digits().as_str(), called.keys_by_info().as_str()), ("5*", ""));
+    converse(&world, &phone, &called);
+    phone.hang_up();
+    part(&world, &phone, &called);
+    world.assert_settled();
+}
+
+/// The spells of both tones of a key that were heard, row and column.
+fn tones_heard(phone: &Phone, row: u16, column: u16) -> [usize; 2] {
+    [row, column].map(|hertz| phone.heard_among_others(Sound::Voice(hertz)).spells.len())
+}
+
+#[test]
+fn a_phone_without_events_and_info_hears_a_key_by_rtp_once_as_its_tones() {
+    let world = World::seeded(7);
+    let (phone, called) = (world.phone("100"), world.phone("101"));
+    phone.without_events();
+    called.set_conduct(Conduct::Answer(secs(1)));
+    phone.dial("101");
+    connect(&world, &phone, &called);
+    converse(&world, &phone, &called);
+    called.press("7");
+    world.run_for(secs(3));
+    assert_eq!((tones_heard(&phone, 852, 1209), phone.keys_by_info().as_str()), ([1, 1], ""));
+    converse(&world, &phone, &called);
+    phone.hang_up();
+    part(&world, &phone, &called);
+    world.assert_settled();
+}
+
+#[test]
+fn a_phone_that_has_keys_by_info_hears_no_tones_of_them() {
+    let world = World::seeded(7);
+    let (phone, called) = (world.phone("100"), world.phone("101"));
+    phone.without_events();
+    phone.add_header("Allow", "INVITE, ACK, BYE, CANCEL, INFO");
+    called.set_conduct(Conduct::Answer(secs(1)));
+    phone.dial("101");
+    connect(&world, &phone, &called);
+    converse(&world, &phone, &called);
+    called.press("7");
+    world.run_for(secs(3));
+    assert_eq!((tones_heard(&phone, 852, 1209), phone.keys_by_info().as_str()), ([0, 0], "7"));
     converse(&world, &phone, &called);
     phone.hang_up();
     part(&world, &phone, &called);

@@ -21,6 +21,12 @@ impl Phone {
         self.of_line(|line, now| line.ear.find(sound, now)).unwrap_or_default()
     }
 
+    /// Everything its latest call brought so far of a voice, perhaps among others that spoke at the same time.
+    pub fn heard_among_others(&self, voice: Sound) -> Hearing {
+        let Sound::Voice(hertz) = voice else { panic!("{voice:?} is no voice") };
+        self.of_line(|line, now| line.ear.find_among(hertz, now)).unwrap_or_default()
+    }
+
     /// Did its latest call bring this sound at all?
     pub fn has_heard(&self, sound: Sound) -> bool {
         !self.heard(sound).spells.is_empty()

@@ -2,11 +2,14 @@
 .DEFAULT_GOAL := help
 CARGO ?= cargo
 SHELL := /bin/bash
-# One set of flags for every build of a run, so that nothing is compiled twice.
+# One set of flags for every build of a run, so that nothing is compiled twice: cargo unites the features of dependencies over what it
+# is asked to build, so every test target asks for the whole workspace.
 export CARGO_TERM_COLOR ?= auto
 export RUST_BACKTRACE ?= 1
 
-.PHONY: help web run test check fmt lint deny audit unit stories interop codec-compare demo fuzz fuzz-dialogs bench bench-flood clients clean
+ALL := --workspace --features patchbay-tests/interop,patchbay-node/interop
+
+.PHONY: help web run program test check fmt lint deny audit unit stories interop codec-compare demo fuzz fuzz-dialogs bench bench-flood clients clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
@@ -31,7 +34,7 @@ fmt: ## formatting
 	$(CARGO) fmt --all -- --check
 
 lint: ## clippy, warnings denied
-	$(CARGO) clippy --workspace --all-targets --features patchbay-tests/interop,patchbay-node/interop -- -D warnings
+	$(CARGO) clippy $(ALL) --all-targets -- -D warnings
 
 deny: ## licences, bans and sources of all dependencies (installs cargo-deny once)
 	@command -v cargo-deny >/dev/null || $(CARGO) install --locked cargo-deny
@@ -50,17 +53,19 @@ stories: ## only the stories in virtual time
 clients: ## the real phones and tools that the interop tests drive
 	@deploy/install-test-clients.sh
 
-interop: clients web ## the real program with SIPp, baresip, linphone and Kamailio over loopback
-	$(CARGO) build -p patchbay-node --bin patchbay
-	$(CARGO) test -p patchbay-tests --features interop --test interop -- --test-threads=1
+# A test of the program's own package brings the program with it.
+program: web
+	$(CARGO) test $(ALL) --test g729 --no-run
+
+interop: clients program ## the real program with SIPp, baresip, linphone, Kamailio and Chromium over loopback
+	$(CARGO) test $(ALL) --test interop -- --test-threads=1
 
 codec-compare: ## codecs and SRTP against libgsm, spandsp, libopus, bcg729, libsrtp2 (PATCHBAY_COMPARE_SECONDS of sound each, 20)
 	@deploy/install-references.sh
-	$(CARGO) test -p patchbay-tests --features interop --test references -- --nocapture
-	$(CARGO) test -p patchbay-node --features interop --test g729 -- --nocapture
+	$(CARGO) test $(ALL) --test references --test g729 -- --nocapture
 
-demo: ## two built-in phones talk through a throw-away server
-	$(CARGO) run --quiet -p patchbay-node --bin patchbay -- demo --throwaway
+demo: program ## two built-in phones talk through a throw-away server
+	$${CARGO_TARGET_DIR:-target}/debug/patchbay demo --throwaway
 
 FUZZ_SECONDS ?= 60
 fuzz: ## every fuzz target for FUZZ_SECONDS (installs cargo-fuzz once)

@@ -221,6 +221,13 @@ impl Encoder {
         }
     }
 
+    /// Says whether what is to come may have anything above 4 kHz, for codecs that can make use of it.
+    pub fn narrow(&mut self, narrow: bool) {
+        if let Encoder::Opus(encoder) = self {
+            encoder.narrow(narrow);
+        }
+    }
+
     /// Encodes one packet's sound, of a length that [`Codec::packet_time`] allows. Returns the number of octets, 0 if it
     /// cannot be encoded.
     pub fn encode(&mut self, pcm: &[i16], to: &mut [u8]) -> usize {

@@ -177,6 +177,8 @@ impl Engine {
             speaker.relay_to = Some(id);
         }
         self.leave_bus(id);
+        let codec = |id: &PortId| self.ports.get(*id).and_then(super::port::Port::spoken);
+        let narrow = row.iter().filter_map(codec).all(|codec| codec.rate() == 8_000);
         let Some(port) = self.ports.get_mut(id) else { return };
         if port.way != way {
             port.way = way;
@@ -184,6 +186,7 @@ impl Engine {
         }
         if way == Way::Mixed {
             port.ready_mouth();
+            port.mouth.iter_mut().for_each(|mouth| mouth.narrow(narrow));
             self.join_bus(id, row);
             if !self.listeners.contains(&id) {
                 self.listeners.push(id);

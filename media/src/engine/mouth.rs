@@ -21,6 +21,8 @@ pub(super) struct Mouth {
     octets: Box<[u8; MAX_PAYLOAD]>,
     /// The last packet was a prepared one.
     follows: bool,
+    /// Nobody whom the peer hears says anything above 4 kHz.
+    narrow: bool,
 }
 
 /// A packet to be sent.
@@ -45,6 +47,7 @@ impl Mouth {
             rise: Resampler::new(8_000, codec.rate()),
             octets: Box::new([0; MAX_PAYLOAD]),
             follows: false,
+            narrow: false,
         }
     }
 
@@ -55,6 +58,12 @@ impl Mouth {
 
     pub(super) fn rate(&self) -> Rate {
         Rate::of(self.codec)
+    }
+
+    /// Whether those whom the peer hears may say anything above 4 kHz.
+    pub(super) fn narrow(&mut self, narrow: bool) {
+        self.narrow = narrow;
+        self.encoder.narrow(narrow);
     }
 
     /// Ticks in 10 ms.
@@ -75,6 +84,9 @@ impl Mouth {
     /// 20 ms of a player are to be said.
     pub(super) fn say_frame(&mut self, frame: &Frame) {
         let mut risen = [0; super::voice::MAX_FRAME];
+        if self.narrow && frame.wide.is_some() {
+            self.narrow(false);
+        }
         let len = self.at_own_rate(frame, &mut risen);
         self.waiting.extend_from_slice(&risen[..len]);
     }

@@ -14,7 +14,7 @@ pub(crate) use records::{RecordOut, RecordPage};
 pub(crate) use spending::SpendingOut;
 pub(crate) use trunks::TrunkOut;
 
-use model::{AutoAnswer, Extension, Rights, Role, Srtp, User};
+use model::{AutoAnswer, Extension, InbandDtmf, Rights, Role, Srtp, User};
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use utoipa::ToSchema;
@@ -51,6 +51,8 @@ pub(crate) struct ExtensionOut {
     srtp: SrtpSetting,
     /// The codecs it may speak, by their names in session descriptions, best first; empty: all.
     codecs: Vec<String>,
+    #[schema(schema_with = names::inband_dtmf)]
+    inband_dtmf: InbandDtmf,
     /// How many contacts (phones, pages) it may have registered; 0: as the configuration says for all.
     contacts: u16,
     /// Who may watch it by lamps and presence: `default` (as the configuration says), `all`, `none`, or numbers with spaces between.
@@ -62,7 +64,9 @@ impl From<Extension> for ExtensionOut {
         let Extension {
             number, name, ha1: _, enabled, record, ring_seconds, max_calls, rights, outside_number, ..
         } = extension;
-        let Extension { allow, monitor, intercom, auto_answer, srtp, codecs, contacts, watched_by, .. } = extension;
+        let Extension {
+            allow, monitor, intercom, auto_answer, srtp, codecs, contacts, watched_by, inband_dtmf, ..
+        } = extension;
         let (rights, srtp) = (RightsSetting(rights), SrtpSetting(srtp));
         let allow = allow.iter().map(ToString::to_string).collect();
         Self {
@@ -80,6 +84,7 @@ impl From<Extension> for ExtensionOut {
             auto_answer,
             srtp,
             codecs,
+            inband_dtmf,
             contacts,
             watched_by: watched_by.to_string(),
         }
@@ -147,6 +152,9 @@ pub(crate) struct ExtensionSettings {
     /// Codecs that it may speak, at most 16, such as `PCMA`, best first; empty: all.
     #[schema(max_items = 16)]
     pub(crate) codecs: Option<Vec<String>>,
+    /// Usually `auto`.
+    #[schema(schema_with = names::inband_dtmf)]
+    pub(crate) inband_dtmf: Option<InbandDtmf>,
     /// 0 to 100; usually 0, which is as the configuration says for all.
     #[schema(maximum = 100)]
     pub(crate) contacts: Option<u16>,

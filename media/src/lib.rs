@@ -33,6 +33,7 @@
 //! - [`browser`]: legs to browsers: ICE, DTLS-SRTP.
 //! - [`codec`]: what the switch can decode and encode, resampling, concealment; [`g711`]: A-law and µ-law.
 //! - [`srtp`]: secure RTP, and its keys in session descriptions.
+//! - [`dtmf`]: keys heard in the sound itself.
 //! - [`tones`]: the sounds of a telephone network, by country.
 //! - [`ogg`]: recordings as Opus files.
 //! - [`testing`]: voices that are tones, and an ear that finds them.
@@ -40,6 +41,7 @@
 pub mod browser;
 pub mod clip;
 pub mod codec;
+pub mod dtmf;
 pub mod engine;
 pub mod g711;
 pub mod ogg;

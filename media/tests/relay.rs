@@ -175,7 +175,7 @@ fn digits_travel_under_the_other_sides_number_and_are_told_once() {
     pair.run(SECOND);
     let port = pair.phones[CALLER].port;
     let digits: Vec<_> = pair.events.iter().filter(|e| matches!(e, Event::Dtmf { .. })).collect();
-    assert_eq!(digits, [&Event::Dtmf { port, digit: '7', duration: 100 * MS }]);
+    assert_eq!(digits, [&Event::Dtmf { port, digit: '7', duration: 100 * MS, in_band: false }]);
     let events: Vec<_> = pair.phones[CALLEE].headers.iter().filter(|h| h.payload_type == 96).collect();
     assert_eq!(events.len(), 8);
     assert!(events.iter().all(|h| h.timestamp == events[0].timestamp));

@@ -223,7 +223,18 @@ fn watchers(text: &str) -> Result<model::WatchedBy, Problem> {
 }
 
 fn with_settings(extension: Extension, settings: ExtensionSettings) -> Result<Extension, Problem> {
-    let ExtensionSettings { allow, monitor, intercom, auto_answer, srtp, codecs, contacts, watched_by, .. } = settings;
+    let ExtensionSettings {
+        allow,
+        monitor,
+        intercom,
+        auto_answer,
+        srtp,
+        codecs,
+        contacts,
+        watched_by,
+        inband_dtmf,
+        ..
+    } = settings;
     let ExtensionSettings { name, enabled, record, ring_seconds, max_calls, rights, outside_number, .. } = settings;
     let in_range = |name: &str, value: Option<u16>, range: RangeInclusive<u16>| match value {
         Some(value) if !range.contains(&value) => {
@@ -242,6 +253,7 @@ fn with_settings(extension: Extension, settings: ExtensionSettings) -> Result<Ex
         allow: allow.unwrap_or(extension.allow),
         srtp: srtp.map_or(extension.srtp, |srtp| srtp.0),
         codecs: codecs.unwrap_or(extension.codecs),
+        inband_dtmf: inband_dtmf.unwrap_or(extension.inband_dtmf),
         name: name.unwrap_or(extension.name),
         enabled: enabled.unwrap_or(extension.enabled),
         record: record.unwrap_or(extension.record),

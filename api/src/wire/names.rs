@@ -1,6 +1,6 @@
 //! The names that the model's enums have in JSON, for the API's description.
 
-use model::{AutoAnswer, BanReason, Direction, LegState, MessageState, Outcome, Role, Side};
+use model::{AutoAnswer, BanReason, Direction, InbandDtmf, LegState, MessageState, Outcome, Role, Side};
 use serde::Serialize;
 use utoipa::openapi::schema::{Object, ObjectBuilder, Type};
 
@@ -82,6 +82,13 @@ pub(super) fn srtp() -> Object {
     one_of(
         "Whether its sound is encrypted; `offered`: if the phone wants it; `default`: as the configuration says for all",
         &["default", "off", "offered", "required"],
+    )
+}
+
+pub(super) fn inband_dtmf() -> Object {
+    one_of(
+        "Whether keys are listened for in its sound; `auto`: if its phone has no RTP events (RFC 4733)",
+        &InbandDtmf::ALL,
     )
 }
 

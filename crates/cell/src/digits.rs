@@ -36,16 +36,37 @@ impl Cell {
             return self.sip.respond(request_id, Status(400), Vec::new(), None, now);
         };
         self.sip.respond(request_id, Status(200), Vec::new(), None, now);
+        let port = self.conversations.get(&id).and_then(|c| c.legs.get(&leg)?.port);
+        if port.is_some_and(|port| !self.media.is_new_key(port, digit, duration, now)) {
+            return;
+        }
         self.tell_key(id, leg, digit, duration, now);
         self.press_for(id, leg, digit, duration, now);
     }
 
-    /// A key that came by RTP. The relay carries it on to whoever takes such events too.
-    pub(crate) fn on_key(&mut self, id: CallId, leg: LegNo, digit: char, duration: Duration, now: Instant) {
+    /// A key that came by RTP, as an event or `in_band`. The engine carries it on to whoever takes such events too, and a
+    /// tone to whoever takes keys in no other way.
+    pub(crate) fn on_key(
+        &mut self,
+        (id, leg): (CallId, LegNo),
+        (digit, duration): (char, Duration),
+        in_band: bool,
+        now: Instant,
+    ) {
         self.tell_key(id, leg, digit, duration, now);
-        let partner = self.partner_end(id, leg).is_some_and(|(port, _)| self.media.takes_digits(port));
-        if !partner {
+        let Some((port, info)) = self.partner_end(id, leg) else { return };
+        let has_it = self.media.takes_digits(port) || (in_band && info.is_none());
+        if !has_it {
             self.press_for(id, leg, digit, duration, now);
+        }
+    }
+
+    /// Notes what a message of a party says of what it can do.
+    pub(crate) fn note_talents(&mut self, id: CallId, leg: LegNo, message: &Message, now: Instant) {
+        let Some(end) = self.conversations.get_mut(&id).and_then(|c| c.legs.get_mut(&leg)) else { return };
+        end.talents.note(message);
+        if let Some(port) = end.port {
+            self.media.takes_keys_by_signalling(port, end.talents.info, now);
         }
     }
 

@@ -3,8 +3,9 @@
 use crate::cell::Cell;
 use crate::outward::OutLeg;
 use call::{Party, PartyKind};
-use media::engine::{PortId, Srtp};
+use media::engine::{InbandDtmf, PortId, Srtp};
 use model::{CallId, LegNo};
+use std::time::Instant;
 
 impl Cell {
     /// Who is called by a leg: somebody beyond a trunk, or an extension.
@@ -15,23 +16,34 @@ impl Cell {
     }
 
     /// Sets a new port up for a party: by its extension or its trunk, else as for everybody.
-    pub(crate) fn prepare_port(&mut self, port: PortId, party: &Party) {
+    pub(crate) fn prepare_port(&mut self, port: PortId, party: &Party, now: Instant) {
         match &party.kind {
             PartyKind::Extension => {
                 let extension = self.directory.extension(&party.number);
                 let srtp = extension.and_then(|e| e.srtp).unwrap_or(self.config.policy.srtp);
                 self.media.secure(port, in_media(srtp));
                 self.media.allow(port, extension.map_or(&[], |e| e.codecs.as_slice()));
+                let inband = extension.map_or_else(Default::default, |e| e.inband_dtmf);
+                self.media.listen_for_keys(port, keys_in_sound(inband), now);
             }
             PartyKind::Trunk(name) => {
                 let Some(trunk) = self.directory.trunk(name) else { return };
                 self.media.secure(port, in_media(trunk.srtp));
                 self.media.allow(port, &trunk.dialling.codecs);
+                self.media.listen_for_keys(port, keys_in_sound(trunk.inband_dtmf), now);
                 if let Some(timeout) = trunk.media_timeout {
                     self.media.give_up_after(port, timeout);
                 }
             }
         }
+    }
+}
+
+fn keys_in_sound(when: model::InbandDtmf) -> InbandDtmf {
+    match when {
+        model::InbandDtmf::Auto => InbandDtmf::Auto,
+        model::InbandDtmf::Always => InbandDtmf::Always,
+        model::InbandDtmf::Never => InbandDtmf::Never,
     }
 }
 

@@ -3,7 +3,7 @@
 use crate::addressee::Addressee;
 use crate::authorize::{Admission, number_of};
 use crate::cell::Cell;
-use crate::conversation::{Asking, Conversation, LegEnd};
+use crate::conversation::{Asking, Conversation, LegEnd, Talents};
 use crate::identity::Caller;
 use crate::outward::{EMERGENCY_PORTS, EMERGENCY_ROOM};
 use crate::sound::is_by_websocket;
@@ -206,7 +206,10 @@ impl Cell {
             return Err((Outcome::Congestion, format!("399 {host} \"no media port is free\"")));
         };
         self.media.hint_source(port, flow.remote.ip());
-        self.prepare_port(port, party);
+        self.prepare_port(port, party, now);
+        let mut talents = Talents::default();
+        talents.note(request);
+        self.media.takes_keys_by_signalling(port, talents.info, now);
         if request.body().is_empty() {
             return Ok(port);
         }
@@ -226,9 +229,7 @@ impl Cell {
         if let Some(conversation) = self.conversations.get_mut(&id) {
             conversation.views.note_tag(leg, message);
         }
-        if let Some(end) = self.conversations.get_mut(&id).and_then(|c| c.legs.get_mut(&leg)) {
-            end.talents.note(message);
-        }
+        self.note_talents(id, leg, message, now);
         self.note_passed(id, message);
         if status.0 == 180 || early_media {
             self.facts.push_back((id, Input::Ringing { leg, early_media }));
@@ -246,7 +247,7 @@ impl Cell {
         } else {
             self.receive_answer(id, leg, message.body(), now)
         };
-        self.note_user_agent(id, leg, message);
+        self.note_user_agent(id, leg, message, now);
         self.note_passed(id, message);
         if agreed {
             self.facts.push_back((id, Input::Answered { leg }));
@@ -429,9 +430,9 @@ impl Cell {
         }
     }
 
-    fn note_user_agent(&mut self, id: CallId, leg: LegNo, message: &Message) {
+    fn note_user_agent(&mut self, id: CallId, leg: LegNo, message: &Message, now: Instant) {
+        self.note_talents(id, leg, message, now);
         let Some(end) = self.conversations.get_mut(&id).and_then(|c| c.legs.get_mut(&leg)) else { return };
-        end.talents.note(message);
         if let Some(agent) = message.header(Name::UserAgent).or_else(|| message.header(Name::Server)) {
             end.user_agent = text(agent);
         }

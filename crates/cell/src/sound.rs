@@ -80,9 +80,9 @@ impl Cell {
                     self.facts.push_back((at.0, Input::Announced));
                 }
             }
-            Event::Dtmf { port, digit, duration } => {
-                if let Some((id, leg)) = self.ports.get(port).copied() {
-                    self.on_key(id, leg, digit, duration, now);
+            Event::Dtmf { port, digit, duration, in_band } => {
+                if let Some(at) = self.ports.get(port).copied() {
+                    self.on_key(at, (digit, duration), in_band, now);
                 }
             }
             Event::Quality { port, moment } => self.on_quality(port, &moment, now),

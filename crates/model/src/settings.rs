@@ -1,6 +1,6 @@
 //! What an operator sets: extensions, users.
 
-use crate::{Net, Rights, Srtp};
+use crate::{InbandDtmf, Net, Rights, Srtp};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::net::IpAddr;
@@ -60,6 +60,8 @@ pub struct Extension {
     pub srtp: Option<Srtp>,
     /// The codecs it may speak, by their names in session descriptions, best first; empty: all.
     pub codecs: Vec<String>,
+    /// Whether keys are listened for in its sound.
+    pub inband_dtmf: InbandDtmf,
 }
 
 /// By which headers of an INVITE a phone is asked to answer by itself. No two vendors agree.

@@ -34,6 +34,38 @@ impl Srtp {
     }
 }
 
+/// Whether keys are listened for in the sound of a party.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum InbandDtmf {
+    /// If the party has no RTP events (RFC 4733).
+    #[default]
+    Auto,
+    /// In any case.
+    Always,
+    /// Not at all.
+    Never,
+}
+
+impl InbandDtmf {
+    /// Every choice.
+    pub const ALL: [Self; 3] = [Self::Auto, Self::Always, Self::Never];
+
+    /// Its stable name, as in JSON.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Auto => "auto",
+            Self::Always => "always",
+            Self::Never => "never",
+        }
+    }
+
+    /// The one of this name.
+    pub fn of_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|when| when.name() == name)
+    }
+}
+
 /// The most codecs in a list.
 pub const MAX_CODECS: usize = 16;
 

@@ -1,6 +1,6 @@
 //! What an operator sets about a trunk, and what is known of it now.
 
-use crate::{Dialling, Source, Srtp, StirPolicy};
+use crate::{Dialling, InbandDtmf, Source, Srtp, StirPolicy};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::net::SocketAddr;
@@ -49,6 +49,8 @@ pub struct Trunk {
     pub transfers: Transfers,
     /// Whether its sound is encrypted.
     pub srtp: Srtp,
+    /// Whether keys are listened for in its sound.
+    pub inband_dtmf: InbandDtmf,
     /// A leg to it from which nothing was heard for this long is given up; `None`: as the configuration says for all.
     pub media_timeout: Option<Duration>,
 }
@@ -87,6 +89,7 @@ impl Trunk {
             dialling: Dialling::default(),
             transfers: Transfers::default(),
             srtp: Srtp::Off,
+            inband_dtmf: InbandDtmf::default(),
             media_timeout: None,
         }
     }

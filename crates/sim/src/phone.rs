@@ -241,6 +241,17 @@ impl Phone {
         self.on_line(|ua, line, _| ua.lines[line].media.press(keys));
     }
 
+    /// Presses keys as tones in its voice, one after the other.
+    pub fn press_as_tones(&self, keys: &str) {
+        let pcm: Vec<i16> = keys.chars().flat_map(crate::sound::key_tones).collect();
+        self.say(&pcm);
+    }
+
+    /// Says this (16-bit linear, 8 kHz) in its latest call; then its voice goes on.
+    pub fn say(&self, pcm: &[i16]) {
+        self.on_line(|ua, line, _| ua.lines[line].media.say(pcm));
+    }
+
     /// Presses a key that travels by INFO.
     pub fn press_by_info(&self, key: char) {
         self.on_line(|ua, line, now| ua.send_key(line, key, now));

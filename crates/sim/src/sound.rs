@@ -87,6 +87,15 @@ pub(crate) fn voice_sample(hertz: u16, position: u64) -> i16 {
     ((phase as f64 / RATE as f64 * std::f64::consts::TAU).sin() * 8000.0) as i16
 }
 
+/// A key's two tones (ITU-T Q.23) for 100 ms, and 100 ms of silence.
+pub(crate) fn key_tones(key: char) -> Vec<i16> {
+    const KEYPAD: &str = "123A456B789C*0#D";
+    let place = KEYPAD.find(key).unwrap_or_else(|| panic!("{key} is no key"));
+    let (row, column) = ([697.0, 770.0, 852.0, 941.0][place / 4], [1209.0, 1336.0, 1477.0, 1633.0][place % 4]);
+    let wave = |hz: f64, n: usize| (n as f64 * hz / RATE as f64 * std::f64::consts::TAU).sin() * 6_000.0;
+    (0..1600).map(|n| if n < 800 { (wave(row, n) + wave(column, n)) as i16 } else { 0 }).collect()
+}
+
 fn duration(samples: u64) -> Duration {
     Duration::from_micros(samples * 1_000_000 / RATE)
 }

@@ -2,7 +2,7 @@
 
 use crate::{Store, StoreError};
 use md5::{Digest, Md5};
-use model::{AutoAnswer, Extension, Ha1, Rights, Srtp, WatchedBy};
+use model::{AutoAnswer, Extension, Ha1, InbandDtmf, Rights, Srtp, WatchedBy};
 use sha2::{Sha256, Sha512_256};
 use sqlx::sqlite::SqliteRow;
 use sqlx::{Row, SqliteConnection};
@@ -88,6 +88,7 @@ impl NewExtension {
             auto_answer: AutoAnswer::default(),
             srtp: None,
             codecs: Vec::new(),
+            inband_dtmf: InbandDtmf::default(),
             contacts: 0,
             watched_by: WatchedBy::default(),
         }
@@ -177,11 +178,11 @@ impl Store {
         let sealed = self.0.secrets.seal(&label(&extension.number), &plain)?;
         sqlx::query(
             "INSERT INTO extensions (number, name, ha1, enabled, record, ring_seconds, max_calls, rights, outside_number, allow, \
-             monitor, intercom, auto_answer, srtp, codecs, contacts, watched_by) \
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17) ON CONFLICT (number) DO UPDATE SET \
+             monitor, intercom, auto_answer, srtp, codecs, contacts, watched_by, inband_dtmf) \
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18) ON CONFLICT (number) DO UPDATE SET \
              name = ?2, ha1 = ?3, enabled = ?4, record = ?5, ring_seconds = ?6, max_calls = ?7, rights = ?8, \
              outside_number = ?9, allow = ?10, monitor = ?11, intercom = ?12, auto_answer = ?13, srtp = ?14, codecs = ?15, \
-             contacts = ?16, watched_by = ?17",
+             contacts = ?16, watched_by = ?17, inband_dtmf = ?18",
         )
         .bind(&extension.number)
         .bind(&extension.name)
@@ -200,6 +201,7 @@ impl Store {
         .bind(extension.codecs.join(" "))
         .bind(extension.contacts)
         .bind(extension.watched_by.to_string())
+        .bind(extension.inband_dtmf.name())
         .execute(to)
         .await?;
         Ok(())
@@ -241,6 +243,8 @@ impl Store {
                 .ok_or(StoreError::Damaged("auto-answer of an extension"))?,
             srtp,
             codecs: codecs.split_whitespace().map(str::to_owned).collect(),
+            inband_dtmf: InbandDtmf::of_name(row.try_get("inband_dtmf")?)
+                .ok_or(StoreError::Damaged("keys in the sound of an extension"))?,
             contacts: row.try_get("contacts")?,
             watched_by: row
                 .try_get::<&str, _>("watched_by")?

@@ -240,6 +240,10 @@ impl Engine {
             decode = true;
             wanted.add(super::voice::Rate::Narrow);
         }
+        if self.plan_key_ear(id, now) {
+            decode = true;
+            wanted.add(super::voice::Rate::Narrow);
+        }
         let Some(port) = self.ports.get_mut(id) else { return };
         port.records_packets = records_packets;
         port.wanted = decode.then_some(wanted);

@@ -25,6 +25,8 @@ pub(super) struct Keys {
     press: Option<Press>,
     pause: u16,
     next: Option<Instant>,
+    /// When a tone was sent last.
+    pub(super) toned: Option<Instant>,
 }
 
 #[derive(Debug)]
@@ -121,6 +123,9 @@ impl Keys {
             press.way = if events { Way::Events { began: 0 } } else { Way::Tone };
         }
         let stroke = press.stroke();
+        if let Stroke::Tone(_) = stroke {
+            self.toned = Some(now);
+        }
         let over = match press.way {
             Way::Events { .. } => press.ends == END_PACKETS,
             Way::Tone | Way::Unknown => press.sent >= press.held,

@@ -100,6 +100,11 @@ impl Engine {
         let Some(port) = self.ports.get_mut(id) else { return };
         let Some(voice) = &mut port.voice else { return };
         voice.advance(port.levels.says);
+        if port.key_ear.is_some() {
+            self.hear_decoded_tones(id, due);
+        }
+        let Some(port) = self.ports.get_mut(id) else { return };
+        let Some(voice) = &mut port.voice else { return };
         // G.711 is looked at as it comes.
         let change = voice.own_frame().and_then(|frame| port.activity.hear(power(frame), 20));
         if let Some(speaking) = change {

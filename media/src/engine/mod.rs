@@ -12,6 +12,7 @@ mod digits;
 mod extended;
 mod formats;
 mod hear;
+mod inband;
 mod inbound;
 mod keys;
 mod mix;
@@ -40,13 +41,14 @@ pub use quality::{Moment, Quality, RemoteView, mos};
 pub use recorder::Page;
 pub use secure::Srtp;
 pub use types::{
-    Alarm, Answer, Channel, Config, Datagram, EndReason, Event, Forward, NoPorts, Output, PortId, RecordingId,
-    SdpRefusal, Sound,
+    Alarm, Answer, Channel, Config, Datagram, EndReason, Event, Forward, InbandDtmf, NoPorts, Output, PortId,
+    RecordingId, SdpRefusal, Sound,
 };
 
 use crate::clip::Clip;
 use crate::rtcp::{Report, Sender};
 use crate::tones::Tone;
+use inband::KeyWay;
 use port::Port;
 use recorder::Recorder;
 use report::Clock;
@@ -241,15 +243,17 @@ impl Engine {
     }
 
     fn end_digit(&mut self, id: PortId, now: Instant) {
+        self.end_tone(id, now);
         let Some(port) = self.ports.get_mut(id) else { return };
         let told = port.digits.overdue(now);
-        let open = port.digits.deadline();
+        let tone = port.key_ear.as_ref().and_then(|ear| ear.deadline());
+        let open = [port.digits.deadline(), tone].into_iter().flatten().min();
         port.listening = open.is_some();
         if let Some(at) = open {
             self.timers.set(Timer::Digit(id), at);
         }
         if let Some(digit) = told {
-            self.tell_digit(id, digit, now);
+            self.tell_digit(id, digit, KeyWay::Events, now);
         }
     }
 

@@ -5,6 +5,7 @@ use super::alarms::Watch;
 use super::browser::Browser;
 use super::digits::Digits;
 use super::hear::{BusId, Levels, Way};
+use super::inband::{KeyEar, LastKeys};
 use super::inbound::Inbound;
 use super::keys::Keys;
 use super::mouth::Mouth;
@@ -16,7 +17,7 @@ use super::recorder::Side;
 use super::report::Reports;
 use super::routes::Routes;
 use super::secure::Security;
-use super::types::{PortId, RecordingId};
+use super::types::{InbandDtmf, PortId, RecordingId};
 use super::voice::{Rates, Voice};
 use crate::g711::Law;
 use std::net::{IpAddr, SocketAddr};
@@ -35,6 +36,14 @@ pub(super) struct Port {
     pub(super) routes: Routes,
     pub(super) reports: Reports,
     pub(super) digits: Digits,
+    /// When keys are listened for in its sound, and what listens.
+    pub(super) inband: InbandDtmf,
+    pub(super) key_ear: Option<Box<KeyEar>>,
+    pub(super) last_keys: LastKeys,
+    /// Who hears it gets its keys otherwise than as tones.
+    pub(super) hides_tones: bool,
+    /// Its owner presses keys for it by signalling.
+    pub(super) signalled: bool,
     pub(super) player: Option<Player>,
     /// What the switch presses.
     pub(super) keys: Keys,
@@ -98,6 +107,11 @@ impl Port {
             routes: Routes::none(),
             reports: Reports::new(entropy),
             digits: Digits::default(),
+            inband: InbandDtmf::default(),
+            key_ear: None,
+            last_keys: LastKeys::default(),
+            hides_tones: false,
+            signalled: false,
             player: None,
             keys: Keys::default(),
             spoken_to: false,

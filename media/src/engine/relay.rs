@@ -2,6 +2,7 @@
 
 use super::activity::EVERY;
 use super::digits::Digit;
+use super::inband::KeyWay;
 use super::packet::Packet;
 use super::port::Port;
 use super::routes::{Class, Onward, Route};
@@ -43,10 +44,15 @@ impl Engine {
         }
         let micros = self.clock.micros(now);
         let (header, mut route) = open(port, from, packet.as_slice(), micros, now)?;
+        let listens = port.key_ear.is_some();
         if route.class == Class::Audio && port.heard_as != Some(header.payload_type) {
             port.heard_as = Some(header.payload_type);
             self.plan_around(id, now);
             route = self.ports.get(id)?.routes.of(header.payload_type);
+        }
+        let sound = header.payload_at..header.payload_at + header.payload_len;
+        if let (true, Some(law), Class::Audio) = (listens, route.law, route.class) {
+            self.hear_tones(id, &header, law, packet.as_mut_slice().get_mut(sound.clone())?, now);
         }
         let port = self.ports.get_mut(id)?;
         let epoch = port.inbound.epoch;
@@ -54,8 +60,10 @@ impl Engine {
             port.started = true;
             self.output.push_back(Output::Event(Event::Started { port: id }));
         }
-        let payload = packet.as_slice().get(header.payload_at..header.payload_at + header.payload_len)?;
+        let payload = packet.as_slice().get(sound)?;
         let (peer, recording) = (port.relay_to, port.recording);
+        // What is not G.711 is heard only once it is decoded.
+        let hidden = route.law.is_none() && route.class == Class::Audio && port.silences_tones();
         if let (Some(law), true) = (route.law, header.sequence.is_multiple_of(EVERY))
             && let Some(speaking) = port.look_at(law, payload)
         {
@@ -81,7 +89,7 @@ impl Engine {
 
         let peer = self.ports.get_mut(peer?)?;
         // A sound of our own has the floor.
-        if peer.has_floor() {
+        if hidden || peer.has_floor() {
             return None;
         }
         let to = peer.rtp_target()?;
@@ -113,18 +121,22 @@ impl Engine {
             port.listening = true;
             self.timers.set(Timer::Digit(id), at);
         }
-        told.into_iter().flatten().for_each(|digit| self.tell_digit(id, digit, now));
+        told.into_iter().flatten().for_each(|digit| self.tell_digit(id, digit, KeyWay::Events, now));
     }
 
-    /// Tells of a press, and presses the key towards who hears this port alone and takes events, unless its packets have
+    /// Tells of a press if that has not been done, and presses the key towards who hears this port alone and takes events, unless its packets have
     /// passed on already. How a peer without events has it, INFO or tone, its owner decides: see [`Engine::takes_digits`].
-    pub(super) fn tell_digit(&mut self, id: PortId, (digit, duration): Digit, now: Instant) {
-        self.output.push_back(Output::Event(Event::Dtmf { port: id, digit, duration }));
+    pub(super) fn tell_digit(&mut self, id: PortId, (digit, duration): Digit, way: KeyWay, now: Instant) {
+        if !self.note_key(id, (digit, duration), way, now) {
+            return;
+        }
         self.barge_in(id, digit);
         let Some(port) = self.ports.get(id) else { return };
         for listener in port.heard_by.clone() {
             let Some(other) = self.ports.get(listener) else { continue };
-            let passed = other.relayed_from == Some(id) && self.ports.get(id).is_some_and(|p| p.digits_relayed);
+            let passed = other.relayed_from == Some(id)
+                && way == KeyWay::Events
+                && self.ports.get(id).is_some_and(|p| p.digits_relayed);
             if other.hears == [id] && other.event_type().is_some() && !passed {
                 self.digit(listener, digit, duration, now);
             }

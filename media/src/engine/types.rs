@@ -148,6 +148,18 @@ pub enum EndReason {
     UnsupportedCodec,
 }
 
+/// Whether keys are listened for in a peer's sound.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum InbandDtmf {
+    /// If the peer has no RTP events (RFC 4733).
+    #[default]
+    Auto,
+    /// In any case: a gateway may have agreed to events and send tones.
+    Always,
+    /// Not at all.
+    Never,
+}
+
 /// What is wrong with the sound that a peer sends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Alarm {
@@ -214,7 +226,8 @@ pub enum Event {
         /// The key that ended it.
         digit: Option<char>,
     },
-    /// A key was pressed (RFC 4733): once per press, however many packets tell of it.
+    /// A key was pressed, as RTP events (RFC 4733) or as tones: once per press, however many packets tell of it, told when
+    /// it ends.
     Dtmf {
         /// By whom.
         port: PortId,
@@ -222,6 +235,8 @@ pub enum Event {
         digit: char,
         /// For how long.
         duration: Duration,
+        /// It was heard in the sound. Who hears the port and takes keys in no other way has heard the tone.
+        in_band: bool,
     },
 }
 

@@ -227,7 +227,17 @@ impl Voice {
 
     /// The present frame at its codec's rate; `None` if nothing is heard, or the codec is G.711.
     pub(super) fn own_frame(&self) -> Option<&[i16]> {
-        if matches!(self.codec, Codec::G711(_)) { None } else { self.frame(Rate::of(self.codec)) }
+        if self.is_g711() { None } else { self.frame(Rate::of(self.codec)) }
+    }
+
+    /// What is played is G.711.
+    pub(super) fn is_g711(&self) -> bool {
+        matches!(self.codec, Codec::G711(_))
+    }
+
+    /// The present frame is silence.
+    pub(super) fn silence_frame(&mut self) {
+        self.frames.iter_mut().flatten().for_each(|frame| frame.pcm.fill(0));
     }
 
     /// Nothing has been heard for so long that what is made up has faded.

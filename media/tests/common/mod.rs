@@ -41,6 +41,8 @@ pub(crate) struct Phone {
     pub(crate) timestamp: u32,
     pub(crate) speaking: bool,
     pub(crate) sent: u64,
+    /// What it says before its tone goes on.
+    pub(crate) script: std::collections::VecDeque<i16>,
     /// What it hears by payload type.
     pub(crate) takes: Vec<(u8, Law)>,
     pub(crate) heard: Vec<i16>,
@@ -53,7 +55,9 @@ pub(crate) struct Phone {
 impl Phone {
     /// The next packet of its voice.
     pub(crate) fn packet(&mut self) -> Vec<u8> {
-        let payload: Vec<u8> = tone_from(self.hz, self.sent, 160).into_iter().map(|s| self.law.encode(s)).collect();
+        let voice = tone_from(self.hz, self.sent, 160);
+        let said: Vec<i16> = voice.into_iter().map(|s| self.script.pop_front().unwrap_or(s)).collect();
+        let payload: Vec<u8> = said.into_iter().map(|s| self.law.encode(s)).collect();
         self.sent += 160;
         let packet = rtp(self.pt, self.sequence, self.timestamp, self.ssrc, &payload);
         self.sequence = self.sequence.wrapping_add(1);
@@ -157,6 +161,7 @@ impl Pair {
             timestamp: if i == 0 { u32::MAX - 5_000 } else { 3 },
             speaking: true,
             sent: 0,
+            script: std::collections::VecDeque::new(),
             takes: vec![(0, Law::Mu), (8, Law::A)],
             heard: Vec::new(),
             headers: Vec::new(),

@@ -131,6 +131,7 @@ fn extension(number: &str) -> Extension {
         intercom: false,
         auto_answer: model::AutoAnswer::default(),
         srtp: None,
+        inband_dtmf: model::InbandDtmf::default(),
         codecs: Vec::new(),
         contacts: 0,
         watched_by: model::WatchedBy::default(),

@@ -94,6 +94,9 @@ pub(super) struct ExtensionSettings {
     /// Codecs that it may speak, best first, such as PCMA,G722; "" for all
     #[arg(long, value_delimiter = ',')]
     codecs: Option<Vec<String>>,
+    /// Whether keys are listened for in its sound: auto (if its phone has no RTP events), always, never
+    #[arg(long)]
+    inband_dtmf: Option<String>,
     /// How many contacts (phones, pages) it may have registered; 0: as the configuration says for all
     #[arg(long)]
     contacts: Option<u16>,
@@ -259,6 +262,7 @@ fn extension_body(settings: &ExtensionSettings) -> Map<String, Value> {
         ("outside_number", settings.outside_number.clone().map(Value::from)),
         ("srtp", settings.srtp.map(|srtp| srtp.name().into())),
         ("codecs", settings.codecs.clone().map(|list| list.into_iter().filter(|name| !name.is_empty()).collect())),
+        ("inband_dtmf", settings.inband_dtmf.clone().map(Value::from)),
         ("allow", settings.allow.clone().map(|list| list.into_iter().filter(|net| !net.is_empty()).collect())),
         ("monitor", settings.monitor.map(Value::from)),
         ("intercom", settings.intercom.map(Value::from)),

@@ -299,6 +299,7 @@ fn the_sample_file_is_valid_has_every_key_and_shows_the_defaults() {
                 "calls_per_second",
                 "transfers",
                 "srtp",
+                "inband_dtmf",
                 "media_timeout_seconds",
                 "stir",
                 "stir_sign",

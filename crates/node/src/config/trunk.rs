@@ -1,7 +1,7 @@
 //! `[[trunk]]`: a connection to the PSTN or another switch.
 
 use super::{Dialling, words};
-use model::{InboundAccount, Source, Srtp, StirPolicy, Transfers, TrunkAccount, TrunkTransport};
+use model::{InbandDtmf, InboundAccount, Source, Srtp, StirPolicy, Transfers, TrunkAccount, TrunkTransport};
 use serde::Deserialize;
 use sip_stack::locate::Goal;
 use std::fmt;
@@ -56,6 +56,8 @@ pub struct Trunk {
     pub transfers: Transfers,
     /// Whether its sound is encrypted.
     pub srtp: Srtp,
+    /// Whether keys are listened for in its sound.
+    pub inband_dtmf: InbandDtmf,
     /// A leg to it is given up after so long without sound.
     #[serde(rename = "media_timeout_seconds", deserialize_with = "words::optional_seconds")]
     pub media_timeout: Option<Duration>,
@@ -91,6 +93,7 @@ impl Default for Trunk {
             calls_per_second: 0,
             transfers: Transfers::default(),
             srtp: Srtp::Off,
+            inband_dtmf: InbandDtmf::default(),
             media_timeout: None,
             stir: StirPolicy::Off,
             stir_sign: false,
@@ -140,6 +143,7 @@ impl Trunk {
             stir_sign: self.stir_sign,
             dialling: self.dialling.to_model(),
             srtp: self.srtp,
+            inband_dtmf: self.inband_dtmf,
             media_timeout: self.media_timeout,
             ..model::Trunk::new(&self.name)
         }

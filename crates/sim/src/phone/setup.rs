@@ -60,6 +60,11 @@ impl Phone {
         self.act(|ua, _| ua.takes_events = false);
     }
 
+    /// In its next calls it says this (16-bit linear, 8 kHz) from the moment it is heard, and then nothing, instead of its voice.
+    pub fn greet_with(&self, pcm: &[i16]) {
+        self.act(|ua, _| ua.greeting = Some(pcm.into()));
+    }
+
     /// How long it asks to be registered, seconds.
     pub fn set_expires(&self, seconds: u32) {
         self.act(|ua, _| ua.registration.expires = seconds);

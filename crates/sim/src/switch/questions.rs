@@ -49,6 +49,7 @@ impl World {
             intercom: false,
             auto_answer: model::AutoAnswer::default(),
             srtp: None,
+            inband_dtmf: model::InbandDtmf::default(),
             codecs: Vec::new(),
             contacts: 0,
             watched_by: model::WatchedBy::default(),

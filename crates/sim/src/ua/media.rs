@@ -50,6 +50,9 @@ pub(crate) struct Media {
     speaking: bool,
     pub(super) keys: VecDeque<char>,
     key: Option<Key>,
+    /// What it says before its voice goes on, if it does.
+    script: VecDeque<i16>,
+    greets: bool,
     last_event: Option<(u32, u32)>,
     /// Digits that were heard.
     pub(crate) digits: String,
@@ -91,6 +94,8 @@ impl Media {
             speaking: false,
             keys: VecDeque::new(),
             key: None,
+            script: VecDeque::new(),
+            greets: false,
             last_event: None,
             digits: String::new(),
             reports: 0,
@@ -127,6 +132,11 @@ impl Media {
     /// Presses keys one after the other.
     pub(crate) fn press(&mut self, keys: &str) {
         self.keys.extend(keys.chars());
+    }
+
+    /// Says this before its voice goes on.
+    pub(crate) fn say(&mut self, pcm: &[i16]) {
+        self.script.extend(pcm);
     }
 
     pub(super) fn may_send(&self) -> bool {
@@ -278,6 +288,10 @@ impl Ua {
             return self.speak_by_page(id, hertz, now);
         }
         let media = &mut self.lines[id].media;
+        if let (Some(greeting), true, false) = (&self.greeting, may_speak, media.greets) {
+            media.greets = true;
+            media.say(greeting);
+        }
         let packet = media.next_packet(hertz);
         if self.silent || !may_speak {
             return;
@@ -374,9 +388,9 @@ impl Media {
                 self.key = None;
             }
         }
-        let pcm: Vec<i16> = (0..u64::from(FRAME_SAMPLES))
-            .map(|n| sound::voice_sample(hertz, frame * u64::from(FRAME_SAMPLES) + n))
-            .collect();
+        let voice = |n| if self.greets { 0 } else { sound::voice_sample(hertz, frame * u64::from(FRAME_SAMPLES) + n) };
+        let pcm: Vec<i16> =
+            (0..u64::from(FRAME_SAMPLES)).map(|n| self.script.pop_front().unwrap_or_else(|| voice(n))).collect();
         packet.payload = self.coder.encode(codec, &pcm);
         Some(packet)
     }

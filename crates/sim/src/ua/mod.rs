@@ -141,6 +141,8 @@ pub(crate) struct Ua {
     pub(crate) event: u8,
     /// Whether it offers and takes keys by RTP at all.
     pub(crate) takes_events: bool,
+    /// What it says in each call instead of its voice.
+    pub(crate) greeting: Option<std::sync::Arc<[i16]>>,
     /// What it gives as Contact in calls, if not its address.
     pub(crate) shown_as: Option<String>,
     /// It sends every call on to this number (302).
@@ -212,6 +214,7 @@ impl Ua {
             max_lines: 1,
             event: 101,
             takes_events: true,
+            greeting: None,
             shown_as: None,
             forward: None,
             names_dialog: None,

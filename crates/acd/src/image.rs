@@ -1,0 +1,150 @@
+//! What of a desk survives: who waits where and since when, who is at work, and the counts.
+
+use crate::agent::{Duty, Later, Work};
+use crate::desk::Desk;
+use crate::figures::{AgentFigures, QueueFigures};
+use crate::queue::{Caller, QueueKey};
+use crate::words::Wish;
+use model::CallId;
+use serde::{Deserialize, Serialize};
+use std::time::{Duration, Instant};
+use stdx::{UnixMillis, Wall};
+
+/// A desk on paper. Offers are not on it: who was being asked is asked anew.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Image {
+    callers: Vec<CallerImage>,
+    agents: Vec<AgentImage>,
+    queues: Vec<(String, QueueFigures, Option<Duration>)>,
+    turns: u64,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct CallerImage {
+    caller: CallId,
+    queue: String,
+    wish: Wish,
+    order: u64,
+    entered: UnixMillis,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct AgentImage {
+    agent: String,
+    extension: Option<String>,
+    duty: Duty,
+    /// Logged in to these.
+    active: Vec<String>,
+    /// Its turn, calls and talking in each queue.
+    counts: Vec<(String, u64, u64, Duration)>,
+    figures: AgentFigures,
+    free_since: UnixMillis,
+    /// It talks with this caller of this queue, since then.
+    talking: Option<(CallId, String, UnixMillis)>,
+    /// It wraps up until then, since then.
+    wraps_up: Option<(Option<UnixMillis>, UnixMillis)>,
+}
+
+impl Desk {
+    /// What is to survive.
+    pub fn snapshot(&self, wall: Wall) -> Image {
+        let name = |key: QueueKey| self.queues.get(key).map(|queue| queue.name.clone()).unwrap_or_default();
+        let callers = self.callers.iter().map(|(id, caller)| CallerImage {
+            caller: *id,
+            queue: name(caller.queue),
+            wish: caller.wish.clone(),
+            order: caller.order,
+            entered: wall.at(caller.entered),
+        });
+        let agents = self.agents.values().map(|agent| AgentImage {
+            agent: agent.name.clone(),
+            extension: agent.extension.clone(),
+            duty: match &agent.later {
+                Some(Later::Duty(duty)) => duty.clone(),
+                Some(Later::LogOut) | None => agent.duty.clone(),
+            },
+            active: agent.members.iter().filter(|m| m.active).map(|m| name(m.queue)).collect(),
+            counts: agent.members.iter().map(|m| (name(m.queue), m.turn, m.calls, m.talked)).collect(),
+            figures: agent.figures.clone(),
+            free_since: wall.at(agent.free_since),
+            talking: match agent.work {
+                Work::Talking { caller, queue, since } => Some((caller, name(queue), wall.at(since))),
+                Work::Idle | Work::Offered(_) | Work::WrapUp { .. } => None,
+            },
+            wraps_up: match agent.work {
+                Work::WrapUp { until, since } => Some((until.map(|at| wall.at(at)), wall.at(since))),
+                Work::Idle | Work::Offered(_) | Work::Talking { .. } => None,
+            },
+        });
+        Image {
+            callers: callers.collect(),
+            agents: agents.collect(),
+            queues: self.queues.values().map(|q| (q.name.clone(), q.figures.clone(), q.handling)).collect(),
+            turns: self.turns,
+        }
+    }
+
+    /// Puts back what was; queues and agents must have been set before, and those that are no longer there are left out.
+    /// `lives` says which calls still do: of the others' agents the call has ended.
+    pub fn restore(&mut self, image: Image, wall: Wall, lives: impl Fn(CallId) -> bool, now: Instant) {
+        self.turns = image.turns;
+        for (name, figures, handling) in image.queues {
+            if let Some(queue) = self.queues.values_mut().find(|queue| queue.name == name) {
+                (queue.figures, queue.handling) = (figures, handling);
+            }
+        }
+        let mut over = Vec::new();
+        for old in image.agents {
+            let names = |key: QueueKey| self.queues.get(key).map(|queue| queue.name.as_str()).unwrap_or_default();
+            let queue_of = |name: &str| self.queues.iter().find(|(_, queue)| queue.name == name).map(|(key, _)| key);
+            let Some((key, agent)) = self.agents.iter_mut().find(|(_, agent)| agent.name == old.agent) else {
+                continue;
+            };
+            for member in &mut agent.members {
+                member.active = old.active.iter().any(|name| name == names(member.queue));
+                if let Some((_, turn, calls, talked)) = old.counts.iter().find(|c| c.0 == names(member.queue)) {
+                    (member.turn, member.calls, member.talked) = (*turn, *calls, *talked);
+                }
+            }
+            agent.extension = old.extension;
+            agent.duty = old.duty;
+            agent.figures = old.figures;
+            agent.free_since = wall.instant(old.free_since);
+            if let Some((until, since)) = old.wraps_up {
+                let until = until.map(|at| wall.instant(at));
+                agent.work = Work::WrapUp { until, since: wall.instant(since) };
+                if let Some(until) = until {
+                    self.timers.set(crate::desk::Timer::WrapUp(key), until.max(now));
+                }
+            }
+            if let Some((caller, queue)) = old.talking.as_ref().and_then(|t| Some((t.0, queue_of(&t.1)?))) {
+                let since = old.talking.as_ref().map_or(now, |t| wall.instant(t.2));
+                agent.work = Work::Talking { caller, queue, since };
+                if !lives(caller) {
+                    over.push(key);
+                }
+            }
+        }
+        self.seat();
+        for old in image.callers.into_iter().filter(|old| lives(old.caller) || old.wish.callback) {
+            let Some(queue) = self.queues.iter().find(|(_, queue)| queue.name == old.queue).map(|(key, _)| key) else {
+                self.output.push_back(crate::Output::Leave {
+                    caller: old.caller,
+                    queue: old.queue,
+                    why: crate::Reason::Closed,
+                });
+                continue;
+            };
+            self.arrivals = self.arrivals.max(old.order);
+            let entered = wall.instant(old.entered);
+            let caller = Caller { queue, wish: old.wish, order: old.order, entered, only: None, offers: Vec::new() };
+            self.queues[queue].line.insert(caller.place(old.caller));
+            self.callers.insert(old.caller, caller);
+            self.expect(old.caller, now);
+        }
+        over.into_iter().for_each(|key| self.ended(key, now));
+        let all: Vec<_> = self.agents.keys().collect();
+        all.into_iter().for_each(|key| self.tell(key));
+        self.serve_all(now);
+    }
+}

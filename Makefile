@@ -16,11 +16,11 @@ help: ## this list
 
 # What pages load, built by npm and embedded. Without npm everything else is built all the same, and says what is missing.
 WEB := api/web/dist/softphone.js
-web: $(WEB) ## the softphone and its demo page (needs node and npm)
+web: $(WEB) ## the agent's page, the softphone and its demo page (needs node and npm)
 
-$(WEB): $(wildcard api/web/src/*) api/web/package-lock.json api/web/build.mjs
+$(WEB): $(wildcard api/web/src/* api/web/src/*/*) api/web/package-lock.json api/web/build.mjs
 	@if command -v npm >/dev/null; then cd api/web && npm ci --silent --no-audit --no-fund && npm run --silent build; \
-	else echo "npm is not there: building without the softphone (/sdk will say so)"; fi
+	else echo "npm is not there: building without pages (/ and /sdk will say so)"; fi
 
 run: web ## build and start Patchbay with its data in ./data
 	$(CARGO) run --release -p patchbay-node --bin patchbay

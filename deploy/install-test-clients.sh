@@ -16,7 +16,7 @@ command -v npm >/dev/null || missing+=(npm)
 build_page() {
 	cd "$(dirname "$0")/../tests/browser"
 	# Only if something it is made of is newer.
-	if [ ! -e node_modules/.page.js ] || [ -n "$(find . -maxdepth 1 -newer node_modules/.page.js -type f)" ]; then
+	if [ ! -e node_modules/.sipjs.js ] || [ -n "$(find . -maxdepth 1 -newer node_modules/.sipjs.js -type f)" ]; then
 		npm ci --silent --no-audit --no-fund && npm run --silent build
 	fi
 }

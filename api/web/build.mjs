@@ -1,16 +1,13 @@
-// Bundles the softphone into one file and lays beside it what is served with it.
+// Bundles the softphone and the agent's page into a file each, and lays beside them what is served with them.
 import { build } from "esbuild";
 import { copyFileSync, mkdirSync } from "node:fs";
 
 mkdirSync("dist", { recursive: true });
-await build({
-  entryPoints: ["src/softphone.ts"],
-  bundle: true,
-  minify: true,
-  format: "iife",
-  target: "es2020",
-  legalComments: "eof",
-  outfile: "dist/softphone.js",
-});
+const usual = { bundle: true, minify: true, format: "iife", target: "es2020", legalComments: "eof" };
+await build({ ...usual, entryPoints: ["src/softphone.ts"], outfile: "dist/softphone.js" });
+await build({ ...usual, entryPoints: ["src/agent/agent.ts"], outfile: "dist/agent.js" });
+await build({ entryPoints: ["src/agent/agent.css"], minify: true, outfile: "dist/agent.css" });
 copyFileSync("src/types.d.ts", "dist/softphone.d.ts");
 copyFileSync("src/demo.html", "dist/demo.html");
+copyFileSync("src/agent/index.html", "dist/agent.html");
+copyFileSync("src/agent/icon.svg", "dist/icon.svg");

@@ -3,18 +3,36 @@
 use std::path::{Path, PathBuf};
 use std::{env, fs};
 
-/// What is served below `/sdk`, and what stands in for it.
-const FILES: [(&str, &str); 3] = [
-    (
-        "softphone.js",
-        "throw new Error(\"This Patchbay was built without its softphone: run `make web`, then build again.\");\n",
-    ),
-    ("softphone.d.ts", "// This Patchbay was built without its softphone: run `make web`, then build again.\n"),
-    (
-        "demo.html",
-        "<!doctype html><meta charset=\"utf-8\"><p>This Patchbay was built without its softphone: run <code>make web</code>, then build again.\n",
-    ),
+/// What pages are made of, and what stands in for it: a script, a style or a page each says what is missing in its own way.
+const FILES: [(&str, StandIn); 7] = [
+    ("softphone.js", StandIn::Script),
+    ("softphone.d.ts", StandIn::Comment),
+    ("demo.html", StandIn::Page),
+    ("agent.js", StandIn::Script),
+    ("agent.css", StandIn::Comment),
+    ("agent.html", StandIn::Page),
+    ("icon.svg", StandIn::Picture),
 ];
+
+#[derive(Clone, Copy)]
+enum StandIn {
+    Script,
+    Comment,
+    Page,
+    Picture,
+}
+
+impl StandIn {
+    fn text(self) -> String {
+        let missing = "This Patchbay was built without its pages: run `make web`, then build again.";
+        match self {
+            Self::Script => format!("throw new Error(\"{missing}\");\n"),
+            Self::Comment => format!("/* {missing} */\n"),
+            Self::Page => format!("<!doctype html><meta charset=\"utf-8\"><p>{missing}\n"),
+            Self::Picture => format!("<svg xmlns=\"http://www.w3.org/2000/svg\"><!-- {missing} --></svg>\n"),
+        }
+    }
+}
 
 fn main() {
     let dist = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../api/web/dist");
@@ -25,10 +43,10 @@ fn main() {
         let built = fs::read(dist.join(name));
         if built.is_err() {
             println!(
-                "cargo:warning=api/web/dist/{name} is not there: /sdk says so to whoever asks for it; `make web` builds it"
+                "cargo:warning=api/web/dist/{name} is not there: the program says so to whoever asks for it; `make web` builds it"
             );
         }
-        let content = built.unwrap_or_else(|_| stand_in.as_bytes().to_vec());
+        let content = built.unwrap_or_else(|_| stand_in.text().into_bytes());
         if let Err(error) = fs::write(out.join(name), content) {
             println!("cargo:error=writing {name}: {error}");
         }

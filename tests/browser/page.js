@@ -1,7 +1,7 @@
 // A page with a telephone, for the cases to drive: `phone.…` by the DevTools protocol. What happens lands in `phone.seen`.
 import JsSIP from "jssip";
+import { hear, hears, plainSound } from "./hearing.js";
 
-const plainSound = { echoCancellation: false, noiseSuppression: false, autoGainControl: false };
 const media = { mediaConstraints: { audio: plainSound, video: false } };
 
 const phone = {
@@ -9,7 +9,6 @@ const phone = {
   ua: null,
   /** The calls, the latest last. */
   calls: [],
-  ears: [],
 
   note(what) {
     phone.seen.push(what);
@@ -29,11 +28,11 @@ const phone = {
     const index = phone.calls.push(session) - 1;
     const note = (what) => phone.note(`${index} ${what}`);
     note(originator === "remote" ? `called by ${session.remote_identity.uri.user}` : "calls");
-    const hear = (connection) => {
-      connection.addEventListener("track", (e) => phone.hear(index, e));
+    const follow = (connection) => {
+      connection.addEventListener("track", (e) => hear(index, e));
     };
-    if (session.connection) hear(session.connection);
-    session.on("peerconnection", (e) => hear(e.peerconnection));
+    if (session.connection) follow(session.connection);
+    session.on("peerconnection", (e) => follow(e.peerconnection));
     for (const what of ["progress", "accepted", "confirmed", "hold", "unhold"]) {
       session.on(what, () => note(what));
     }
@@ -42,29 +41,7 @@ const phone = {
     session.on("newDTMF", (e) => e.originator === "remote" && note(`key ${e.dtmf.tone}`));
   },
 
-  /** Listens to a track, which must come with its stream. */
-  hear(index, event) {
-    const stream = event.streams[0];
-    // Without an element that plays it, Chromium gives WebAudio nothing of a remote stream.
-    const element = new Audio();
-    element.srcObject = stream;
-    element.play();
-    const context = new AudioContext();
-    const analyser = new AnalyserNode(context, { fftSize: 16384, smoothingTimeConstant: 0 });
-    context.createMediaStreamSource(stream).connect(analyser);
-    phone.ears[index] = { context, analyser, element };
-  },
-
-  /** The loudest frequency that a call hears now, and its level in decibels. */
-  hears(index) {
-    const ear = phone.ears[index];
-    if (!ear) return { hz: 0, db: -200 };
-    const bins = new Float32Array(ear.analyser.frequencyBinCount);
-    ear.analyser.getFloatFrequencyData(bins);
-    let best = 1;
-    for (let i = 1; i < bins.length; i++) if (bins[i] > bins[best]) best = i;
-    return { hz: (best * ear.context.sampleRate) / ear.analyser.fftSize, db: Math.max(bins[best], -200) };
-  },
+  hears,
 
   call: (uri) => void phone.ua.call(uri, media),
   answer: (index) => void phone.calls[index].answer(media),

@@ -40,24 +40,28 @@ pub async fn accounts(store: &Store, entropy: &mut Entropy) -> Result<Option<Acc
     // A start that died half-way left some of this behind, with passwords nobody has seen: they are set anew.
     store.import_extensions(new.collect()).await?;
     let password = entropy.token(PASSWORD);
-    let md5 = md5_hex(&password);
-    match store.user_named("admin").await? {
-        Some(account) => {
-            store.change_user(&account.user, Some(&md5)).await?;
-        }
-        None => {
-            let new = NewUser {
-                username: "admin".to_owned(),
-                nickname: "Administrator".to_owned(),
-                role: Role::Admin,
-                extension: None,
-                enabled: true,
-                password_md5: md5,
-            };
-            store.add_user(new).await?;
-        }
+    user(store, ("admin", "Administrator", Role::Admin), None, &password).await?;
+    // Whoever has an extension's password logs in to the agent's page with it.
+    for ((number, name), (_, password)) in EXTENSIONS.iter().zip(&extensions) {
+        user(store, (number, name, Role::Agent), Some(number), password).await?;
     }
     Ok(Some(Accounts { admin: ("admin".to_owned(), password), extensions }))
+}
+
+async fn user(
+    store: &Store,
+    (username, nickname, role): (&str, &str, Role),
+    extension: Option<&str>,
+    password: &str,
+) -> Result<(), StoreError> {
+    let password_md5 = md5_hex(password);
+    if let Some(account) = store.user_named(username).await? {
+        store.change_user(&account.user, Some(&password_md5)).await?;
+        return Ok(());
+    }
+    let (username, nickname, extension) = (username.to_owned(), nickname.to_owned(), extension.map(str::to_owned));
+    store.add_user(NewUser { username, nickname, role, extension, enabled: true, password_md5 }).await?;
+    Ok(())
 }
 
 /// They have been shown: never again. Until then a start makes them anew.
@@ -87,10 +91,12 @@ pub fn boxed(accounts: &Accounts, served: &Served) -> String {
     let https = first(&served.https);
     lines.extend(first(&served.http).map(|at| format!("       ws://{at}/sip")));
     lines.extend(https.map(|at| format!("       wss://{at}/sip")));
+    lines.push(format!("网页电话 Phone in a page   {http}/"));
+    lines.push("       用分机号和上面的密码登录 Log in with an extension's number and its password.".to_owned());
     lines.push(format!("API    {http}/patchbay/v1/docs"));
     lines.extend(https.map(|at| format!("       https://{at}/patchbay/v1/docs")));
     lines.push("更改密码 Change:  patchbay user set admin --password …".to_owned());
-    lines.push("                  patchbay extension set 1001 --password …".to_owned());
+    lines.push("                  patchbay extension set 1001 --password …  patchbay user set 1001 --password …".to_owned());
     let width = lines.iter().map(|l| columns(l)).max().unwrap_or(0);
     let mut text = format!("┌{}┐\n", "─".repeat(width + 2));
     for line in lines {
@@ -120,6 +126,8 @@ mod tests {
         for (number, password) in &accounts.extensions {
             let extension = store.extension(number).await.unwrap().unwrap();
             assert_eq!(extension.ha1, store::ha1(number, store.realm(), password));
+            let agent = store.authenticate(number, &md5_hex(password), loopback).await.unwrap();
+            assert_eq!((agent.role, agent.extension.as_deref()), (Role::Agent, Some(number.as_str())));
         }
         // A start that failed before it could show them makes others; one that has shown them makes no more.
         let again = super::accounts(&store, &mut Entropy::seeded(2)).await.unwrap().unwrap();

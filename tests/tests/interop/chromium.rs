@@ -19,12 +19,25 @@ pub(crate) struct Page {
     /// Its voice.
     pub(crate) hz: f32,
     said: Vec<String>,
+    library: Library,
     _dir: TempDir,
+}
+
+/// What a page speaks SIP with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Library {
+    JsSip,
+    SipJs,
 }
 
 impl Page {
     /// A page of the host at `origin`, with voice number `speaker`.
     pub(crate) fn open(origin: SocketAddr, speaker: usize) -> Self {
+        Self::open_with(Library::JsSip, origin, speaker)
+    }
+
+    /// The same with another library.
+    pub(crate) fn open_with(library: Library, origin: SocketAddr, speaker: usize) -> Self {
         let dir = tempfile::tempdir().expect("a temporary folder");
         let hz = speaker_hz(speaker);
         let voice = dir.path().join("voice.wav");
@@ -50,14 +63,25 @@ impl Page {
         let stream = TcpStream::connect(("127.0.0.1", port)).expect("Chromium listens");
         stream.set_read_timeout(Some(secs(60))).expect("a limit above zero");
         let (socket, _) = tungstenite::client(target.as_str(), stream).expect("Chromium takes WebSockets");
-        let mut page = Self { process, socket, count: 0, hz, said: Vec::new(), _dir: dir };
+        let mut page = Self { process, socket, count: 0, hz, said: Vec::new(), library, _dir: dir };
         page.load(origin);
         page
     }
 
+    /// Runs a script before those of each page that is loaded from now on.
+    pub(crate) fn prepare(&mut self, script: &str) {
+        self.command("Page.addScriptToEvaluateOnNewDocument", &json!({ "source": script }));
+    }
+
+    /// Its window gets this size.
+    pub(crate) fn resize(&mut self, width: u32, height: u32) {
+        let metrics = json!({ "width": width, "height": height, "deviceScaleFactor": 1, "mobile": false });
+        self.command("Emulation.setDeviceMetricsOverride", &metrics);
+    }
+
     /// Loads the page, anew if it is there.
     pub(crate) fn load(&mut self, origin: SocketAddr) {
-        let program = std::fs::read_to_string(program()).expect("tests/browser is built: `make interop`");
+        let program = std::fs::read_to_string(program(self.library)).expect("tests/browser is built: `make interop`");
         // Any page of the switch: what is asked of it comes from its own origin.
         self.visit(origin, "/healthz");
         self.ask(&format!("{program};0"));
@@ -72,6 +96,16 @@ impl Page {
                  location.pathname === '{path}' && !window.phone"
             );
             (self.ask(&there) == json!(true)).then_some(())
+        });
+    }
+
+    /// Loads the same page anew.
+    pub(crate) fn reload(&mut self) {
+        self.ask("window.former = true");
+        self.command("Page.reload", &json!({}));
+        wait_for("the page", secs(20), || {
+            let there = self.ask("document.readyState === 'complete' && !window.former");
+            (there == json!(true)).then_some(())
         });
     }
 
@@ -92,6 +126,44 @@ impl Page {
             (last == json!(true)).then_some(())
         });
         assert!(held.is_some(), "within {limit:?} never {expression}: {last}");
+    }
+
+    /// Clicks with the mouse on what a selector names, once it can be clicked on.
+    pub(crate) fn click(&mut self, selector: &str) {
+        let place = format!(
+            "(() => {{ const at = document.querySelector(`{selector}`); if (!at || at.disabled) return null; \
+             at.scrollIntoView({{ block: 'nearest' }}); const box = at.getBoundingClientRect(); \
+             const [x, y] = [box.x + box.width / 2, box.y + box.height / 2]; \
+             return at.contains(document.elementFromPoint(x, y)) ? [x, y] : null; }})()"
+        );
+        let place = wait_for(selector, secs(20), || {
+            let place = self.ask(&place);
+            Some((place[0].as_f64()?, place[1].as_f64()?))
+        });
+        for kind in ["mousePressed", "mouseReleased"] {
+            let event = json!({ "type": kind, "x": place.0, "y": place.1, "button": "left", "clickCount": 1 });
+            self.command("Input.dispatchMouseEvent", &event);
+        }
+    }
+
+    /// Types into what has the focus.
+    pub(crate) fn write(&mut self, text: &str) {
+        self.command("Input.insertText", &json!({ "text": text }));
+    }
+
+    /// Presses a key that writes one character.
+    pub(crate) fn press(&mut self, key: &str) {
+        for kind in ["keyDown", "keyUp"] {
+            self.command("Input.dispatchKeyEvent", &json!({ "type": kind, "key": key, "text": key }));
+        }
+    }
+
+    /// Keeps what is seen now as a picture, in the folder that `PATCHBAY_SCREENSHOTS` names, if it does.
+    pub(crate) fn picture(&mut self, name: &str) {
+        let Some(folder) = std::env::var_os("PATCHBAY_SCREENSHOTS") else { return };
+        let shot = self.command("Page.captureScreenshot", &json!({ "format": "png" }));
+        let picture = unpacked(shot["data"].as_str().expect("a picture"));
+        std::fs::write(Path::new(&folder).join(format!("{name}.png")), picture).expect("room on the disk");
     }
 
     /// Evaluates an expression in the page, and what it promises.
@@ -126,10 +198,15 @@ impl Page {
 
     /// Waits until a call hears a voice, and nothing louder.
     pub(crate) fn expect_voice(&mut self, call: usize, hz: f32, limit: Duration) {
+        self.expect_heard(&format!("phone.hears({call})"), hz, limit);
+    }
+
+    /// The same of whatever tells `{ hz, db }`.
+    pub(crate) fn expect_heard(&mut self, ear: &str, hz: f32, limit: Duration) {
         let mut last = Value::Null;
         let heard = look_for(limit, || {
             pass(millis(100));
-            last = self.ask(&format!("phone.hears({call})"));
+            last = self.ask(ear);
             let (heard, db) = (last["hz"].as_f64()?, last["db"].as_f64()?);
             ((heard - f64::from(hz)).abs() < 12.0 && db > -60.0).then_some(())
         });
@@ -179,9 +256,27 @@ impl Drop for Page {
     }
 }
 
+/// Base64 (RFC 4648 §4).
+fn unpacked(text: &str) -> Vec<u8> {
+    const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let (mut bits, mut count, mut bytes) = (0u32, 0, Vec::new());
+    for digit in text.bytes().filter_map(|c| DIGITS.iter().position(|d| *d == c)) {
+        (bits, count) = (bits << 6 | digit as u32, count + 6);
+        if count >= 8 {
+            count -= 8;
+            bytes.push((bits >> count) as u8);
+        }
+    }
+    bytes
+}
+
 /// What `npm run build` made in tests/browser.
-fn program() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("browser/node_modules/.page.js")
+fn program(library: Library) -> PathBuf {
+    let file = match library {
+        Library::JsSip => ".page.js",
+        Library::SipJs => ".sipjs.js",
+    };
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("browser/node_modules").join(file)
 }
 
 /// Where the DevTools of the first page listen.

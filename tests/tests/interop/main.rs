@@ -17,6 +17,7 @@ mod sipp;
 mod sound;
 
 mod acme;
+mod agent;
 mod browser;
 mod carrier;
 mod dying;
@@ -29,6 +30,7 @@ mod linphones;
 mod malformed;
 mod registering;
 mod repeating;
+mod sipjs;
 mod sounding;
 mod streams;
 mod talking;

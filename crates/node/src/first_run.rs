@@ -96,7 +96,9 @@ pub fn boxed(accounts: &Accounts, served: &Served) -> String {
     lines.push(format!("API    {http}/patchbay/v1/docs"));
     lines.extend(https.map(|at| format!("       https://{at}/patchbay/v1/docs")));
     lines.push("更改密码 Change:  patchbay user set admin --password …".to_owned());
-    lines.push("                  patchbay extension set 1001 --password …  patchbay user set 1001 --password …".to_owned());
+    lines.push(
+        "                  patchbay extension set 1001 --password …  patchbay user set 1001 --password …".to_owned(),
+    );
     let width = lines.iter().map(|l| columns(l)).max().unwrap_or(0);
     let mut text = format!("┌{}┐\n", "─".repeat(width + 2));
     for line in lines {

@@ -59,7 +59,10 @@ impl Agent {
         for setting in ["noise", "echo", "gain"] {
             self.page.click(&format!("[data-setting={setting}]"));
         }
-        self.page.expect_that("parseFloat(document.querySelector('dialog[open] .meter').style.getPropertyValue('--level')) > 0.4", SOON);
+        self.page.expect_that(
+            "parseFloat(document.querySelector('dialog[open] .meter').style.getPropertyValue('--level')) > 0.4",
+            SOON,
+        );
         self.page.picture("sound");
         self.page.click("dialog[open] header button");
     }

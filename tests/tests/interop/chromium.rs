@@ -70,6 +70,7 @@ impl Page {
 
     /// Runs a script before those of each page that is loaded from now on.
     pub(crate) fn prepare(&mut self, script: &str) {
+        self.command("Page.enable", &json!({}));
         self.command("Page.addScriptToEvaluateOnNewDocument", &json!({ "source": script }));
     }
 

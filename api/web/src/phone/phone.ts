@@ -19,6 +19,7 @@ export class Phone {
   private readonly wires: Wire[];
   private readonly host: string;
   private readonly kept: KeptCalls | null;
+  private readonly former: KeptCall[];
   private wasLost = false;
   private readonly online = () => this.networkChanged();
   private readonly leaving = () => this.leave();
@@ -29,6 +30,7 @@ export class Phone {
     const hasHost = options.uri.includes("@");
     this.host = hasHost ? options.uri.replace(/^[^@]*@/, "").replace(/[;?>].*$/, "") : new URL(servers[0]!).hostname;
     this.kept = options.keepCalls ? new KeptCalls(options.authorizationUser) : null;
+    this.former = this.kept?.take() ?? [];
     this.wires = servers.map((server) => new Wire(withToken(server, options.token)));
     this.ua = new JsSIP.UA({
       sockets: this.wires,
@@ -83,7 +85,8 @@ export class Phone {
     this.listeners.tell("registered");
     if (this.wasLost) for (const session of this.sessions) session.reconnected();
     this.wasLost = false;
-    for (const call of this.kept?.take() ?? []) this.dial(call.number, undefined, call);
+    // Those of the page before this one: what began here is known.
+    for (const call of this.former.splice(0)) this.dial(call.number, undefined, call);
   }
 
   private dial(target: string, stream?: MediaStream, back?: KeptCall): Session {

@@ -34,6 +34,7 @@
 //! - [`codec`]: what the switch can decode and encode, resampling, concealment; [`g711`]: A-law and µ-law.
 //! - [`srtp`]: secure RTP, and its keys in session descriptions.
 //! - [`dtmf`]: keys heard in the sound itself.
+//! - [`progress`]: what a called network or party says with tones and voices.
 //! - [`tones`]: the sounds of a telephone network, by country.
 //! - [`ogg`]: recordings as Opus files.
 //! - [`testing`]: voices that are tones, and an ear that finds them.
@@ -45,6 +46,7 @@ pub mod dtmf;
 pub mod engine;
 pub mod g711;
 pub mod ogg;
+pub mod progress;
 pub mod rtcp;
 pub mod rtp;
 pub mod sdp;

@@ -36,6 +36,10 @@ pub(super) struct CallIn {
     /// Ask that phone to answer by itself. Usually false.
     #[serde(default)]
     auto_answer: bool,
+    /// Listen to what the called network and party say with tones and voices, and tell it by events and in the record: busy and
+    /// the like, fax, a person or a machine. Usually false.
+    #[serde(default)]
+    call_progress: bool,
     /// Kept with the call's record: at most 32, names and values of at most 256 characters.
     #[serde(default)]
     variables: BTreeMap<String, String>,
@@ -84,8 +88,9 @@ pub(super) async fn place(
         let cause = "variables: at most 32, names and values of at most 256 characters";
         return Err(Problem::because(Kind::BadBody, cause));
     }
-    let CallIn { extension, to, ring_seconds, shown_number: shown, trunk, auto_answer, variables } = wish;
-    let wish = Originate { extension, to, ring_seconds, shown, trunk, auto_answer, variables };
+    let CallIn { extension, to, ring_seconds, shown_number: shown, trunk, auto_answer, call_progress, variables } =
+        wish;
+    let wish = Originate { extension, to, ring_seconds, shown, trunk, auto_answer, call_progress, variables };
     match app.switch.do_command(Command::Originate(Box::new(wish))).await? {
         Reply::Call { id } => {
             tracing::info!(call = %id, by = caller.0.id, "call placed by command");

@@ -2,8 +2,8 @@
 
 use super::names;
 use model::{
-    CallRecord, Cause, Direction, LegOrigin, LegRecord, Outcome, Quality, QualityMoment, RecordingFile, Side,
-    Verification,
+    CallRecord, Cause, Direction, LegOrigin, LegRecord, Outcome, ProgressHeard, Quality, QualityMoment, RecordingFile,
+    Side, Verification,
 };
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -110,6 +110,19 @@ pub(crate) struct LegRecordOut {
     answered_at: Option<u64>,
     /// When it was over.
     ended_at: u64,
+    /// What was heard of how the call to it proceeded, where that was listened for.
+    heard: Vec<HeardOut>,
+}
+
+/// A tone, an announcement, a person or a machine.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct HeardOut {
+    /// `ringback`, `busy`, `congestion`, `unobtainable`, `fax_calling`, `fax_answering`, `human`, `machine`, `announcement`.
+    signal: &'static str,
+    /// How sure that is, percent.
+    confidence: u8,
+    /// When, milliseconds after the party was called.
+    at_ms: u32,
 }
 
 /// The sound of one party, as it reached the switch.
@@ -224,7 +237,7 @@ impl From<Verification> for VerificationOut {
 impl From<LegRecord> for LegRecordOut {
     fn from(leg: LegRecord) -> Self {
         let LegRecord { no, number, remote, user_agent, sip_call_id, outcome, cause, codec, quality, .. } = leg;
-        let LegRecord { origin, answered_at, ended_at, .. } = leg;
+        let LegRecord { origin, answered_at, ended_at, heard, .. } = leg;
         let (cause, quality) = (cause.into(), quality.map(QualityOut::from));
         let (origin, origin_leg, origin_call) = match origin {
             LegOrigin::Caller => ("caller", None, None),
@@ -252,7 +265,14 @@ impl From<LegRecord> for LegRecordOut {
             origin_call,
             answered_at,
             ended_at,
+            heard: heard.into_iter().map(HeardOut::from).collect(),
         }
+    }
+}
+
+impl From<ProgressHeard> for HeardOut {
+    fn from(ProgressHeard { signal, confidence, at_ms }: ProgressHeard) -> Self {
+        Self { signal: signal.name(), confidence, at_ms }
     }
 }
 

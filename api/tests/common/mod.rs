@@ -302,6 +302,7 @@ fn leg(no: u16, number: &str) -> LegRecord {
         origin: model::LegOrigin::Dialled,
         answered_at: Some(1_000),
         ended_at: 2_000,
+        heard: Vec::new(),
     }
 }
 

@@ -120,6 +120,9 @@ pub(crate) struct LegEnd {
     pub(crate) sip_call_id: String,
     pub(crate) codec: String,
     pub(crate) quality: Option<Quality>,
+    /// What was heard of how the call to it proceeded, and whether it answered.
+    pub(crate) heard: Vec<model::ProgressHeard>,
+    pub(crate) answered: bool,
     /// The opinion scores that were told last: of its sound here, and of ours there.
     pub(crate) scores: Option<(f32, Option<f32>)>,
     /// Nothing comes from it; and what was told of that.
@@ -195,6 +198,8 @@ impl LegEnd {
             sip_call_id: String::new(),
             codec: String::new(),
             quality: None,
+            heard: Vec::new(),
+            answered: false,
             scores: None,
             missing: false,
             alarm: None,
@@ -293,6 +298,7 @@ impl Conversation {
             leg.sip_call_id.clone_from(&end.sip_call_id);
             leg.codec.clone_from(&end.codec);
             leg.quality.clone_from(&end.quality);
+            leg.heard.clone_from(&end.heard);
         }
         record.recording = self.recording.as_ref().map(|recording| RecordingFile {
             path: recording.path.clone(),

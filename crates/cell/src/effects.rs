@@ -175,6 +175,7 @@ impl Cell {
         })?;
         self.media.hint_source(port, flow.remote.ip());
         self.prepare_port(port, &party, now);
+        self.follow_progress(id, port, &party, now);
         let conversation = self.conversations.get_mut(&id).ok_or(Outcome::SwitchFailure)?;
         if let Some(out) = &out {
             self.media.allow(port, &out.terms.codecs);

@@ -35,6 +35,7 @@ mod outward;
 mod overload;
 mod party_sound;
 mod playback;
+mod progress;
 mod protect;
 mod proxy;
 mod quality;

@@ -18,6 +18,8 @@ pub(crate) struct Originated {
     pub(crate) auto_answer: bool,
     /// What the called party is shown.
     pub(crate) shown: Option<String>,
+    /// Tones and voices are listened to.
+    pub(crate) call_progress: bool,
     /// By this trunk and no other.
     pub(crate) trunk: Option<String>,
 }
@@ -25,7 +27,7 @@ pub(crate) struct Originated {
 impl Cell {
     /// As home of the extension: its phone is called now.
     pub(crate) fn originate(&mut self, wish: Originate, now: Instant) -> Result<Reply, Refusal> {
-        let Originate { extension, to, ring_seconds, shown, trunk, auto_answer, variables } = wish;
+        let Originate { extension, to, ring_seconds, shown, trunk, auto_answer, call_progress, variables } = wish;
         let known = self.directory.extension(&extension).ok_or(Refusal::NoSuchExtension)?;
         let caller = Party { number: extension, name: known.name.clone(), kind: PartyKind::Extension };
         if ![Some(&to), shown.as_ref()].into_iter().flatten().all(|number| is_dialable(number)) {
@@ -49,7 +51,7 @@ impl Cell {
         let setup = Setup { id, caller, dialled: to, wall: self.config.wall, policy, variables };
         let mut conversation = Conversation::new(Call::originate(setup, now));
         let ring = ring_seconds.map(|seconds| Duration::from_secs(seconds.into()));
-        conversation.originated = Some(Originated { ring, auto_answer, shown, trunk });
+        conversation.originated = Some(Originated { ring, auto_answer, call_progress, shown, trunk });
         info!(call = %id, "call started by command");
         self.conversations.insert(id, conversation);
         self.live(now);

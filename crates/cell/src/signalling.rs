@@ -250,6 +250,7 @@ impl Cell {
         self.note_user_agent(id, leg, message, now);
         self.note_passed(id, message);
         if agreed {
+            self.progress_answered(id, leg, now);
             self.facts.push_back((id, Input::Answered { leg }));
         } else {
             info!(call = %id, leg, "the called phone's session description is unusable");
@@ -285,6 +286,8 @@ impl Cell {
             // Nobody answered at all.
             None => (Outcome::Unreachable, Cause { sip: status.0, q850: 20 }),
         };
+        let (outcome, cause) =
+            self.outcome_by_ear(id, leg).map_or((outcome, cause), |outcome| (outcome, outcome.cause()));
         if let Some(conversation) = self.conversations.get_mut(&id) {
             if let Some(end) = conversation.legs.get_mut(&leg) {
                 end.session = None;

@@ -92,6 +92,7 @@ impl Cell {
                     self.tell(EventBody::VoiceActivity { call, leg, speaking, level_dbov }, now);
                 }
             }
+            Event::Progress { port, signal, confidence, at } => self.on_progress(port, signal, confidence, at, now),
             Event::Insecure { port } => {
                 let Some((id, leg)) = self.ports.get(port).copied() else { return };
                 tracing::info!(call = %id, leg, "a browser could not be spoken with securely");

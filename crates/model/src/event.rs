@@ -1,8 +1,8 @@
 //! What the switch says while it works.
 
 use crate::{
-    BanReason, CallId, CallRecord, Cause, Direction, LegNo, Outcome, PlaybackEnd, QualityMoment, SoundAlarm, Spent,
-    TextMessage, TrunkRegistration, TrunkState, Verification,
+    BanReason, CallId, CallRecord, Cause, Direction, LegNo, Outcome, PlaybackEnd, ProgressHeard, QualityMoment,
+    SoundAlarm, Spent, TextMessage, TrunkRegistration, TrunkState, Verification,
 };
 use serde::{Deserialize, Serialize};
 use std::net::IpAddr;
@@ -279,6 +279,15 @@ pub enum EventBody {
         speaking: bool,
         /// The level of its speech, dB below full scale.
         level_dbov: i8,
+    },
+    /// Something was heard of how a call to a party proceeds: a tone, an announcement, a person or a machine. Each once.
+    ProgressHeard {
+        /// In which call.
+        call: CallId,
+        /// Its leg.
+        leg: LegNo,
+        /// What, and how sure it is.
+        heard: ProgressHeard,
     },
     /// A call is over, with its record.
     CallEnded {

@@ -18,6 +18,8 @@ pub struct Originate {
     pub trunk: Option<String>,
     /// Its phone is asked to answer by itself.
     pub auto_answer: bool,
+    /// What the called network and party say with tones and voices is told, whether a person or a machine answers too.
+    pub call_progress: bool,
     /// Kept with the record: whatever the client wants to find there.
     pub variables: BTreeMap<String, String>,
 }

@@ -1,6 +1,6 @@
 //! The record of a call: written once for every call that reached us, also for those that failed.
 
-use crate::{CallId, Cause, Charge, LegNo, Outcome, Quality, Side, Verification};
+use crate::{CallId, Cause, Charge, LegNo, Outcome, ProgressHeard, Quality, Side, Verification};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use stdx::UnixMillis;
@@ -119,6 +119,9 @@ pub struct LegRecord {
     /// When it was over.
     #[serde(default)]
     pub ended_at: UnixMillis,
+    /// What was heard of it by whoever listened for that, in order.
+    #[serde(default)]
+    pub heard: Vec<ProgressHeard>,
 }
 
 /// How a leg came into its call.

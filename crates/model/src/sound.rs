@@ -66,6 +66,72 @@ impl InbandDtmf {
     }
 }
 
+/// Whether what a trunk's network and parties say with tones and voices is listened to.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum CallProgress {
+    /// No.
+    #[default]
+    Off,
+    /// It is told by events, and in the record.
+    Events,
+    /// And believed: a busy tone or the like before the answer ends the attempt, and an announcement says more than the cause
+    /// that follows it.
+    Causes,
+}
+
+/// What was heard of how a call proceeds.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ProgressSignal {
+    /// It rings.
+    Ringback,
+    /// The party is busy.
+    Busy,
+    /// The network is.
+    Congestion,
+    /// The number does not exist, or cannot be reached.
+    Unobtainable,
+    /// A fax machine calls (CNG).
+    FaxCalling,
+    /// A fax machine or modem answers (CED).
+    FaxAnswering,
+    /// A person answered.
+    Human,
+    /// A machine answered.
+    Machine,
+    /// The network says something before the answer.
+    Announcement,
+}
+
+impl ProgressSignal {
+    /// Its stable name, as in JSON.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Ringback => "ringback",
+            Self::Busy => "busy",
+            Self::Congestion => "congestion",
+            Self::Unobtainable => "unobtainable",
+            Self::FaxCalling => "fax_calling",
+            Self::FaxAnswering => "fax_answering",
+            Self::Human => "human",
+            Self::Machine => "machine",
+            Self::Announcement => "announcement",
+        }
+    }
+}
+
+/// One such thing, in the record of a leg.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct ProgressHeard {
+    /// What.
+    pub signal: ProgressSignal,
+    /// How sure it is, percent.
+    pub confidence: u8,
+    /// When, milliseconds after the leg was called.
+    pub at_ms: u32,
+}
+
 /// The most codecs in a list.
 pub const MAX_CODECS: usize = 16;
 

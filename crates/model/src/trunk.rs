@@ -1,6 +1,6 @@
 //! What an operator sets about a trunk, and what is known of it now.
 
-use crate::{Dialling, InbandDtmf, Source, Srtp, StirPolicy};
+use crate::{CallProgress, Dialling, InbandDtmf, Source, Srtp, StirPolicy};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::net::SocketAddr;
@@ -51,6 +51,8 @@ pub struct Trunk {
     pub srtp: Srtp,
     /// Whether keys are listened for in its sound.
     pub inband_dtmf: InbandDtmf,
+    /// Whether its tones and announcements are listened to in calls to it.
+    pub call_progress: CallProgress,
     /// A leg to it from which nothing was heard for this long is given up; `None`: as the configuration says for all.
     pub media_timeout: Option<Duration>,
 }
@@ -90,6 +92,7 @@ impl Trunk {
             transfers: Transfers::default(),
             srtp: Srtp::Off,
             inband_dtmf: InbandDtmf::default(),
+            call_progress: CallProgress::default(),
             media_timeout: None,
         }
     }

@@ -80,6 +80,7 @@ fn record(entropy: &mut Entropy, n: u64) -> CallRecord {
         origin: model::LegOrigin::Dialled,
         answered_at: Some(1_000),
         ended_at: 2_000,
+        heard: Vec::new(),
     };
     CallRecord {
         id: CallId::new(0, entropy),

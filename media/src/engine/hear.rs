@@ -240,7 +240,7 @@ impl Engine {
             decode = true;
             wanted.add(super::voice::Rate::Narrow);
         }
-        if self.plan_key_ear(id, now) {
+        if self.plan_key_ear(id, now) | self.decodes_for_progress(id) {
             decode = true;
             wanted.add(super::voice::Rate::Narrow);
         }

@@ -100,6 +100,11 @@ impl Engine {
         let Some(port) = self.ports.get_mut(id) else { return };
         let Some(voice) = &mut port.voice else { return };
         voice.advance(port.levels.says);
+        let follows = port.progress.is_some();
+        if follows {
+            self.hear_decoded_progress(id, due);
+        }
+        let Some(port) = self.ports.get_mut(id) else { return };
         if port.key_ear.is_some() {
             self.hear_decoded_tones(id, due);
         }

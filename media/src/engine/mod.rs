@@ -22,6 +22,7 @@ mod outbound;
 mod packet;
 mod player;
 mod port;
+mod progress;
 mod quality;
 mod recorder;
 mod relay;
@@ -94,6 +95,8 @@ enum Timer {
     Digit(PortId),
     Report(PortId),
     Silence(PortId),
+    /// Whether anything came where call progress is listened for.
+    Progress(PortId),
     /// The handshake with a browser, or its consent.
     Browser(PortId),
     Page(RecordingId),
@@ -187,7 +190,8 @@ impl Engine {
         self.report(id, true, now);
         self.plan_speaker(id, now);
         let port = self.ports.remove(id)?;
-        for timer in [Timer::Digit(id), Timer::Report(id), Timer::Silence(id), Timer::Browser(id)] {
+        for timer in [Timer::Digit(id), Timer::Report(id), Timer::Silence(id), Timer::Progress(id), Timer::Browser(id)]
+        {
             self.timers.cancel(&timer);
         }
         if let Some(browser) = &port.browser {
@@ -222,6 +226,7 @@ impl Engine {
                     self.timers.set(timer, self.clock.next(player::FRAME_TIME, now + wait));
                 }
                 Timer::Silence(id) => self.mind_silence(id, now),
+                Timer::Progress(id) => self.mind_progress(id, now),
                 Timer::Browser(id) => self.mind_browser(id, now),
                 Timer::Page(id) => {
                     let Some(recorder) = self.recordings.get_mut(id) else { continue };

@@ -12,6 +12,7 @@ use super::mouth::Mouth;
 use super::negotiation::Terms;
 use super::outbound::Outbound;
 use super::player::Player;
+use super::progress::ProgressEar;
 use super::quality::{Moment, Quality, RemoteView, mos_of, rating};
 use super::recorder::Side;
 use super::report::Reports;
@@ -40,6 +41,8 @@ pub(super) struct Port {
     pub(super) inband: InbandDtmf,
     pub(super) key_ear: Option<Box<KeyEar>>,
     pub(super) last_keys: LastKeys,
+    /// What listens for call progress.
+    pub(super) progress: Option<Box<ProgressEar>>,
     /// Who hears it gets its keys otherwise than as tones.
     pub(super) hides_tones: bool,
     /// Its owner presses keys for it by signalling.
@@ -110,6 +113,7 @@ impl Port {
             inband: InbandDtmf::default(),
             key_ear: None,
             last_keys: LastKeys::default(),
+            progress: None,
             hides_tones: false,
             signalled: false,
             player: None,

@@ -44,13 +44,16 @@ impl Engine {
         }
         let micros = self.clock.micros(now);
         let (header, mut route) = open(port, from, packet.as_slice(), micros, now)?;
-        let listens = port.key_ear.is_some();
+        let (listens, follows) = (port.key_ear.is_some(), port.progress.is_some());
         if route.class == Class::Audio && port.heard_as != Some(header.payload_type) {
             port.heard_as = Some(header.payload_type);
             self.plan_around(id, now);
             route = self.ports.get(id)?.routes.of(header.payload_type);
         }
         let sound = header.payload_at..header.payload_at + header.payload_len;
+        if let (true, Some(law), Class::Audio) = (follows, route.law, route.class) {
+            self.hear_progress(id, &header, law, packet.as_slice().get(sound.clone())?, now);
+        }
         if let (true, Some(law), Class::Audio) = (listens, route.law, route.class) {
             self.hear_tones(id, &header, law, packet.as_mut_slice().get_mut(sound.clone())?, now);
         }

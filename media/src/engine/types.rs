@@ -4,6 +4,7 @@ use super::quality::Moment;
 use super::recorder::Page;
 use crate::browser::Settings;
 use crate::clip::Clip;
+use crate::progress::Signal;
 use crate::tones::{Country, Tone};
 use smallvec::SmallVec;
 use std::net::SocketAddr;
@@ -209,6 +210,18 @@ pub enum Event {
         speaking: bool,
         /// The level of its speech in dB below full scale.
         level_dbov: i8,
+    },
+    /// Something was heard of how a call proceeds; each signal once. Only where it is listened for
+    /// ([`Engine::listen_for_progress`](super::Engine::listen_for_progress)).
+    Progress {
+        /// Where.
+        port: PortId,
+        /// What.
+        signal: Signal,
+        /// How sure it is, from 0 to 1.
+        confidence: f32,
+        /// Since listening began.
+        at: Duration,
     },
     /// The handshake with a browser failed, or its certificate is not the one it described: there will be no sound.
     Insecure {

@@ -23,6 +23,7 @@ mod messaging;
 mod nat;
 mod originating;
 mod playing;
+mod progress;
 mod proxying;
 mod races;
 mod random;

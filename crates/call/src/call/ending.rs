@@ -101,6 +101,7 @@ impl Call {
                 origin: leg.origin,
                 answered_at: leg.answered_at,
                 ended_at: leg.ended_at.unwrap_or(ended_at),
+                heard: Vec::new(),
             }
         });
         CallRecord {

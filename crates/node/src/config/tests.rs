@@ -300,6 +300,7 @@ fn the_sample_file_is_valid_has_every_key_and_shows_the_defaults() {
                 "transfers",
                 "srtp",
                 "inband_dtmf",
+                "call_progress",
                 "media_timeout_seconds",
                 "stir",
                 "stir_sign",

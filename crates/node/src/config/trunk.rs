@@ -1,7 +1,9 @@
 //! `[[trunk]]`: a connection to the PSTN or another switch.
 
 use super::{Dialling, words};
-use model::{InbandDtmf, InboundAccount, Source, Srtp, StirPolicy, Transfers, TrunkAccount, TrunkTransport};
+use model::{
+    CallProgress, InbandDtmf, InboundAccount, Source, Srtp, StirPolicy, Transfers, TrunkAccount, TrunkTransport,
+};
 use serde::Deserialize;
 use sip_stack::locate::Goal;
 use std::fmt;
@@ -58,6 +60,8 @@ pub struct Trunk {
     pub srtp: Srtp,
     /// Whether keys are listened for in its sound.
     pub inband_dtmf: InbandDtmf,
+    /// Whether its tones and announcements are listened to.
+    pub call_progress: CallProgress,
     /// A leg to it is given up after so long without sound.
     #[serde(rename = "media_timeout_seconds", deserialize_with = "words::optional_seconds")]
     pub media_timeout: Option<Duration>,
@@ -94,6 +98,7 @@ impl Default for Trunk {
             transfers: Transfers::default(),
             srtp: Srtp::Off,
             inband_dtmf: InbandDtmf::default(),
+            call_progress: CallProgress::default(),
             media_timeout: None,
             stir: StirPolicy::Off,
             stir_sign: false,
@@ -144,6 +149,7 @@ impl Trunk {
             dialling: self.dialling.to_model(),
             srtp: self.srtp,
             inband_dtmf: self.inband_dtmf,
+            call_progress: self.call_progress,
             media_timeout: self.media_timeout,
             ..model::Trunk::new(&self.name)
         }

@@ -142,7 +142,21 @@ impl Server {
 
     /// `SIGTERM`.
     pub(crate) fn terminate(&self) {
-        let kill = format!("kill {}", self.process.id());
+        self.signal("TERM");
+    }
+
+    /// It stands still: to others it looks as if the network were gone.
+    pub(crate) fn freeze(&self) {
+        self.signal("STOP");
+    }
+
+    /// It goes on.
+    pub(crate) fn thaw(&self) {
+        self.signal("CONT");
+    }
+
+    fn signal(&self, name: &str) {
+        let kill = format!("kill -{name} {}", self.process.id());
         let done = Command::new("sh").args(["-c", &kill]).status().expect("there is a shell");
         assert!(done.success(), "the server is gone already");
     }

@@ -71,6 +71,7 @@ export class Card {
     const talking = session.state === "talking";
     if (!talking) this.panel = "none";
     this.element.dataset["state"] = talking && session.heldHere ? "held" : session.state;
+    this.element.classList.toggle("searching", session.searching);
     write(this.state, this.stateText());
     write(this.timer, session.since ? howLong(Date.now() - session.since) : "");
     const note = session.transferring ? `${say("transferring")} ${session.transferring}…` : this.line.remark ? say(this.line.remark) : "";
@@ -90,8 +91,8 @@ export class Card {
     }
     show(this.keys, this.panel === "keypad");
     show(this.transfer, this.panel === "transfer");
-    show(this.sound, talking);
-    show(this.quality, talking);
+    show(this.sound, talking && !session.heldHere);
+    show(this.quality, talking && !session.heldHere && !session.searching);
     this.showQuality();
     this.showOthers();
     if (session.state === "ended") this.end();

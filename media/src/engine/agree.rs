@@ -66,7 +66,8 @@ impl Engine {
     }
 
     /// Our answer to the peer's offer; `None` if it cannot be given so: [`Answer::Early`] when the offer prefers a codec
-    /// the switch cannot play, [`Answer::Joined`] when nothing has been agreed there that was offered here.
+    /// the switch cannot play, [`Answer::Joined`] when nothing has been agreed there that was offered here, [`Answer::Own`]
+    /// when it offers nothing that the switch can decode.
     ///
     /// Once an answer was given, it is repeated byte for byte until the next offer (RFC 3261 §13.2.1).
     pub fn make_answer(&mut self, id: PortId, answer: Answer, now: Instant) -> Option<Bytes> {
@@ -75,6 +76,7 @@ impl Engine {
         }
         let formats = match answer {
             Answer::Early => self.ports.get(id)?.terms.playable()?,
+            Answer::Own => self.ports.get(id)?.terms.convertible()?,
             Answer::Joined(peer) => self.ports.get(id)?.terms.matching(&self.ports.get(peer)?.terms.send)?,
         };
         let text = self.ports.get_mut(id)?.terms.answer(formats);

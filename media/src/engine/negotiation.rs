@@ -263,6 +263,14 @@ impl Terms {
         playable(&self.remote.as_ref().filter(|_| self.asked)?.formats, &self.allowed)
     }
 
+    /// What the switch can turn into sound, out of the present offer, as the peer prefers it.
+    pub(super) fn convertible(&self) -> Option<Vec<Format>> {
+        let remote = self.remote.as_ref().filter(|_| self.asked)?;
+        let ours = |f: &Format| Codec::of(f).is_some() || is_digits(f) || f.is_comfort_noise();
+        let chosen = self.allowed.choose(remote.formats.iter().filter(|f| ours(f)).cloned());
+        has_audio(&chosen).then_some(chosen)
+    }
+
     /// What has been `agreed` elsewhere, in the present offer's payload numbers; `None` if nothing of it was offered.
     pub(super) fn matching(&self, agreed: &[Format]) -> Option<Vec<Format>> {
         let offer = &self.remote.as_ref().filter(|_| self.asked)?.formats;

@@ -2,6 +2,7 @@
 
 mod bans;
 mod calls;
+mod conferences;
 mod extensions;
 mod messages;
 mod originate;
@@ -55,6 +56,13 @@ pub(crate) fn all() -> OpenApiRouter<App> {
         .routes(routes!(calls::hold))
         .routes(routes!(calls::retrieve))
         .routes(routes!(calls::transfer))
+        .routes(routes!(conferences::list))
+        .routes(routes!(conferences::make))
+        .routes(routes!(conferences::invite))
+        .routes(routes!(conferences::dismiss))
+        .routes(routes!(conferences::mute))
+        .routes(routes!(conferences::end))
+        .routes(routes!(conferences::supervise))
         .routes(routes!(playback::play))
         .routes(routes!(playback::stop))
         .routes(routes!(prompts::list))

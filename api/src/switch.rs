@@ -2,7 +2,7 @@
 
 use crate::problem::{Kind, Problem};
 use model::{
-    Answer, Ban, Command, Event, LiveCall, Query, Refusal, Registration, Reply, Seen, SeenFilter, Spending,
+    Answer, Ban, Command, Conference, Event, LiveCall, Query, Refusal, Registration, Reply, Seen, SeenFilter, Spending,
     TextMessage, TrunkStatus,
 };
 use std::future::Future;
@@ -77,6 +77,13 @@ impl AnySwitch {
         }
     }
 
+    pub(crate) async fn conferences(&self) -> Result<Vec<Conference>, Problem> {
+        match in_time(self.0.query(Query::Conferences)).await? {
+            Answer::Conferences(list) => Ok(list),
+            other => Err(Problem::ours(&format!("conferences asked, answered {other:?}"))),
+        }
+    }
+
     pub(crate) async fn calls(&self) -> Result<Vec<LiveCall>, Problem> {
         match in_time(self.0.query(Query::Calls)).await? {
             Answer::Calls(calls) => Ok(calls),
@@ -140,6 +147,7 @@ impl From<Refusal> for Problem {
             Refusal::NoSuchCall | Refusal::NoSuchLeg => Kind::NoSuchCall,
             Refusal::NoSuchExtension => Kind::NoSuchExtension,
             Refusal::NoSuchTrunk => Kind::NoSuchTrunk,
+            Refusal::NoSuchConference => Kind::NoSuchConference,
             Refusal::BadNumber => Kind::BadDestination,
             Refusal::NotRegistered => Kind::NotRegistered,
             Refusal::NoSuchPrompt => Kind::NoSuchPrompt,

@@ -1,6 +1,7 @@
 //! The shard itself: its parts, and the order in which they hear of each other.
 
 use crate::astray::Astray;
+use crate::conference::Room;
 use crate::config::Config;
 use crate::conversation::Conversation;
 use crate::directory::Directory;
@@ -103,6 +104,8 @@ pub(crate) struct Cell {
     pub(crate) sleepers: Sleepers,
     /// Trunks whose home is here.
     pub(crate) trunks: Trunks,
+    /// The conferences that somebody is in.
+    pub(crate) conferences: BTreeMap<String, Room>,
     /// What is to be played when it is there.
     pub(crate) playbacks: Playbacks,
     /// Certificates and signatures of callers' numbers.
@@ -196,6 +199,7 @@ impl Cell {
             watched: false,
             trunks: Trunks::new(&config, now),
             sleepers: Sleepers::default(),
+            conferences: BTreeMap::new(),
             playbacks: Playbacks::default(),
             attest: crate::attest::Memory::default(),
             shown: BTreeMap::new(),
@@ -406,6 +410,14 @@ impl Cell {
                 Err(refusal) => Err(refusal),
             },
             Command::StopPlay { call, leg } => self.stop_by_command(call, leg, now),
+            Command::Confer { call } => self.confer(call, now),
+            Command::Invite { conference, extension } => self.invite_to_conference(conference, extension, now),
+            Command::Dismiss { conference, call, leg } => self.dismiss_member(&conference, (call, leg)),
+            Command::Mute { conference, call, leg, muted } => self.mute_member(&conference, (call, leg), muted, now),
+            Command::EndConference { conference } => self.end_conference(&conference),
+            Command::Supervise { call, leg, extension, how } => self.supervise((call, leg), extension, how, now),
+            Command::OpenAudio { call, leg, wish } => self.open_audio((call, leg), wish, now),
+            Command::CloseAudio { call, id } => self.close_audio(call, id, now),
             Command::Transfer { call, leg, to } => self.transfer_by_command(call, leg, &to, now),
             Command::PutExtension(extension) => {
                 if !extension.enabled {
@@ -451,6 +463,7 @@ impl Cell {
                 calls.sort_by_key(|call| (call.started_at, call.id));
                 Answer::Calls(calls)
             }
+            Query::Conferences => Answer::Conferences(self.conferences_now()),
             Query::Trunks => Answer::Trunks(self.trunk_statuses(now)),
             Query::Spending => Answer::Spending(self.spending_now(now)),
             Query::Messages { extension } => Answer::Messages(self.messages.list(extension.as_deref())),

@@ -8,6 +8,9 @@ use crate::identity::Caller;
 use crate::io::Contact;
 use crate::originate::Originated;
 use crate::outward::{OutLeg, Terms, Waiting};
+use crate::program::Program;
+use crate::serving::Service;
+use crate::supervising::Supervisor;
 use crate::trace::Ladder;
 use crate::trunks::TrunkLeg;
 use crate::watch::legs::Views;
@@ -71,6 +74,13 @@ pub(crate) struct Conversation {
     pub(crate) promised: Option<Promise>,
     /// How it was wished, if an API placed it.
     pub(crate) originated: Option<Originated>,
+    /// With what the switch itself serves it.
+    pub(crate) service: Option<Service>,
+    /// Programs that hear a leg of it; and the id of the latest.
+    pub(crate) programs: Vec<Program>,
+    pub(crate) last_program: u64,
+    /// Who takes part in it from a call of its own.
+    pub(crate) supervisors: Vec<Supervisor>,
     /// What the dialled number led to.
     pub(crate) ring: Duration,
     pub(crate) record: bool,
@@ -255,6 +265,10 @@ impl Conversation {
             handing: None,
             promised: None,
             originated: None,
+            service: None,
+            programs: Vec::new(),
+            last_program: 0,
+            supervisors: Vec::new(),
             ring: Duration::ZERO,
             record: false,
             destination: None,

@@ -5,9 +5,10 @@
 
 use crate::cell::Cell;
 use crate::io::{LoadFailure, MAX_LOADS, Output};
+use crate::serving::Service;
 use media::clip::Clip;
 use media::engine::{Play, PortId};
-use model::{CallId, EventBody, LegNo, MAX_ITEMS, Playback, PlaybackEnd, Refusal, Reply};
+use model::{CallId, EventBody, Item, LegNo, MAX_ITEMS, Outcome, Playback, PlaybackEnd, Refusal, Reply};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -25,12 +26,11 @@ pub(crate) struct Playbacks {
 }
 
 #[derive(Debug)]
-struct Waiting {
-    /// Of the command.
-    ticket: u64,
-    call: CallId,
-    legs: Vec<LegNo>,
-    play: Playback,
+enum Waiting {
+    /// A command, which has this ticket.
+    Command { ticket: u64, call: CallId, legs: Vec<LegNo>, play: Playback },
+    /// A call that is to be served with it, so often.
+    Service { call: CallId, times: u32 },
 }
 
 impl Cell {
@@ -46,13 +46,25 @@ impl Cell {
         if play.items.is_empty() || play.items.len() > MAX_ITEMS {
             return Err(Refusal::WrongState);
         }
+        let items = play.items.clone();
+        self.load(items, Waiting::Command { ticket, call, legs, play })
+    }
+
+    /// A call has reached a prompt's number.
+    pub(crate) fn fetch_service(&mut self, call: CallId, name: String, times: u32) {
+        if self.load(vec![Item::Prompt(name)], Waiting::Service { call, times }).is_err() {
+            self.serve_not(call, Outcome::Congestion, "too many prompts are being loaded");
+        }
+    }
+
+    fn load(&mut self, items: Vec<Item>, waiting: Waiting) -> Result<(), Refusal> {
         if self.playbacks.waiting.len() >= MAX_LOADS {
             return Err(Refusal::Overloaded);
         }
         self.playbacks.last += 1;
         let load = self.playbacks.last;
-        self.out.push_back(Output::Load { ticket: load, items: play.items.clone() });
-        self.playbacks.waiting.insert(load, Waiting { ticket, call, legs, play });
+        self.out.push_back(Output::Load { ticket: load, items });
+        self.playbacks.waiting.insert(load, waiting);
         Ok(())
     }
 
@@ -77,7 +89,16 @@ impl Cell {
 
     /// What was asked for by [`Output::Load`] is there, or will not be.
     pub(crate) fn on_loaded(&mut self, load: u64, loaded: Result<Clips, LoadFailure>, now: Instant) {
-        let Some(Waiting { ticket, call, legs, play }) = self.playbacks.waiting.remove(&load) else { return };
+        let Some(waiting) = self.playbacks.waiting.remove(&load) else { return };
+        let (ticket, call, legs, play) = match (waiting, &loaded) {
+            (Waiting::Command { ticket, call, legs, play }, _) => (ticket, call, legs, play),
+            (Waiting::Service { call, times }, Ok(clips)) => {
+                return self.serve_with(call, Service::Prompt { clips: Arc::clone(clips), times });
+            }
+            (Waiting::Service { call, .. }, Err(_)) => {
+                return self.serve_not(call, Outcome::Unallocated, "there is no such prompt");
+            }
+        };
         let result = loaded.map_err(Refusal::from).and_then(|clips| {
             let play = Play {
                 times: (play.times > 0).then_some(play.times),

@@ -5,8 +5,10 @@
 //!
 //! Start with [`Command`] and [`Event`]; the record of a finished call is [`CallRecord`].
 
+mod audio;
 mod cause;
 mod command;
+mod conference;
 mod event;
 mod id;
 mod message;
@@ -22,8 +24,10 @@ mod sound;
 mod trunk;
 mod verification;
 
+pub use audio::{AudioFormat, AudioWish, Listening};
 pub use cause::{Cause, Outcome, Side};
 pub use command::{Answer, Ban, BanReason, Command, LegState, LiveCall, LiveLeg, Query, Refusal, Registration, Reply};
+pub use conference::{Conference, ConferenceMember, MAX_MEMBERS, Supervision};
 pub use event::{Event, EventBody, RegistrationChange};
 pub use id::{CallId, LegId, LegNo};
 pub use message::{MessageState, NewMessage, TextMessage};

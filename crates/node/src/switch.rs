@@ -91,6 +91,13 @@ impl api::Switch for NodeSwitch {
             Command::SendMessage(message) => Some(self.home_of(message.via.as_ref().unwrap_or(&message.to))),
             Command::Originate(wish) => Some(self.home_of(&wish.extension)),
             Command::SetMessages { extension, .. } => Some(self.home_of(extension)),
+            Command::Invite { conference, .. }
+            | Command::Dismiss { conference, .. }
+            | Command::Mute { conference, .. }
+            | Command::EndConference { conference } => {
+                let workers = self.inboxes.len().try_into().unwrap_or(u16::MAX);
+                Some(usize::from(cell::conference_home(conference, workers)))
+            }
             other => other.call().map(|call| usize::from(call.cell())),
         };
         if let Some(owner) = owner {
@@ -153,7 +160,7 @@ impl api::Switch for NodeSwitch {
 fn merge(query: &Query, answers: Vec<Answer>) -> Answer {
     let (mut calls, mut registrations, mut trunks) = (Vec::new(), Vec::new(), Vec::new());
     let (mut bans, mut seen, mut spending) = (Vec::<model::Ban>::new(), Vec::new(), Vec::new());
-    let mut messages = Vec::new();
+    let (mut messages, mut conferences) = (Vec::new(), Vec::<model::Conference>::new());
     for answer in answers {
         match answer {
             Answer::Calls(more) => calls.extend(more),
@@ -163,12 +170,17 @@ fn merge(query: &Query, answers: Vec<Answer>) -> Answer {
             Answer::Seen(more) => seen.extend(more),
             Answer::Spending(more) => spending.extend(more),
             Answer::Messages(more) => messages.extend(more),
+            Answer::Conferences(more) => conferences.extend(more),
         }
     }
     match query {
         Query::Calls => {
             calls.sort_by_key(|call| (call.started_at, call.id));
             Answer::Calls(calls)
+        }
+        Query::Conferences => {
+            conferences.sort_by(|a, b| a.name.cmp(&b.name));
+            Answer::Conferences(conferences)
         }
         Query::Messages { .. } => {
             messages.sort_by(|a, b| (a.at, &a.id).cmp(&(b.at, &b.id)));

@@ -91,6 +91,11 @@ impl Engine {
         self.plan_speaker(listener, now);
     }
 
+    /// Whom a port hears, in order.
+    pub fn hearing(&self, listener: PortId) -> &[PortId] {
+        self.ports.get(listener).map_or(&[], |port| &port.hears)
+    }
+
     /// Joins two ports: each hears the other and nobody else. Who shared a bridge with either hears it no longer; who
     /// merely listens goes on. The count of silence begins anew.
     pub fn bridge(&mut self, a: PortId, b: PortId, now: Instant) {

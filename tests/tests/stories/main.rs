@@ -6,6 +6,7 @@ mod browsers;
 mod carriers;
 mod codecs;
 mod commanded;
+mod conferring;
 mod contacts;
 mod digits;
 mod draining;

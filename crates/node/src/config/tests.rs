@@ -319,6 +319,8 @@ fn the_sample_file_is_valid_has_every_key_and_shows_the_defaults() {
                 "queue",
                 "flow",
                 "conference",
+                "prompt",
+                "times",
                 "go_on",
                 "record",
                 "strip",

@@ -384,8 +384,10 @@ pub(crate) fn warnings(config: &Config) -> Vec<String> {
         route.targets().into_iter().find_map(|to| match to {
             model::RouteTarget::Queue(name) => Some(format!("queue \"{name}\"")),
             model::RouteTarget::Flow(name) => Some(format!("flow \"{name}\"")),
-            model::RouteTarget::Conference(name) => Some(format!("conference \"{name}\"")),
-            model::RouteTarget::Extension(_) | model::RouteTarget::Trunks(_) => None,
+            model::RouteTarget::Extension(_)
+            | model::RouteTarget::Trunks(_)
+            | model::RouteTarget::Conference(_)
+            | model::RouteTarget::Prompt { .. } => None,
         })
     };
     let mut told: Vec<String> = config

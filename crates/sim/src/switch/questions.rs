@@ -159,6 +159,28 @@ impl World {
         self.command_at(call.cell(), command)
     }
 
+    /// An API client commands something in a conference.
+    pub fn conference_command(&self, command: Command) -> Result<Reply, Refusal> {
+        let workers = self.switch(|switch, _| switch.wanted);
+        let name = match &command {
+            Command::Invite { conference, .. }
+            | Command::Dismiss { conference, .. }
+            | Command::Mute { conference, .. }
+            | Command::EndConference { conference } => conference.clone(),
+            other => panic!("{other:?} is about no conference"),
+        };
+        self.command_at(cell::conference_home(&name, workers), command)
+    }
+
+    /// The conferences that somebody is in.
+    pub fn conferences(&self) -> Vec<model::Conference> {
+        let of = |answer| match answer {
+            Answer::Conferences(list) => list,
+            _ => Vec::new(),
+        };
+        self.query(&Query::Conferences).into_iter().flat_map(of).collect()
+    }
+
     /// A program sends a text.
     pub fn send_message(&self, from: &str, to: &str, via: Option<&str>, text: &str) -> Result<Reply, Refusal> {
         let message = model::NewMessage {

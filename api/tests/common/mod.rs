@@ -57,7 +57,10 @@ impl Switch for FakeSwitch {
         }
         let reply = match &command {
             Command::SendMessage(_) => Reply::Message { id: "m1".to_owned() },
-            Command::Originate(_) => Reply::Call { id: model::CallId::new(0, &mut stdx::Entropy::seeded(9)) },
+            Command::Confer { .. } => Reply::Conference { name: "made".to_owned() },
+            Command::Originate(_) | Command::Invite { .. } | Command::Supervise { .. } => {
+                Reply::Call { id: model::CallId::new(0, &mut stdx::Entropy::seeded(9)) }
+            }
             _ => Reply::Done,
         };
         inside.commands.push(command);
@@ -73,6 +76,7 @@ impl Switch for FakeSwitch {
             }
             (Some(refusal), _) => Err(refusal),
             (None, Query::Spending) => Ok(Answer::Spending(inside.spending.clone())),
+            (None, Query::Conferences) => Ok(Answer::Conferences(Vec::new())),
             (None, Query::Trunks) => Ok(Answer::Trunks(inside.trunks.clone())),
             (None, Query::Calls) => Ok(Answer::Calls(inside.calls.clone())),
             (None, Query::Seen(filter)) => {

@@ -46,7 +46,7 @@ async fn only_an_administrator_touches_users_and_settings() {
 #[tokio::test]
 async fn only_who_answers_for_people_supervises_and_agents_moderate_no_conference() {
     let world = World::new().await;
-    let call = world.live_call("100", "101").id;
+    let call = world.live_call("100", "101");
     let supervise = json!({ "extension": "100", "leg": 1, "mode": "barge" });
     let member = json!({ "call": call.to_string(), "leg": 1 });
     for (who, what, body, allowed) in [
@@ -61,7 +61,7 @@ async fn only_who_answers_for_people_supervises_and_agents_moderate_no_conferenc
         assert_eq!(got.status != 403, allowed, "{who}: {what}");
     }
     // An agent may make a conference of its own call, and of no other.
-    let others = world.live_call("101", "102").id;
+    let others = world.live_call("101", "102");
     let token = world.log_in("ana").await;
     for (call, status) in [(call, 201), (others, 404)] {
         let got = world.call("POST", &format!("{V1}/calls/{call}/conference"), &token, Value::Null).await;

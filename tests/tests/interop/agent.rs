@@ -133,6 +133,14 @@ fn two_agents_work_by_clicks() {
     other.reads(".card h3", "Demo 1001");
     one.page.picture("calling");
     other.page.picture("ringing");
+    // Without a microphone it goes on ringing, and the page says what to do.
+    other
+        .page
+        .ask("navigator.mediaDevices.getUserMedia = async () => { throw new DOMException('', 'NotAllowedError'); }; 0");
+    other.act("1001", "answer");
+    other.reads(".notice", "The microphone is blocked");
+    other.page.picture("no-microphone");
+    other.page.ask("delete navigator.mediaDevices.getUserMedia");
     other.act("1001", "answer");
     one.expect_card("1002", "talking");
     one.hears(other_hz);

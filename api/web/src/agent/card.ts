@@ -160,10 +160,13 @@ export class Card {
     const number = () => this.target.value.replace(/[\s()-]/g, "");
     const send = (event: Event) => {
       event.preventDefault();
-      if (number()) session.transfer(number());
+      if (!number()) return this.target.focus();
+      session.transfer(number());
     };
     const ask = () => {
-      if (number()) this.desk.ask(this.line, number());
+      if (!number()) return this.target.focus();
+      this.panel = "none";
+      this.desk.ask(this.line, number());
     };
     return el(
       "form",

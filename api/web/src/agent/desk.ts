@@ -28,6 +28,8 @@ export interface Notice {
 
 /** How long a call that ended is still shown. */
 const SHOWN_MS = 4_000;
+/** And one that came to nothing, so that its reason can be read. */
+const FAILED_MS = 8_000;
 const QUALITY_MS = 2_000;
 const FRESH_MS = 1_500;
 /** A tab that was just loaded anew may find its own lock for a moment. */
@@ -220,12 +222,12 @@ export class Desk {
     const line: Line = { session, asksFor, quality: null, remark: null };
     this.lines.push(line);
     void playBy(session.player, soundSettings().speaker);
-    const over = () => {
-      window.setTimeout(() => this.forget(line), SHOWN_MS);
+    const over = (shown: number) => {
+      window.setTimeout(() => this.forget(line), shown);
       this.over();
     };
-    session.on("ended", over);
-    session.on("failed", over);
+    session.on("ended", () => over(SHOWN_MS));
+    session.on("failed", () => over(FAILED_MS));
     session.on("confirmed", () => (line.remark = null));
     session.on("transferFailed", () => (line.remark = "transferFailed"));
     session.on("transferred", () => (line.remark = "transferred"));

@@ -52,4 +52,13 @@ async fn what_is_to_be_played_is_checked_before_the_switch_is_asked() {
     play(&admin, own, json!({ "prompts": vec!["a"; 65] })).await.problem(400);
     play(&admin, own, json!({ "prompts": ["a"], "volume_db": 21.0 })).await.problem(400);
     play(&admin, own, json!({ "prompts": ["../a"] })).await.problem(404);
+    let say =
+        json!([{ "number": 5 }, { "date": "2026-11-21", "language": "en" }, { "time": "14:05" }, { "text": "hi" }]);
+    assert_eq!(play(&admin, own, json!({ "say": say })).await.status, 204);
+    let slow = json!({ "text": "hi", "speed": 10 });
+    let bad =
+        [json!({}), json!({ "number": 1, "text": "x" }), json!({ "date": "2026-11" }), json!({ "time": "x:1" }), slow];
+    for bad in bad {
+        play(&admin, own, json!({ "say": [bad] })).await.problem(400);
+    }
 }

@@ -33,7 +33,7 @@ pub use id::{CallId, LegId, LegNo};
 pub use message::{MessageState, NewMessage, TextMessage};
 pub use net::{Net, Source};
 pub use originate::Originate;
-pub use playback::{Item, MAX_ITEMS, Playback, PlaybackEnd, is_prompt_name};
+pub use playback::{Item, MAX_ITEMS, MAX_SPEED, MAX_TEXT, MIN_SPEED, Playback, PlaybackEnd, Spoken, is_prompt_name};
 pub use quality::{Quality, QualityMoment, SoundAlarm};
 pub use record::{CallRecord, Direction, LegOrigin, LegRecord, RecordingFile};
 pub use routing::{

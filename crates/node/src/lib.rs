@@ -23,6 +23,7 @@ pub mod recorder;
 pub mod run_file;
 pub mod sdk;
 pub mod server;
+pub mod speech;
 pub mod switch;
 pub mod tls;
 pub mod web;

@@ -110,7 +110,7 @@ impl Server {
         let mut shells = Vec::new();
         let handle = tokio::runtime::Handle::current();
         let resolver = Resolver::new(handle.clone(), Arc::clone(&inboxes));
-        let library = Library::new(handle.clone(), config.prompts_dir(), Arc::clone(&inboxes));
+        let library = Library::new(handle.clone(), config.prompts_dir(), config.media.speech(), Arc::clone(&inboxes));
         let of_stir = |e: String| format!("[stir] {e}");
         let stir = config.stir.to_cell().map_err(of_stir)?;
         let fetching = config.stir.fetching().map_err(of_stir)?;

@@ -391,8 +391,17 @@ pub struct Media {
     pub music: Music,
     /// Where prompts are; by default `prompts` below `data_dir`.
     pub prompts: Option<PathBuf>,
+    /// A speech engine that is asked by HTTP; otherwise `espeak-ng` speaks.
+    pub speech_url: Option<String>,
     /// Addresses at which pages find the ports for sound, beside our own and the advertised one.
     pub candidates: Vec<IpAddr>,
+}
+
+impl Media {
+    /// Who speaks texts.
+    pub fn speech(&self) -> crate::speech::Engine {
+        self.speech_url.clone().map_or_else(Default::default, crate::speech::Engine::Http)
+    }
 }
 
 impl Default for Media {
@@ -407,6 +416,7 @@ impl Default for Media {
             country: Country::Cn,
             music: Music::Melody,
             prompts: None,
+            speech_url: None,
             candidates: Vec::new(),
         }
     }

@@ -222,7 +222,10 @@ fn the_sample_file_is_valid_has_every_key_and_shows_the_defaults() {
         ("tls", &["client_certificates", "client_authority"]),
         ("certificate", &["chain", "key"]),
         ("acme", &["directory", "domains", "contact", "accept_terms", "challenge", "listen", "authority"]),
-        ("media", &["ports", "timeout_seconds", "srtp", "voice_events", "g729", "country", "music", "prompts"]),
+        (
+            "media",
+            &["ports", "timeout_seconds", "srtp", "voice_events", "g729", "country", "music", "prompts", "speech_url"],
+        ),
         (
             "call",
             &[

@@ -168,7 +168,12 @@ impl Bench {
             events: broadcast::channel(16).0,
             resolver,
             fetcher,
-            library: Library::new(runtime.handle().clone(), "/nowhere".into(), Arc::clone(&inboxes)),
+            library: Library::new(
+                runtime.handle().clone(),
+                "/nowhere".into(),
+                crate::speech::Engine::default(),
+                Arc::clone(&inboxes),
+            ),
             passed: broadcast::channel(16).0,
             hep: None,
         };

@@ -376,6 +376,12 @@ impl Switch {
                     self.carried += 1;
                     let clip = |item: &Item| match item {
                         Item::Prompt(name) => self.prompts.get(name).cloned().ok_or(LoadFailure::NoSuchPrompt),
+                        // A speech engine that hums for 100 ms per letter.
+                        Item::Text { text, .. } => {
+                            Ok(Arc::new(Clip::from(media::testing::tone(1_850.0, text.chars().count() * 800))))
+                        }
+                        // The cell asks for the words' clips.
+                        Item::Spoken { .. } => Err(LoadFailure::NoSuchPrompt),
                     };
                     let clips = items.iter().map(clip).collect();
                     self.loading.insert((now + LOADING, self.carried), (index, ticket, clips));

@@ -20,7 +20,7 @@ use model::{CallId, CallRecord, Charge, LegNo, Outcome, Quality, RecordingFile, 
 use sip_stack::endpoint::{Flow, Headers, SessionId, SubscriptionId};
 use sip_stack::message::{Message, Name, Status};
 use sip_stack::seal::Seal;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 use stdx::UnixMillis;
 
@@ -32,6 +32,8 @@ pub(crate) struct Conversation {
     pub(crate) contacts: Vec<Way>,
     /// It is meant for this phone of the extension alone: the `gr` of its address (RFC 5627 §3.2).
     pub(crate) phone: Option<Phone>,
+    /// Legs whose phones refused a short list of codecs and get a longer one.
+    pub(crate) offered_more: BTreeSet<LegNo>,
     /// Legs that wait for a way out by a trunk, with their targets.
     pub(crate) reserving: BTreeMap<LegNo, usize>,
     /// Legs that go over a trunk.
@@ -133,6 +135,8 @@ pub(crate) struct LegEnd {
     /// What was heard of how the call to it proceeded, and whether it answered.
     pub(crate) heard: Vec<model::ProgressHeard>,
     pub(crate) answered: bool,
+    /// Which target it is, if it was called.
+    pub(crate) target: Option<usize>,
     /// The opinion scores that were told last: of its sound here, and of ours there.
     pub(crate) scores: Option<(f32, Option<f32>)>,
     /// Nothing comes from it; and what was told of that.
@@ -210,6 +214,7 @@ impl LegEnd {
             quality: None,
             heard: Vec::new(),
             answered: false,
+            target: None,
             scores: None,
             missing: false,
             alarm: None,
@@ -243,6 +248,7 @@ impl Conversation {
             legs: BTreeMap::new(),
             contacts: Vec::new(),
             phone: None,
+            offered_more: BTreeSet::new(),
             reserving: BTreeMap::new(),
             trunks: BTreeMap::new(),
             came_by: None,

@@ -191,6 +191,9 @@ impl Cell {
         if let Some(out) = &out {
             self.media.allow(port, &out.terms.codecs);
         }
+        if conversation.offered_more.contains(&leg) {
+            self.media.offer_more(port);
+        }
         let waiting = conversation.call.waiting();
         let body = self.media.make_offer(port, conversation.port(waiting), now);
         if body.is_empty() {
@@ -216,6 +219,7 @@ impl Cell {
         invite.body = body;
         let mut end = LegEnd::new(flow);
         end.port = Some(port);
+        end.target = Some(target);
         end.user_agent = user_agent;
         if let Some(Way::Contact(contact)) = conversation.contacts.get(target) {
             end.instance.clone_from(&contact.instance);
@@ -511,7 +515,7 @@ impl Cell {
         }
     }
 
-    fn close_port(&mut self, id: CallId, leg: LegNo, now: Instant) {
+    pub(crate) fn close_port(&mut self, id: CallId, leg: LegNo, now: Instant) {
         self.end_playback(id, leg, model::PlaybackEnd::Stopped, now);
         let Some(end) = self.conversations.get_mut(&id).and_then(|c| c.legs.get_mut(&leg)) else { return };
         let Some(port) = end.port.take() else { return };

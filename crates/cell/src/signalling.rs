@@ -279,6 +279,9 @@ impl Cell {
             self.hops_failed(id, leg, now);
         }
         self.sessions.remove(session);
+        if self.offer_more(id, leg, status, now) {
+            return;
+        }
         let (outcome, cause) = match message {
             Some(message) => refusal(status, message),
             // The network has no way to the phone (RFC 3261 §8.1.3.1). A 503 of ours would mean that the switch has no room.

@@ -19,6 +19,20 @@ impl Engine {
         }
     }
 
+    /// Offers on this port hold all that the switch would turn into what the other side has, not G.711 alone: for a phone that
+    /// has refused a shorter offer. An offer is kept short, since a phone that has more than one of its codecs may choose
+    /// another than the other side's, and then every packet must be transcoded.
+    pub fn offer_more(&mut self, id: PortId) {
+        if let Some(port) = self.ports.get_mut(id) {
+            port.terms.wide = true;
+        }
+    }
+
+    /// True if [`Engine::offer_more`] would offer something that was not in this port's last offer.
+    pub fn could_offer_more(&self, id: PortId) -> bool {
+        self.ports.get(id).is_some_and(|port| port.terms.could_offer_more())
+    }
+
     /// The peer offers (an INVITE with a description). Refused with 488, and nothing changed, if it cannot be read, has
     /// no plain RTP audio, or names an address of the other family.
     pub fn set_remote_offer(&mut self, id: PortId, sdp: &[u8], _now: Instant) -> Result<(), SdpRefusal> {

@@ -184,8 +184,9 @@ fn loss_and_jitter_leave_no_gap_that_can_be_heard() {
         circle.engine.bridge(a, b, circle.now);
         circle.run(20 * SECOND);
         let heard = hears(&circle.members[1].ear(), VOICES[0] as f32).unwrap();
-        // After two losses in a row Opus needs some packets until a lone tone is itself again.
-        let longest = if codec == Codec::Opus { 100 * MS } else { 40 * MS };
+        // Opus foretells a packet from those before it. After two losses in a row its first packet has a lone tone at the wrong
+        // level for some 20 ms, however well the losses themselves were made up for; after one loss the gap is below 40 ms.
+        let longest = if codec == Codec::Opus { 60 * MS } else { 40 * MS };
         assert!(heard.longest_gap <= longest && heard.share > 0.93, "{codec:?}: {heard:?}");
     }
 }

@@ -190,6 +190,10 @@ impl Engine {
         let Some(voice) = &mut port.voice else { return };
         voice.advance(port.levels.says);
         let follows = port.progress.is_some();
+        let writes = port.recording.is_some() && !port.records_packets;
+        if follows || writes || port.key_ear.is_some() {
+            voice.raise();
+        }
         if follows {
             self.hear_decoded_progress(id, due);
         }
@@ -206,7 +210,6 @@ impl Engine {
         }
         let Some(voice) = &mut port.voice else { return };
         let Some((recording, side)) = port.recording.filter(|_| !port.records_packets) else { return };
-        voice.raise();
         let frame = voice.frame(Rate::Narrow).and_then(|f| f.first_chunk());
         if let (Some(recorder), Some(frame)) = (self.recordings.get_mut(recording), frame) {
             recorder.decoded(side, frame, due, &mut self.output);

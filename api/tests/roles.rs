@@ -158,7 +158,7 @@ async fn what_is_changed_is_stored_and_told_to_the_switch() {
     let wanted = json!({
         "number": "a+1", "name": "前台", "enabled": true, "record": false, "ring_seconds": 30, "max_calls": 2,
         "rights": "default", "outside_number": "", "allow": [], "monitor": false, "intercom": false,
-        "auto_answer": "usual", "srtp": "default", "codecs": [], "inband_dtmf": "auto",
+        "auto_answer": "usual", "srtp": "default", "codecs": [], "inband_dtmf": "auto", "media": "auto",
         "auto_answer": "usual", "contacts": 0, "watched_by": "default",
     });
     assert_eq!(got.json(), wanted);

@@ -180,7 +180,7 @@ impl Cell {
         let urgent = out.as_ref().is_some_and(|out| out.terms.emergency);
         // Whoever has a page's way of signalling is taken for a page.
         let page = trunk.is_none() && is_by_websocket(flow);
-        let port = self.open_leg(page, flow, urgent, now).map_err(|_| {
+        let port = self.open_leg(&party, page, (flow, urgent), now).map_err(|_| {
             warn!("no media port is free: raise [media] ports, or take fewer calls");
             Outcome::Congestion
         })?;

@@ -167,11 +167,13 @@ impl Cell {
 
     /// Opens a port. The last ones are for emergency calls.
     pub(crate) fn open_port(&mut self, flow: Flow, urgent: bool, now: Instant) -> Result<PortId, NoPorts> {
+        if self.may_take_port(urgent) { self.media.open(flow.local.ip(), now) } else { Err(NoPorts) }
+    }
+
+    /// Whether a number may be taken from the stock.
+    pub(crate) fn may_take_port(&self, urgent: bool) -> bool {
         let kept = if urgent || !self.directory.router().has_emergency() { 0 } else { EMERGENCY_PORTS };
-        if self.media.free_ports() <= kept {
-            return Err(NoPorts);
-        }
-        self.media.open(flow.local.ip(), now)
+        self.media.free_ports() > kept
     }
 
     /// How calls behave, as the operator has it.
@@ -202,7 +204,7 @@ impl Cell {
             [] => is_by_websocket(flow),
             offer => media::browser::is_offer(offer),
         };
-        let Ok(port) = self.open_leg(page, flow, urgent, now) else {
+        let Ok(port) = self.open_leg(party, page, (flow, urgent), now) else {
             return Err((Outcome::Congestion, format!("399 {host} \"no media port is free\"")));
         };
         self.media.hint_source(port, flow.remote.ip());

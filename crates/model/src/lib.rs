@@ -42,7 +42,7 @@ pub use routing::{
 };
 pub use seen::{Seen, SeenFilter};
 pub use settings::{AutoAnswer, Extension, Ha1, Role, User, WatchedBy};
-pub use sound::{CallProgress, InbandDtmf, MAX_CODECS, ProgressHeard, ProgressSignal, Srtp, is_codec_name};
+pub use sound::{CallProgress, InbandDtmf, MAX_CODECS, MediaKind, ProgressHeard, ProgressSignal, Srtp, is_codec_name};
 pub use trunk::{
     InboundAccount, Transfers, Trunk, TrunkAccount, TrunkRegistration, TrunkState, TrunkStatus, TrunkTransport,
 };

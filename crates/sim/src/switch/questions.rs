@@ -51,6 +51,7 @@ impl World {
             srtp: None,
             inband_dtmf: model::InbandDtmf::default(),
             codecs: Vec::new(),
+            media: model::MediaKind::Auto,
             contacts: 0,
             watched_by: model::WatchedBy::default(),
         });

@@ -11,6 +11,7 @@
 //!     recordings_dir: "data/recordings".into(),
 //!     prompts: std::sync::Arc::new(patchbay_api::NoPrompts),
 //!     login: LoginSettings::default(),
+//!     ice: std::sync::Arc::new(patchbay_api::NoIceServers),
 //!     version: "0.1.0",
 //! };
 //! let listener = tokio::net::TcpListener::bind("127.0.0.1:9999").await?;
@@ -22,6 +23,7 @@ mod caller;
 mod ctibar;
 mod description;
 mod extract;
+mod ice;
 mod problem;
 mod prompts;
 mod routes;
@@ -30,6 +32,7 @@ mod switch;
 mod token;
 mod wire;
 
+pub use ice::{IceServer, IceServers, NoIceServers};
 pub use prompts::{NoPrompts, PromptInfo, PromptRefusal, Prompts};
 pub use state::{ApiState, LoginSettings};
 pub use switch::Switch;

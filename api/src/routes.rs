@@ -38,6 +38,7 @@ pub(crate) fn all() -> OpenApiRouter<App> {
         .layer(DefaultBodyLimit::max(prompts::MAX_FILE));
     OpenApiRouter::new()
         .routes(routes!(session::log_in, session::who_am_i))
+        .routes(routes!(session::phone))
         .routes(routes!(users::list, users::add))
         .routes(routes!(users::get, users::change, users::remove))
         .routes(routes!(extensions::list, extensions::add))

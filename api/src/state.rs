@@ -1,5 +1,6 @@
 //! What the API stands on.
 
+use crate::ice::IceServers;
 use crate::prompts::Prompts;
 use crate::switch::{AnySwitch, Switch};
 use std::path::PathBuf;
@@ -20,6 +21,8 @@ pub struct ApiState<S> {
     pub prompts: Arc<dyn Prompts>,
     /// How logins are answered.
     pub login: LoginSettings,
+    /// Servers that help pages to reach us.
+    pub ice: Arc<dyn IceServers>,
     /// The program's version, shown in the API's description.
     pub version: &'static str,
 }
@@ -50,12 +53,13 @@ pub(crate) struct Parts {
     pub(crate) recordings_dir: PathBuf,
     pub(crate) prompts: Arc<dyn Prompts>,
     pub(crate) login: LoginSettings,
+    pub(crate) ice: Arc<dyn IceServers>,
 }
 
 impl App {
     pub(crate) fn new<S: Switch>(state: ApiState<S>) -> Self {
-        let ApiState { switch, store, recordings_dir, prompts, login, version: _ } = state;
-        Self(Arc::new(Parts { switch: AnySwitch::new(switch), store, recordings_dir, prompts, login }))
+        let ApiState { switch, store, recordings_dir, prompts, login, ice, version: _ } = state;
+        Self(Arc::new(Parts { switch: AnySwitch::new(switch), store, recordings_dir, prompts, login, ice }))
     }
 }
 

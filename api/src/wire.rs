@@ -67,7 +67,17 @@ impl From<Extension> for ExtensionOut {
             number, name, ha1: _, enabled, record, ring_seconds, max_calls, rights, outside_number, ..
         } = extension;
         let Extension {
-            allow, monitor, intercom, auto_answer, srtp, codecs, contacts, watched_by, inband_dtmf, media, ..
+            allow,
+            monitor,
+            intercom,
+            auto_answer,
+            srtp,
+            codecs,
+            contacts,
+            watched_by,
+            inband_dtmf,
+            media,
+            ..
         } = extension;
         let (rights, srtp) = (RightsSetting(rights), SrtpSetting(srtp));
         let allow = allow.iter().map(ToString::to_string).collect();
@@ -339,6 +349,25 @@ pub(crate) struct SessionOut {
     pub(crate) expires_at: u64,
     /// Who logged in.
     pub(crate) user: UserOut,
+}
+
+/// What a softphone in a page needs.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct PhoneOut {
+    /// The user's extension: the SIP user.
+    #[schema(example = "1001")]
+    pub(crate) extension: String,
+    /// Shown to whom it calls.
+    pub(crate) name: String,
+    /// The digest realm.
+    pub(crate) realm: String,
+    /// Where SIP is spoken by WebSocket, at the address of this API.
+    #[schema(example = "/sip")]
+    pub(crate) websocket: &'static str,
+    #[schema(schema_with = names::media_kinds)]
+    pub(crate) media: MediaKind,
+    /// `iceServers` of `RTCPeerConnection`. Their credentials lapse: ask again before each call.
+    pub(crate) ice_servers: Vec<crate::ice::IceServer>,
 }
 
 fn yes() -> bool {

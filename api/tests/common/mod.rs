@@ -10,7 +10,7 @@ use model::{
     Answer, CallId, CallRecord, Cause, Command, Direction, Event, LegRecord, LegState, LiveCall, LiveLeg, Outcome,
     Quality, Query, RecordingFile, Refusal, Registration, Reply, Role, Side, TrunkStatus,
 };
-use patchbay_api::{ApiState, LoginSettings, Switch, router};
+use patchbay_api::{ApiState, IceServer, IceServers, LoginSettings, Switch, router};
 use serde_json::{Value, json};
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -38,6 +38,8 @@ pub(crate) struct Inside {
     pub(crate) spending: Vec<model::Spending>,
     pub(crate) messages: Vec<model::TextMessage>,
     pub(crate) commands: Vec<Command>,
+    /// Tokens that it was told of at logins.
+    pub(crate) tokens: Vec<Command>,
     pub(crate) refuses: Option<Refusal>,
     pub(crate) panics: bool,
 }
@@ -63,7 +65,10 @@ impl Switch for FakeSwitch {
             }
             _ => Reply::Done,
         };
-        inside.commands.push(command);
+        match command {
+            Command::KnowToken { .. } => inside.tokens.push(command),
+            other => inside.commands.push(other),
+        }
         Ok(reply)
     }
 
@@ -139,6 +144,18 @@ impl Got {
     }
 }
 
+/// One server that anybody may use, and one with credentials.
+struct FakeIce;
+
+impl IceServers for FakeIce {
+    fn for_user(&self, user: &str, now: u64) -> Vec<IceServer> {
+        let open = IceServer { urls: vec!["stun:turn.test".into()], username: None, credential: None };
+        let urls = vec!["turn:turn.test".into(), "turns:turn.test".into()];
+        let username = Some(format!("{}:{user}", now + 60));
+        vec![open, IceServer { urls, username, credential: Some("secret".into()) }]
+    }
+}
+
 pub(crate) struct World {
     pub(crate) dir: TempDir,
     pub(crate) store: Store,
@@ -187,6 +204,7 @@ impl World {
             recordings_dir: dir.path().join("recordings"),
             prompts: Arc::new(FakePrompts(dir.path().join("prompts"))),
             login: LoginSettings::default(),
+            ice: Arc::new(FakeIce),
             version: "9.8.7",
         });
         Self { dir, store, hot, switch, router, entropy: Mutex::new(Entropy::seeded(1)) }

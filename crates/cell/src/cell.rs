@@ -112,6 +112,8 @@ pub(crate) struct Cell {
     pub(crate) attest: crate::attest::Memory,
     /// Streams that showed a token, and whose. As many as the shell has streams.
     pub(crate) shown: BTreeMap<Flow, String>,
+    /// Tokens that are good as passwords.
+    pub(crate) tokens: crate::tokens::Tokens,
     pub(crate) draining: bool,
     pub(crate) stats: Stats,
     /// When the last process was last known to live.
@@ -166,6 +168,7 @@ impl Cell {
             max_expires: config.policy.max_registration,
             max_contacts: config.policy.max_contacts,
             replace_oldest: config.policy.replace_oldest,
+            grace: config.policy.grace,
             push_providers: config.policy.push_providers.clone(),
             service_route: config.policy.service_route.clone(),
             temporary: Some(seal.clone()),
@@ -203,6 +206,7 @@ impl Cell {
             playbacks: Playbacks::default(),
             attest: crate::attest::Memory::default(),
             shown: BTreeMap::new(),
+            tokens: crate::tokens::Tokens::default(),
             draining: false,
             stats: Stats::default(),
             died_at: 0,
@@ -441,7 +445,13 @@ impl Cell {
                 self.forget_messages(&number, now);
                 self.unregister(&number, now);
                 self.unwatch(&number, now);
+                self.forget_tokens(&number, None);
                 self.directory.remove(&number);
+                Ok(Reply::Done)
+            }
+            Command::KnowToken { extension, user, ha1, until } => self.know_token(&extension, (user, ha1), until, now),
+            Command::ForgetTokens { extension, user } => {
+                self.forget_tokens(&extension, Some(user));
                 Ok(Reply::Done)
             }
             Command::Ban { source } => {
@@ -485,7 +495,7 @@ impl Cell {
             expires_at: wall.at(binding.expires_at),
         };
         match only {
-            Some(number) => self.registrar.contacts(number, now).into_iter().map(shown).collect(),
+            Some(number) => self.registrar.valid(number, now).map(shown).collect(),
             None => self.registrar.bindings().filter(|binding| binding.expires_at > now).map(shown).collect(),
         }
     }

@@ -52,6 +52,7 @@ mod sound;
 mod spending;
 mod supervising;
 mod tap;
+mod tokens;
 mod trace;
 mod trunks;
 mod watch;

@@ -58,7 +58,7 @@ impl Cell {
         }
         let here = matches!(to_what, Wished::Number);
         let asleep = !self.registrar.sleeping(&caller.number, now).is_empty();
-        if here && self.registrar.contacts(&caller.number, now).is_empty() && !asleep {
+        if here && !self.is_registered(&caller.number, now) && !asleep {
             return Err(Refusal::NotRegistered);
         }
         let id = CallId::new(self.config.cell, &mut self.entropy);

@@ -184,8 +184,8 @@ impl Cell {
             max_duration: self.config.policy.max_duration,
             latest_early_media: self.config.policy.latest_early_media,
             recall: self.config.policy.recall,
-            // The home of an extension may have to wake a phone first.
-            locate_limit: usual.locate_limit + self.config.policy.push_wait,
+            // The home of an extension may have to wake a phone first, or to wait for a page.
+            locate_limit: usual.locate_limit + self.config.policy.push_wait.max(self.config.policy.grace),
             ..usual
         }
     }

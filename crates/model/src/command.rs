@@ -1,7 +1,7 @@
 //! What anyone may ask of the switch, and its answers.
 
 use crate::{
-    AudioWish, CallId, Conference, Direction, Extension, LegNo, NewMessage, Originate, Playback, Seen, SeenFilter,
+    AudioWish, CallId, Conference, Direction, Extension, Ha1, LegNo, NewMessage, Originate, Playback, Seen, SeenFilter,
     Spending, Supervision, TextMessage, TrunkStatus,
 };
 use serde::{Deserialize, Serialize};
@@ -139,6 +139,24 @@ pub enum Command {
     RemoveExtension {
         /// Its number.
         number: String,
+    },
+    /// A user of an extension was given a token, which is good as its SIP password until then, beside its own: a page needs to know no other.
+    KnowToken {
+        /// The extension.
+        extension: String,
+        /// The user's number.
+        user: i64,
+        /// Digest secrets with the token for a password.
+        ha1: Ha1,
+        /// When it lapses.
+        until: UnixMillis,
+    },
+    /// The tokens of a user count no more.
+    ForgetTokens {
+        /// The extension that they were good for.
+        extension: String,
+        /// The user's number.
+        user: i64,
     },
     /// Nothing that comes from this address is listened to for a while.
     Ban {

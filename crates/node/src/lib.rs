@@ -12,6 +12,7 @@ pub mod first_run;
 pub mod g729;
 pub mod hep;
 pub mod http;
+pub mod ice;
 pub mod library;
 pub mod logging;
 pub mod metrics;

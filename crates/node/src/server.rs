@@ -322,6 +322,7 @@ fn cell_config(config: &Config, realm: &str, number: u16, wall: Wall) -> cell::C
     cell.policy.tell_speech = config.media.voice_events;
     cell.policy.max_calls = calls;
     cell.policy.kept_messages = (config.trace.kept_mb as usize) << 20;
+    cell.policy.grace = config.sip.grace;
     cell.policy.session_expires = Some(config.sip.session_expires).filter(|expires| !expires.is_zero());
     cell.policy.reliable_ringing = config.sip.reliable_ringing;
     cell.policy.max_contacts = config.limits.contacts.into();
@@ -368,6 +369,7 @@ fn router(config: &Config, switch: &NodeSwitch, store: &Store, watch: Watch) -> 
         recordings_dir: config.recordings_dir(),
         prompts: Arc::new(Shelf::new(config.prompts_dir())),
         login: api::LoginSettings::default(),
+        ice: Arc::new(crate::ice::Configured::new(&config.webrtc)),
         version: VERSION,
     };
     api::router(state).merge(watch_routes(watch)).merge(crate::sdk::routes())

@@ -299,6 +299,13 @@ impl World {
         self.come_online(phone)
     }
 
+    /// A page whose sound is made of something else.
+    pub fn page_made(&self, make: crate::MakePage, number: &str) -> Phone {
+        let phone = self.unregistered_page(Stream::Ws, number);
+        self.inner.borrow_mut().uas[phone.index].make_page = make;
+        self.come_online(phone)
+    }
+
     /// A page that is not registered yet.
     pub fn unregistered_page(&self, stream: Stream, number: &str) -> Phone {
         let phone = self.unregistered(number);

@@ -1,8 +1,8 @@
 //! Pages in browsers: ICE, DTLS-SRTP and WebSocket, in virtual time.
 
 use expect_test::expect_file;
-use patchbay_tests::{assert_recorded, connect, converse, everywhere, once, part, refusal};
 use model::MediaKind;
+use patchbay_tests::{assert_recorded, connect, converse, everywhere, once, part, refusal};
 use sim::{Conduct, Phone, Setup, Stream, World, secs};
 
 /// One calls, the other answers; they are connected.

@@ -74,6 +74,8 @@ pub struct Config {
     pub hep: Hep,
     /// Waking phones that sleep.
     pub push: Push,
+    /// What pages are told of the way to us.
+    pub webrtc: WebRtc,
     /// Connections to the PSTN or other switches.
     #[serde(rename = "trunk")]
     pub trunks: Vec<Trunk>,
@@ -106,6 +108,7 @@ impl Default for Config {
             trace: Trace::default(),
             hep: Hep::default(),
             push: Push::default(),
+            webrtc: WebRtc::default(),
             trunks: Vec::new(),
             routes: Vec::new(),
         }
@@ -203,6 +206,9 @@ pub struct Sip {
     /// A stream on which nothing came for so long is closed.
     #[serde(rename = "idle_seconds", deserialize_with = "words::seconds")]
     pub idle: Duration,
+    /// A page whose WebSocket is gone keeps its registration so long; zero: it goes too.
+    #[serde(rename = "grace_seconds", deserialize_with = "words::seconds_or_none")]
+    pub grace: Duration,
     /// After what time a call's sessions have to be refreshed (RFC 4028); zero: never.
     #[serde(rename = "session_seconds", deserialize_with = "words::seconds_or_none")]
     pub session_expires: Duration,
@@ -249,6 +255,7 @@ impl Default for Sip {
             wss: Vec::new(),
             origins: Vec::new(),
             idle: Duration::from_secs(3900),
+            grace: cell::Policy::default().grace,
             session_expires: Duration::from_secs(1800),
             reliable_ringing: false,
             advertised: None,
@@ -660,6 +667,26 @@ pub struct Push {
 impl Default for Push {
     fn default() -> Self {
         Self { url: None, providers: Vec::new(), wait: Duration::from_secs(15) }
+    }
+}
+
+/// `[webrtc]`: servers by which pages find a way to us where UDP does not pass.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct WebRtc {
+    /// `stun:…`, `turn:…`, `turns:…`, as pages are told them.
+    #[serde(deserialize_with = "words::strings")]
+    pub ice_servers: Vec<String>,
+    /// What the TURN servers and we know, and nobody else (coturn: `static-auth-secret`).
+    pub turn_secret: Option<String>,
+    /// How long the credentials that pages get are good.
+    #[serde(rename = "turn_seconds", deserialize_with = "words::seconds")]
+    pub turn: Duration,
+}
+
+impl Default for WebRtc {
+    fn default() -> Self {
+        Self { ice_servers: Vec::new(), turn_secret: None, turn: Duration::from_secs(12 * 3600) }
     }
 }
 

@@ -73,6 +73,21 @@ impl World {
         self.put_extension(extension);
     }
 
+    /// A user of an extension was given this token.
+    pub fn give_token(&self, number: &str, user: i64, token: &str, until: stdx::UnixMillis) {
+        self.switch(|switch, now| {
+            let command = Command::KnowToken { extension: number.to_owned(), user, ha1: ha1(number, token), until };
+            switch.command_all(&command, now);
+        });
+    }
+
+    /// The tokens of a user count no more.
+    pub fn forget_tokens(&self, number: &str, user: i64) {
+        self.switch(|switch, now| {
+            switch.command_all(&Command::ForgetTokens { extension: number.to_owned(), user }, now);
+        });
+    }
+
     /// Removes an extension.
     pub fn remove_extension(&self, number: &str) {
         self.switch(|switch, now| {

@@ -35,7 +35,7 @@ mod wire;
 pub use ice::{IceServer, IceServers, NoIceServers};
 pub use prompts::{NoPrompts, PromptInfo, PromptRefusal, Prompts};
 pub use state::{ApiState, LoginSettings};
-pub use switch::Switch;
+pub use switch::{AudioRequest, Connected, Switch};
 pub use token::{MintError, extension_of, mint_token};
 
 use axum::extract::DefaultBodyLimit;

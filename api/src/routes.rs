@@ -1,5 +1,6 @@
 //! The native API, one file per thing it is about.
 
+mod audio;
 mod bans;
 mod calls;
 mod conferences;
@@ -57,6 +58,8 @@ pub(crate) fn all() -> OpenApiRouter<App> {
         .routes(routes!(calls::hold))
         .routes(routes!(calls::retrieve))
         .routes(routes!(calls::transfer))
+        .routes(routes!(audio::connect))
+        .routes(routes!(audio::recognise))
         .routes(routes!(conferences::list))
         .routes(routes!(conferences::make))
         .routes(routes!(conferences::invite))

@@ -152,6 +152,9 @@ async fn every_operation_of_the_description_does_what_it_says() {
             json!({ "extension": "100", "leg": 1, "mode": "whisper" }),
             202,
         ),
+        // Nobody opens a WebSocket here.
+        ("get /calls/{id}/legs/{no}/audio", format!("{V1}/calls/{call}/legs/1/audio"), nothing.clone(), 400),
+        ("post /calls/{id}/recognise", format!("{V1}/calls/{call}/recognise"), json!({ "leg": 1 }), 204),
         ("get /conferences", format!("{V1}/conferences"), nothing.clone(), 200),
         ("delete /conferences/{name}", format!("{V1}/conferences/board"), nothing.clone(), 204),
         (

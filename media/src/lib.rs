@@ -47,6 +47,7 @@ pub mod dtmf;
 pub mod engine;
 pub mod g711;
 pub mod ogg;
+pub mod program;
 pub mod progress;
 pub mod rtcp;
 pub mod rtp;

@@ -107,6 +107,21 @@ impl Switch for FakeSwitch {
         watcher
     }
 
+    async fn audio(
+        &self,
+        (call, _): (model::CallId, model::LegNo),
+        _: patchbay_api::AudioRequest,
+    ) -> Result<patchbay_api::Connected, Refusal> {
+        match self.0.lock().unwrap().calls.iter().any(|known| known.id == call) {
+            true => Ok(Box::new(drop)),
+            false => Err(Refusal::NoSuchCall),
+        }
+    }
+
+    async fn recognise(&self, _: (model::CallId, model::LegNo)) -> Result<(), Refusal> {
+        Ok(())
+    }
+
     fn subscribe(&self) -> broadcast::Receiver<Event> {
         broadcast::channel(1).1
     }

@@ -415,7 +415,7 @@ impl Cell {
             },
             Command::StopPlay { call, leg } => self.stop_by_command(call, leg, now),
             Command::Confer { call } => self.confer(call, now),
-            Command::Invite { conference, extension } => self.invite_to_conference(conference, extension, now),
+            Command::Invite { conference, extension } => self.invite_to_conference(conference, &extension, now),
             Command::Dismiss { conference, call, leg } => self.dismiss_member(&conference, (call, leg)),
             Command::Mute { conference, call, leg, muted } => self.mute_member(&conference, (call, leg), muted, now),
             Command::EndConference { conference } => self.end_conference(&conference),

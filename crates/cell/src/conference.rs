@@ -166,7 +166,7 @@ impl Cell {
     pub(crate) fn invite_to_conference(
         &mut self,
         name: String,
-        extension: String,
+        extension: &str,
         now: Instant,
     ) -> Result<Reply, Refusal> {
         let is_routes = self.config.routes.iter().any(|route| route.to == RouteTarget::Conference(name.clone()));
@@ -175,7 +175,7 @@ impl Cell {
             Some(room) if room.members.len() >= MAX_MEMBERS => return Err(Refusal::Overloaded),
             Some(_) | None => {}
         }
-        let wish = Originate::new(&extension, &self.shown_for(&name));
+        let wish = Originate::new(extension, &self.shown_for(&name));
         self.originate_for(wish, Wished::Elsewhere(Service::Conference(name)), now)
     }
 

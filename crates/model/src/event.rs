@@ -254,6 +254,24 @@ pub enum EventBody {
         /// How.
         how: Supervision,
     },
+    /// The recogniser has understood something that a party says.
+    AsrResult {
+        /// In which call.
+        call: CallId,
+        /// Who says it.
+        leg: LegNo,
+        /// What.
+        text: String,
+        /// The phrase is over; else this is what it seems to be so far.
+        complete: bool,
+    },
+    /// The recogniser cannot be reached, or went; it is called again.
+    AsrFailed {
+        /// In which call.
+        call: CallId,
+        /// For whom.
+        leg: LegNo,
+    },
     /// Something is played to a party by command.
     PlaybackStarted {
         /// In which call.

@@ -18,6 +18,7 @@ pub mod logging;
 pub mod metrics;
 pub mod music;
 pub mod net;
+mod program;
 pub mod prompts;
 pub mod push;
 pub mod recorder;

@@ -153,6 +153,7 @@ impl Server {
             tokio::spawn(crate::push::carry(url, events.subscribe()));
         }
         let switch = NodeSwitch::new(Arc::clone(&inboxes), events, passed);
+        let switch = switch.with_recogniser(wall, config.asr.url.as_deref());
         let ready = Arc::new(AtomicBool::new(true));
         let watch = Watch {
             switch: switch.clone(),

@@ -1,11 +1,12 @@
 //! The switch as APIs see it: wishes go to the worker that owns the matter, questions to all, with a limit on patience.
 
+use crate::program::{self, MAX_LINES};
 use crate::worker::{Ask, Figures, Inbox};
 use cell::Passed;
-use model::{Answer, Command, Event, Query, Refusal, Reply, Seen, SeenFilter};
+use model::{Answer, CallId, Command, Event, EventBody, LegNo, Query, Refusal, Reply, Seen, SeenFilter};
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::{broadcast, mpsc, oneshot};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, broadcast, mpsc, oneshot};
 use tokio::time::{Instant, sleep, timeout_at};
 
 /// How long a wish may take in all.
@@ -29,12 +30,34 @@ pub struct NodeSwitch {
     inboxes: Arc<[Inbox]>,
     events: broadcast::Sender<Event>,
     passed: broadcast::Sender<Passed>,
+    lines: Arc<Semaphore>,
+    wall: Option<stdx::Wall>,
+    recogniser: Option<Arc<str>>,
 }
 
 impl NodeSwitch {
     /// Over these workers.
     pub fn new(inboxes: Arc<[Inbox]>, events: broadcast::Sender<Event>, passed: broadcast::Sender<Passed>) -> Self {
-        Self { inboxes, events, passed }
+        let lines = Arc::new(Semaphore::new(MAX_LINES));
+        Self { inboxes, events, passed, lines, wall: None, recogniser: None }
+    }
+
+    /// The same, which tells the time of what the shell itself has to announce, and knows a recogniser of speech.
+    #[must_use]
+    pub fn with_recogniser(self, wall: stdx::Wall, url: Option<&str>) -> Self {
+        Self { wall: Some(wall), recogniser: url.map(Arc::from), ..self }
+    }
+
+    /// Room for one more program, if there is any.
+    pub(crate) fn line_permit(&self) -> Option<OwnedSemaphorePermit> {
+        Arc::clone(&self.lines).try_acquire_owned().ok()
+    }
+
+    /// Something that happened in the shell.
+    pub(crate) fn announce(&self, body: EventBody) {
+        let at = self.wall.map_or(0, |wall| wall.at(Instant::now().into()));
+        // Nobody may be listening.
+        drop(self.events.send(Event { at, body }));
     }
 
     /// The figures of every worker; `None` for one that does not answer within `patience`.
@@ -125,6 +148,17 @@ impl api::Switch for NodeSwitch {
 
     fn subscribe(&self) -> broadcast::Receiver<Event> {
         self.events.subscribe()
+    }
+
+    async fn audio(&self, at: (CallId, LegNo), wish: api::AudioRequest) -> Result<api::Connected, Refusal> {
+        let line = program::Line::open(self, at, (wish.format, wish.listening, wish.speaks)).await?;
+        let wire = media::program::Wire::new(program::codec_of(wish.format), wish.barge_in, 0);
+        Ok(Box::new(move |socket| drop(tokio::spawn(program::converse(line, wire, socket)))))
+    }
+
+    async fn recognise(&self, at: (CallId, LegNo)) -> Result<(), Refusal> {
+        let url = self.recogniser.clone().ok_or(Refusal::WrongState)?;
+        program::recognise(self, at, url).await
     }
 
     fn watch(&self, filter: SeenFilter) -> mpsc::Receiver<Seen> {

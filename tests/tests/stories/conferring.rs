@@ -1,6 +1,9 @@
 //! Conferences, prompts that have a number, and supervisors who whisper and join in.
 
-use model::{CallId, Command, ConferenceMember, EventBody, Outcome, Refusal, Reply, Route, RouteTarget, Supervision};
+use model::{
+    AudioFormat, AudioWish, CallId, Command, ConferenceMember, EventBody, Listening, Outcome, Refusal, Reply, Route,
+    RouteTarget, Supervision,
+};
 use patchbay_tests::{connect, converse, part, roughly, seeds};
 use sim::{Conduct, End, Phone, Setup, Sound, World, cell, secs};
 
@@ -241,6 +244,57 @@ fn a_supervisor_listens_whispers_and_joins_in_by_command() {
             assert_eq!(supervise(world, call, Supervision::Listen), Err(Refusal::NoSuchCall));
         },
     );
+}
+
+#[test]
+fn a_program_hears_a_leg_and_is_heard_by_it_alone() {
+    for seed in seeds().take(4) {
+        let world = World::new(setup(Setup::new(seed)));
+        let (customer, agent) = (world.phone("100"), world.phone("101"));
+        agent.set_conduct(Conduct::Answer(secs(1)));
+        customer.dial("101");
+        connect(&world, &customer, &agent);
+        converse(&world, &customer, &agent);
+        let call = world.live_calls()[0].id;
+        let open = |listening, speaks, port| {
+            let wish = AudioWish { format: AudioFormat::Pcm8, listening, speaks, port };
+            world.command(call, Command::OpenAudio { call, leg: 0, wish })
+        };
+        let Ok(Reply::Audio { id, address }) = open(Listening::Both, true, 5001) else { panic!() };
+        let says = open(Listening::Says, false, 5002);
+        let hears = open(Listening::Hears, false, 5003);
+        assert!(says.is_ok() && hears.is_ok());
+        world.run_for(secs(3));
+        let level = |port: u16, phone: &Phone| {
+            let Sound::Voice(hertz) = phone.voice() else { panic!() };
+            let heard = world.program_heard(port);
+            media::testing::level_of(&heard[heard.len() - 8_000..], hertz.into(), 8_000).0
+        };
+        for (port, caller, called) in [(5001, true, true), (5002, true, false), (5003, false, true)] {
+            assert_eq!(level(port, &customer) > 4_000.0, caller, "seed {seed}: {port}");
+            assert_eq!(level(port, &agent) > 4_000.0, called, "seed {seed}: {port}");
+        }
+        // It speaks to the customer, who still hears the agent.
+        let tone = media::testing::tone(900.0, 160 * 20);
+        for sequence in 0..150u16 {
+            let mut packet = vec![0x80, 96];
+            packet.extend(sequence.to_be_bytes());
+            packet.extend((u32::from(sequence) * 160).to_be_bytes());
+            packet.extend([0, 0, 0, 9]);
+            let at = usize::from(sequence % 20) * 160;
+            packet.extend(tone[at..at + 160].iter().flat_map(|sample| sample.to_be_bytes()));
+            world.program_sends(5001, address.port(), &packet);
+            world.run_for(sim::millis(20));
+        }
+        assert!(customer.hears_among_others(PROMPT), "seed {seed}");
+        assert!(customer.hears_among_others(agent.voice()) && !agent.hears_among_others(PROMPT), "seed {seed}");
+        let close = |id| world.command(call, Command::CloseAudio { call, id });
+        assert_eq!((close(id), close(id)), (Ok(Reply::Done), Err(Refusal::NoSuchLeg)));
+        converse(&world, &customer, &agent);
+        customer.hang_up();
+        part(&world, &customer, &agent);
+        world.assert_settled();
+    }
 }
 
 #[test]

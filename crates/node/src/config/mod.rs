@@ -76,6 +76,8 @@ pub struct Config {
     pub push: Push,
     /// What pages are told of the way to us.
     pub webrtc: WebRtc,
+    /// Recognition of speech.
+    pub asr: Asr,
     /// Connections to the PSTN or other switches.
     #[serde(rename = "trunk")]
     pub trunks: Vec<Trunk>,
@@ -109,6 +111,7 @@ impl Default for Config {
             hep: Hep::default(),
             push: Push::default(),
             webrtc: WebRtc::default(),
+            asr: Asr::default(),
             trunks: Vec::new(),
             routes: Vec::new(),
         }
@@ -688,6 +691,14 @@ impl Default for WebRtc {
     fn default() -> Self {
         Self { ice_servers: Vec::new(), turn_secret: None, turn: Duration::from_secs(12 * 3600) }
     }
+}
+
+/// `[asr]`: recognition of speech.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Asr {
+    /// A recogniser that speaks as the Vosk server does, `ws://…`; without it speech is not recognised.
+    pub url: Option<String>,
 }
 
 /// `[limits]`: what is refused beyond it.

@@ -74,6 +74,9 @@ pub(super) fn findings(config: &Config) -> Vec<Finding> {
         say("push.url", "must begin with http://; the gateway is expected on this host or in this network".to_owned());
     }
     webrtc(&config.webrtc, &mut say);
+    if config.asr.url.as_ref().is_some_and(|url| !url.starts_with("ws://")) {
+        say("asr.url", "must begin with ws://; the recogniser is expected on this host or in this network".to_owned());
+    }
     if config.push.url.is_some() == config.push.providers.is_empty() {
         say("push.providers", "a url and the providers that are reached through it go together".to_owned());
     }

@@ -180,7 +180,7 @@ impl Inbox {
         self.envelopes.pop()
     }
 
-    pub(super) fn take_ask(&self) -> Option<Ask> {
+    pub(crate) fn take_ask(&self) -> Option<Ask> {
         self.asks.pop()
     }
 

@@ -188,6 +188,19 @@ impl World {
         self.command_at(cell::conference_home(&name, workers), command)
     }
 
+    /// What a program at this port of the switch's machine was sent so far: samples of 16 bits.
+    pub fn program_heard(&self, port: u16) -> Vec<i16> {
+        self.switch(|switch, _| switch.programs.get(&port).cloned().unwrap_or_default())
+    }
+
+    /// A program sends a packet from this port to one of the switch's.
+    pub fn program_sends(&self, port: u16, to: u16, packet: &[u8]) {
+        let from = std::net::SocketAddr::from(([127, 0, 0, 1], port));
+        let to = std::net::SocketAddr::new(super::SWITCH.ip(), to);
+        let packet = crate::network::Packet { from, to, data: packet.to_vec() };
+        self.switch(|switch, now| switch.handle_packet(&packet, now));
+    }
+
     /// The conferences that somebody is in.
     pub fn conferences(&self) -> Vec<model::Conference> {
         let of = |answer| match answer {

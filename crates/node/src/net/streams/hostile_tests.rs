@@ -143,8 +143,9 @@ async fn tokens_that_do_not_count_open_nothing_and_are_counted() {
     }
     assert_eq!(bench.count(Cause::Handshake), bad.len() as u64);
     // Each good one speaks for its own extension alone.
+    let mut sockets = Vec::new();
     for (user, number) in [(&ana, "100"), (&ben, "101")] {
-        let _socket = open(address, &format!("?token={}", of(user))).await.unwrap();
+        sockets.push(open(address, &format!("?token={}", of(user))).await.unwrap());
         let told = bench.letter(0).await;
         assert!(matches!(&told, Body::TokenShown { extension, .. } if extension == number), "{told:?}");
     }

@@ -111,6 +111,8 @@ async fn every_operation_of_the_description_does_what_it_says() {
         ("post /api/v1/base/auth", "/api/v1/base/auth".to_owned(), bar, 200),
         ("post /session", format!("{V1}/session"), credentials, 200),
         ("get /session", format!("{V1}/session"), nothing.clone(), 200),
+        // The administrator has no extension, and so no phone.
+        ("get /session/phone", format!("{V1}/session/phone"), nothing.clone(), 404),
         ("get /users", format!("{V1}/users"), nothing.clone(), 200),
         ("post /users", format!("{V1}/users"), user, 201),
         ("get /users/{id}", format!("{V1}/users/{ana}"), nothing.clone(), 200),

@@ -97,7 +97,7 @@ impl Cell {
         let (ticket, call, legs, play) = match (waiting, &loaded) {
             (Waiting::Command { ticket, call, legs, play }, _) => (ticket, call, legs, play),
             (Waiting::Service { call, times }, Ok(clips)) => {
-                return self.serve_with(call, Service::Prompt { clips: Arc::clone(clips), times });
+                return self.serve_with(call, Service::Prompt { clips: Arc::clone(clips), times, waits: false });
             }
             (Waiting::Service { call, .. }, Err(_)) => {
                 return self.serve_not(call, Outcome::Unallocated, "there is no such prompt");

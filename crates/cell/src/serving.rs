@@ -13,8 +13,8 @@ use tracing::info;
 pub(crate) enum Service {
     /// All who are in it hear each other.
     Conference(String),
-    /// It hears this, so often; 0: without end.
-    Prompt { clips: Clips, times: u32 },
+    /// It hears this, so often; 0: without end. `waits`: once it has acknowledged its answer, which may have got lost on its way.
+    Prompt { clips: Clips, times: u32, waits: bool },
     /// It takes part in the conversation of another call, which it came to by this leg.
     Supervision { call: CallId, leg: LegNo, how: Supervision },
 }
@@ -39,6 +39,8 @@ impl Cell {
     /// Carries out [`call::Effect::Serve`].
     pub(crate) fn serve(&mut self, id: CallId, leg: LegNo, now: Instant) {
         self.hush(id, leg, now);
+        let asks = |c: &crate::conversation::Conversation| c.legs.get(&leg).is_some_and(|end| end.asking.is_some());
+        let asked = self.conversations.get(&id).is_some_and(asks);
         if !self.answer_served(id, leg, now) {
             info!(call = %id, "the switch speaks none of the caller's codecs");
             return self.facts.push_back((id, Input::Incompatible));
@@ -46,17 +48,32 @@ impl Cell {
         let Some(conversation) = self.conversations.get_mut(&id) else { return };
         conversation.joined_at = Some(now);
         let Some(service) = conversation.service.clone() else { return };
-        let Some(port) = conversation.port(leg) else { return };
         match service {
             Service::Conference(name) => self.enter_conference(&name, id, leg, now),
-            Service::Prompt { clips, times } => {
-                self.media.unbridge(port, now);
-                let play = Play { times: (times > 0).then_some(times), ..Play::once(clips) };
-                if !self.media.play_list(port, &play, now) {
-                    self.facts.push_back((id, Input::Announced));
-                }
+            Service::Prompt { clips, times, .. } if asked => {
+                conversation.service = Some(Service::Prompt { clips, times, waits: true });
             }
+            Service::Prompt { clips, times, .. } => self.play_prompt(id, leg, (clips, times), now),
             Service::Supervision { call, leg: of, how } => self.begin_supervision((id, leg), (call, of), how, now),
+        }
+    }
+
+    /// A leg has acknowledged its answer: now it hears what it dialled.
+    pub(crate) fn serve_confirmed(&mut self, id: CallId, leg: LegNo, now: Instant) {
+        let Some(conversation) = self.conversations.get_mut(&id) else { return };
+        if let Some(Service::Prompt { clips, times, waits: waits @ true }) = &mut conversation.service {
+            *waits = false;
+            let what = (clips.clone(), *times);
+            self.play_prompt(id, leg, what, now);
+        }
+    }
+
+    fn play_prompt(&mut self, id: CallId, leg: LegNo, (clips, times): (Clips, u32), now: Instant) {
+        let Some(port) = self.conversations.get(&id).and_then(|c| c.port(leg)) else { return };
+        let play = Play { times: (times > 0).then_some(times), ..Play::once(clips) };
+        self.media.unbridge(port, now);
+        if !self.media.play_list(port, &play, now) {
+            self.facts.push_back((id, Input::Announced));
         }
     }
 

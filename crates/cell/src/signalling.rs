@@ -334,6 +334,7 @@ impl Cell {
             let _ = self.receive_answer(id, leg, message.body(), now);
             self.note_hold(session);
         }
+        self.serve_confirmed(id, leg, now);
     }
 
     /// A party may have put the call on hold by its last description, or taken it back.

@@ -327,7 +327,7 @@ async fn a_token_is_told_to_the_switch_as_a_sip_password_and_withdrawn_with_its_
     body["password"] = json!("another long secret");
     assert_eq!(world.call("PUT", &path, &admin, body).await.status, 200);
     let withdrawn = Command::ForgetTokens { extension: "100".to_owned(), user: ana.id };
-    assert_eq!(told(), [withdrawn.clone()]);
+    assert_eq!(told(), std::slice::from_ref(&withdrawn));
     assert_eq!(world.call("DELETE", &path, &admin, json!({})).await.status, 204);
     assert_eq!(told(), [withdrawn]);
 }

@@ -124,12 +124,12 @@ impl api::Switch for NodeSwitch {
             other => other.call().map(|call| usize::from(call.cell())),
         };
         if let Some(owner) = owner {
-            return self.ask(owner, |answer| Ask::Command(command, answer), deadline).await?;
+            return self.ask(owner, |answer| Ask::Command(Box::new(command), answer), deadline).await?;
         }
         // Every worker hears of it, also after one has refused: they must not differ for longer than they have to.
         let mut result = Ok(Reply::Done);
         for worker in 0..self.inboxes.len() {
-            let command = command.clone();
+            let command = Box::new(command.clone());
             let answer = self.ask(worker, |answer| Ask::Command(command, answer), deadline).await;
             result = result.and(answer.and_then(|answer| answer));
         }

@@ -77,7 +77,7 @@ impl Leg {
             loop {
                 sleep(Duration::from_millis(1)).await;
                 let Some(Ask::Command(command, answer)) = inboxes[0].take_ask() else { continue };
-                let result = match command {
+                let result = match *command {
                     Command::OpenAudio { leg: 1, wish: AudioWish { port, .. }, .. } => {
                         *known.lock().unwrap() = Some(SocketAddr::from(([127, 0, 0, 1], port)));
                         *programs.lock().unwrap() += 1;

@@ -6,10 +6,14 @@ use crate::server::{Server, Setup};
 use md5::{Digest as _, Md5};
 use serde_json::json;
 use std::net::TcpStream;
+use std::sync::atomic::{AtomicU32, Ordering};
 use tungstenite::client::IntoClientRequest as _;
 use tungstenite::{Message, WebSocket};
 
 const HOST: &str = "df7jal23ls0d.invalid";
+
+/// Requests so far.
+static BRANCHES: AtomicU32 = AtomicU32::new(0);
 
 /// A page that speaks SIP.
 struct Page {
@@ -52,8 +56,10 @@ impl Page {
 
     fn request(&mut self, method: &str, number: &str, cseq: u32, more: &str) -> String {
         let server = &self.server;
+        // No two requests of all pages share a branch (RFC 3261 §8.1.1.7).
+        let branch = BRANCHES.fetch_add(1, Ordering::Relaxed);
         self.send(format!(
-            "{method} sip:{server} SIP/2.0\r\nVia: SIP/2.0/WS {HOST};branch=z9hG4bK{method}{cseq}\r\nMax-Forwards: 70\r\n\
+            "{method} sip:{server} SIP/2.0\r\nVia: SIP/2.0/WS {HOST};branch=z9hG4bK{method}{branch}\r\nMax-Forwards: 70\r\n\
              From: <sip:{number}@{server}>;tag=page\r\nTo: <sip:{number}@{server}>\r\nCall-ID: {method}-page\r\n\
              CSeq: {cseq} {method}\r\nContact: <sip:{number}@{HOST};transport=ws>;expires=600\r\n{more}Content-Length: 0\r\n\r\n"
         ));

@@ -72,6 +72,14 @@ impl Caller {
         }
     }
 
+    /// What concerns everybody's calls is not for agents.
+    pub(crate) fn must_see_all(&self) -> Result<(), Problem> {
+        match self.scope() {
+            Scope::All => Ok(()),
+            Scope::Own(_) | Scope::Nothing => Err(Kind::Forbidden.into()),
+        }
+    }
+
     /// A trace shows every party's addresses, also those of others' phones.
     pub(crate) fn must_see_traces(&self) -> Result<(), Problem> {
         match self.0.role {

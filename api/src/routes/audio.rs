@@ -1,7 +1,7 @@
 //! A leg's sound for programs: over WebSocket, and for a recogniser of speech.
 
-use super::calls::find;
-use crate::caller::{Caller, Scope};
+use super::calls::must_see;
+use crate::caller::Caller;
 use crate::extract::{Body, Call, Path, Query};
 use crate::problem::{Kind, Problem, ProblemBody};
 use crate::state::App;
@@ -82,9 +82,7 @@ pub(super) async fn connect(
     Query(wish): Query<Wish>,
     socket: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
 ) -> Result<Response, Problem> {
-    if !matches!(caller.scope(), Scope::All) {
-        return Err(Kind::Forbidden.into());
-    }
+    caller.must_see_all()?;
     let call: CallId = id.parse().map_err(|_| Problem::because(Kind::BadParameter, "a call id is a UUID"))?;
     let socket = socket.map_err(|_| Problem::because(Kind::BadParameter, "this is to be opened as a WebSocket"))?;
     let Wish { format, hears, speaks, barge_in } = wish;
@@ -134,9 +132,7 @@ pub(super) async fn recognise(
     Call(id): Call,
     Body(RecogniseIn { leg }): Body<RecogniseIn>,
 ) -> Result<StatusCode, Problem> {
-    if !matches!(caller.scope(), Scope::All) {
-        find(&app, &caller, id).await?;
-    }
+    must_see(&app, &caller, id).await?;
     app.switch.recognise((id, leg)).await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -84,9 +84,7 @@ pub(super) async fn get(caller: Caller, State(app): State<App>, Call(id): Call) 
         (status = 503, body = ProblemBody, content_type = "application/problem+json"),
     ))]
 pub(super) async fn hang_up(caller: Caller, State(app): State<App>, Call(id): Call) -> Result<StatusCode, Problem> {
-    if !matches!(caller.scope(), Scope::All) {
-        find(&app, &caller, id).await?;
-    }
+    must_see(&app, &caller, id).await?;
     app.switch.command(Command::Hangup { call: id }).await?;
     tracing::info!(call = %id, by = caller.0.id, "call hung up by command");
     Ok(StatusCode::NO_CONTENT)
@@ -202,6 +200,14 @@ async fn command_leg(
 
 pub(super) async fn find(app: &App, caller: &Caller, id: CallId) -> Result<LiveCall, Problem> {
     visible(app, caller).await?.find(|call| call.id == id).ok_or_else(|| Kind::NoSuchCall.into())
+}
+
+/// An agent commands calls of its own extension; to others the call's owner says whether there is one.
+pub(super) async fn must_see(app: &App, caller: &Caller, id: CallId) -> Result<(), Problem> {
+    match caller.scope() {
+        Scope::All => Ok(()),
+        Scope::Own(_) | Scope::Nothing => find(app, caller, id).await.map(drop),
+    }
 }
 
 async fn visible(app: &App, caller: &Caller) -> Result<impl Iterator<Item = LiveCall> + use<>, Problem> {

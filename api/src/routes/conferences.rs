@@ -1,7 +1,7 @@
 //! Conferences, and supervisors who take part in conversations.
 
-use super::calls::find;
-use crate::caller::{Caller, Scope};
+use super::calls::must_see;
+use crate::caller::Caller;
 use crate::extract::{Body, Call, Path};
 use crate::problem::{Kind, Problem, ProblemBody};
 use crate::state::App;
@@ -127,7 +127,7 @@ pub(super) struct SuperviseIn {
         (status = 503, body = ProblemBody, content_type = "application/problem+json"),
     ))]
 pub(super) async fn list(caller: Caller, State(app): State<App>) -> Result<Json<Vec<ConferenceOut>>, Problem> {
-    must_moderate(&caller)?;
+    caller.must_see_all()?;
     Ok(Json(app.switch.conferences().await?.into_iter().map(ConferenceOut::from).collect()))
 }
 
@@ -150,9 +150,7 @@ pub(super) async fn make(
     State(app): State<App>,
     Call(id): Call,
 ) -> Result<(StatusCode, Json<ConferenceName>), Problem> {
-    if !matches!(caller.scope(), Scope::All) {
-        find(&app, &caller, id).await?;
-    }
+    must_see(&app, &caller, id).await?;
     match app.switch.do_command(Command::Confer { call: id }).await? {
         Reply::Conference { name } => Ok((StatusCode::CREATED, Json(ConferenceName { name }))),
         other => Err(Problem::ours(&format!("a conference wished, answered {other:?}"))),
@@ -178,7 +176,7 @@ pub(super) async fn invite(
     Path(conference): Path<String>,
     Body(InviteIn { extension }): Body<InviteIn>,
 ) -> Result<(StatusCode, Json<CallIdOut>), Problem> {
-    must_moderate(&caller)?;
+    caller.must_see_all()?;
     called(&app, Command::Invite { conference, extension }).await
 }
 
@@ -201,7 +199,7 @@ pub(super) async fn dismiss(
     Path(conference): Path<String>,
     Body(MemberIn { call, leg }): Body<MemberIn>,
 ) -> Result<StatusCode, Problem> {
-    must_moderate(&caller)?;
+    caller.must_see_all()?;
     app.switch.command(Command::Dismiss { conference, call: call_id(&call)?, leg }).await?;
     Ok(StatusCode::NO_CONTENT)
 }
@@ -225,7 +223,7 @@ pub(super) async fn mute(
     Path(conference): Path<String>,
     Body(MuteIn { call, leg, muted }): Body<MuteIn>,
 ) -> Result<StatusCode, Problem> {
-    must_moderate(&caller)?;
+    caller.must_see_all()?;
     app.switch.command(Command::Mute { conference, call: call_id(&call)?, leg, muted }).await?;
     Ok(StatusCode::NO_CONTENT)
 }
@@ -247,7 +245,7 @@ pub(super) async fn end(
     State(app): State<App>,
     Path(conference): Path<String>,
 ) -> Result<StatusCode, Problem> {
-    must_moderate(&caller)?;
+    caller.must_see_all()?;
     app.switch.command(Command::EndConference { conference }).await?;
     Ok(StatusCode::NO_CONTENT)
 }
@@ -292,14 +290,6 @@ async fn called(app: &App, command: Command) -> Result<(StatusCode, Json<CallIdO
     match app.switch.do_command(command).await? {
         Reply::Call { id } => Ok((StatusCode::ACCEPTED, Json(CallIdOut { id: id.to_string() }))),
         other => Err(Problem::ours(&format!("a call wished, answered {other:?}"))),
-    }
-}
-
-/// Who is in conferences, and who shall be, is not for agents to say.
-fn must_moderate(caller: &Caller) -> Result<(), Problem> {
-    match caller.scope() {
-        Scope::All => Ok(()),
-        Scope::Own(_) | Scope::Nothing => Err(Kind::Forbidden.into()),
     }
 }
 

@@ -113,9 +113,7 @@ pub(super) async fn set_voice_messages(
     Path(number): Path<String>,
     Body(counts): Body<VoiceMessagesIn>,
 ) -> Result<StatusCode, Problem> {
-    if !matches!(caller.scope(), Scope::All) {
-        return Err(Kind::Forbidden.into());
-    }
+    caller.must_see_all()?;
     app.switch.command(Command::SetMessages { extension: number, new: counts.new, old: counts.old }).await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -1,7 +1,7 @@
 //! Prompts played into calls.
 
-use super::calls::find;
-use crate::caller::{Caller, Scope};
+use super::calls::must_see;
+use crate::caller::Caller;
 use crate::extract::{Body, Call};
 use crate::problem::{Kind, Problem, ProblemBody};
 use crate::state::App;
@@ -185,9 +185,7 @@ pub(super) async fn stop(
 
 /// A command about a call as a whole: an agent's own calls are those of its extension.
 pub(super) async fn command(app: &App, caller: &Caller, id: CallId, command: Command) -> Result<StatusCode, Problem> {
-    if !matches!(caller.scope(), Scope::All) {
-        find(app, caller, id).await?;
-    }
+    must_see(app, caller, id).await?;
     app.switch.command(command).await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -42,12 +42,11 @@ pub(crate) struct Offer {
 /// Queues and agents.
 #[derive(Debug)]
 pub struct Desk {
-    pub(crate) began: Instant,
     pub(crate) entropy: Entropy,
     pub(crate) queues: SlotMap<QueueKey, Queue>,
     pub(crate) agents: SlotMap<AgentKey, Agent>,
-    queue_names: BTreeMap<String, QueueKey>,
-    agent_names: BTreeMap<String, AgentKey>,
+    pub(crate) queue_names: BTreeMap<String, QueueKey>,
+    pub(crate) agent_names: BTreeMap<String, AgentKey>,
     /// Who sits where.
     seats: BTreeMap<String, AgentKey>,
     pub(crate) callers: BTreeMap<CallId, Caller>,
@@ -63,9 +62,8 @@ pub struct Desk {
 
 impl Desk {
     /// Nobody waits and nobody works.
-    pub fn new(entropy: Entropy, now: Instant) -> Self {
+    pub fn new(entropy: Entropy) -> Self {
         Self {
-            began: now,
             entropy,
             queues: SlotMap::with_key(),
             agents: SlotMap::with_key(),

@@ -89,17 +89,16 @@ impl Desk {
     pub fn restore(&mut self, image: Image, wall: Wall, lives: impl Fn(CallId) -> bool, now: Instant) {
         self.turns = image.turns;
         for (name, figures, handling) in image.queues {
-            if let Some(queue) = self.queues.values_mut().find(|queue| queue.name == name) {
+            if let Some(key) = self.queue_names.get(&name) {
+                let queue = &mut self.queues[*key];
                 (queue.figures, queue.handling) = (figures, handling);
             }
         }
         let mut over = Vec::new();
         for old in image.agents {
             let names = |key: QueueKey| self.queues.get(key).map(|queue| queue.name.as_str()).unwrap_or_default();
-            let queue_of = |name: &str| self.queues.iter().find(|(_, queue)| queue.name == name).map(|(key, _)| key);
-            let Some((key, agent)) = self.agents.iter_mut().find(|(_, agent)| agent.name == old.agent) else {
-                continue;
-            };
+            let Some(key) = self.agent_names.get(&old.agent).copied() else { continue };
+            let agent = &mut self.agents[key];
             for member in &mut agent.members {
                 member.active = old.active.iter().any(|name| name == names(member.queue));
                 if let Some((_, turn, calls, talked)) = old.counts.iter().find(|c| c.0 == names(member.queue)) {
@@ -117,9 +116,10 @@ impl Desk {
                     self.timers.set(crate::desk::Timer::WrapUp(key), until.max(now));
                 }
             }
-            if let Some((caller, queue)) = old.talking.as_ref().and_then(|t| Some((t.0, queue_of(&t.1)?))) {
-                let since = old.talking.as_ref().map_or(now, |t| wall.instant(t.2));
-                agent.work = Work::Talking { caller, queue, since };
+            if let Some((caller, queue, since)) = old.talking
+                && let Some(queue) = self.queue_names.get(&queue).copied()
+            {
+                agent.work = Work::Talking { caller, queue, since: wall.instant(since) };
                 if !lives(caller) {
                     over.push(key);
                 }
@@ -127,7 +127,7 @@ impl Desk {
         }
         self.seat();
         for old in image.callers.into_iter().filter(|old| lives(old.caller) || old.wish.callback) {
-            let Some(queue) = self.queues.iter().find(|(_, queue)| queue.name == old.queue).map(|(key, _)| key) else {
+            let Some(queue) = self.queue_names.get(&old.queue).copied() else {
                 self.output.push_back(crate::Output::Leave {
                     caller: old.caller,
                     queue: old.queue,

@@ -11,7 +11,7 @@ use std::cmp::Reverse;
 use std::time::{Duration, Instant};
 
 /// In which order a strategy asks: the least first.
-type Rank = (Reverse<u32>, u8, u128, u64);
+type Rank = (Reverse<u32>, u8, u128, Instant);
 
 impl Desk {
     /// A caller has come, or may get more agents than before: asks whom there is.
@@ -113,7 +113,6 @@ impl Desk {
         let agent = self.agents.get(key)?;
         let member = agent.member(caller.queue)?;
         let queue = self.queues.get(caller.queue)?;
-        let free_since = self.micros(agent.free_since);
         let (skill, by) = match queue.settings.strategy {
             Strategy::RingAll | Strategy::LongestIdle | Strategy::Random => (0, 0),
             Strategy::RoundRobin => (0, member.turn.into()),
@@ -129,7 +128,7 @@ impl Desk {
                 (needs.filter_map(|skill| agent.settings.skills.get(skill)).map(|level| u32::from(*level)).sum(), 0)
             }
         };
-        Some((Reverse(skill), member.penalty, by, free_since))
+        Some((Reverse(skill), member.penalty, by, agent.free_since))
     }
 
     /// An agent may take a caller, if both are free.
@@ -181,11 +180,6 @@ impl Desk {
             callback: caller.wish.callback,
         });
         self.tell(key);
-    }
-
-    /// Microseconds from the desk's beginning, for ranking.
-    fn micros(&self, at: Instant) -> u64 {
-        at.saturating_duration_since(self.began).as_micros() as u64
     }
 
     /// How long who comes now would probably wait.

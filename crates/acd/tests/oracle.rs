@@ -50,7 +50,7 @@ impl Oracle {
     fn new(strategy: Strategy, seed: u64) -> Self {
         let now = stdx::testing::start();
         let mut entropy = Entropy::seeded(seed);
-        let mut desk = Desk::new(entropy.fork(), now);
+        let mut desk = Desk::new(entropy.fork());
         let mut queues = BTreeMap::new();
         for (i, name) in QUEUES.iter().enumerate() {
             let skilled = strategy == Strategy::Skills || entropy.chance(0.3);

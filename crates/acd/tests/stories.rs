@@ -27,7 +27,7 @@ struct Office {
 impl Office {
     fn open(settings: QueueSettings, agents: &[&str]) -> Self {
         let now = stdx::testing::start();
-        let mut desk = Desk::new(Entropy::seeded(1), now);
+        let mut desk = Desk::new(Entropy::seeded(1));
         desk.set_queue("sales", settings, now);
         let mut office = Self { desk, now, began: now };
         for agent in agents {
@@ -320,7 +320,7 @@ fn after_a_restart_everybody_stands_where_it_stood() {
     let json = serde_json::to_string(&image).unwrap();
 
     let now = office.now + secs(2);
-    let mut desk = Desk::new(Entropy::seeded(2), now);
+    let mut desk = Desk::new(Entropy::seeded(2));
     desk.set_queue("sales", settings, now);
     let mut again = Office { desk, now, began: now };
     ["ann", "bob", "cid"].into_iter().for_each(|agent| again.hire(agent));

@@ -3,7 +3,7 @@
 use media::clip::{Clip, ClipError, Kind};
 use std::io;
 use std::process::{Command, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// An engine that has not spoken by then will not be waited for.
 const PATIENCE: Duration = Duration::from_millis(1_700);
@@ -60,7 +60,8 @@ pub fn espeak(text: &str, voice: &str, speed: u16) -> io::Result<Vec<u8>> {
     let mut child = child.map_err(|e| io::Error::new(e.kind(), format!("starting espeak-ng: {e}")))?;
     let (input, output) = (child.stdin.take(), child.stdout.take());
     let text = text.to_owned();
-    let reader = std::thread::spawn(move || {
+    let (tell, told) = std::sync::mpsc::channel();
+    let speaks = move || {
         let mut data = Vec::new();
         if let Some(mut input) = input {
             io::Write::write_all(&mut input, text.as_bytes())?;
@@ -69,18 +70,16 @@ pub fn espeak(text: &str, voice: &str, speed: u16) -> io::Result<Vec<u8>> {
             io::Read::read_to_end(&mut io::Read::take(output, MAX_ANSWER as u64), &mut data)?;
         }
         Ok::<_, io::Error>(data)
+    };
+    std::thread::spawn(move || drop(tell.send(speaks())));
+    let data = told.recv_timeout(PATIENCE).unwrap_or_else(|_| {
+        // Its end ends the reader too.
+        child.kill()?;
+        Err(io::ErrorKind::TimedOut.into())
     });
-    let until = Instant::now() + PATIENCE;
-    while !reader.is_finished() {
-        if Instant::now() >= until {
-            // Its end ends the reader too.
-            child.kill()?;
-            break;
-        }
-        std::thread::sleep(Duration::from_millis(2));
-    }
-    let data = reader.join().map_err(|_| io::Error::other("reading from espeak-ng failed"))??;
-    if child.wait()?.success() { Ok(data) } else { Err(io::Error::other("espeak-ng could not say it")) }
+    let ended = child.wait()?;
+    let data = data?;
+    if ended.success() { Ok(data) } else { Err(io::Error::other("espeak-ng could not say it")) }
 }
 
 async fn ask(url: &str, text: &str, voice: &str, speed: u16) -> io::Result<Vec<u8>> {

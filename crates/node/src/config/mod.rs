@@ -6,6 +6,8 @@ mod capture;
 mod load;
 mod routing;
 mod security;
+mod signalling;
+mod sound;
 mod stir;
 mod trunk;
 mod validate;
@@ -13,17 +15,16 @@ mod words;
 
 pub use capture::{Hep, Trace};
 pub use security::{DigestFor, RateLimits, Security, digest_for};
+pub use signalling::{Acme, AcmeChallenge, Certificate, ClientCertificates, ContactsFull, Sip, Tls, Watch};
+pub use sound::{Asr, Media, Music, Recording, RecordingFormat, WebRtc};
 pub use stir::Stir;
 pub use trunk::Trunk;
 
 pub use load::{ConfigError, ENV_PREFIX, Problem, load, parse};
 pub use routing::{Blocked, Dialling, Numbers, RightsRules, Route, Rule, Way};
 
-use media::tones::Country;
 use serde::Deserialize;
-use sip_stack::auth::Algorithm;
-use sip_stack::message::Method;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -184,266 +185,6 @@ impl Config {
     }
 }
 
-/// `[sip]`: signalling.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct Sip {
-    /// Addresses that UDP signalling is received on.
-    #[serde(deserialize_with = "words::addresses")]
-    pub listen: Vec<SocketAddr>,
-    /// Addresses for TCP; by default the same as for UDP.
-    #[serde(deserialize_with = "words::optional_addresses")]
-    pub tcp: Option<Vec<SocketAddr>>,
-    /// Addresses for TLS; by default the same as for UDP, with the next port.
-    #[serde(deserialize_with = "words::optional_addresses")]
-    pub tls: Option<Vec<SocketAddr>>,
-    /// Addresses for WebSocket of its own, besides path `/sip` of `[http]`.
-    #[serde(deserialize_with = "words::addresses")]
-    pub ws: Vec<SocketAddr>,
-    /// Addresses for WebSocket over TLS of its own, besides path `/sip` of `[http]`.
-    #[serde(deserialize_with = "words::addresses")]
-    pub wss: Vec<SocketAddr>,
-    /// Web pages that may open WebSockets, besides those that come from this host.
-    #[serde(deserialize_with = "words::strings")]
-    pub origins: Vec<String>,
-    /// A stream on which nothing came for so long is closed.
-    #[serde(rename = "idle_seconds", deserialize_with = "words::seconds")]
-    pub idle: Duration,
-    /// A page whose WebSocket is gone keeps its registration so long; zero: it goes too.
-    #[serde(rename = "grace_seconds", deserialize_with = "words::seconds_or_none")]
-    pub grace: Duration,
-    /// After what time a call's sessions have to be refreshed (RFC 4028); zero: never.
-    #[serde(rename = "session_seconds", deserialize_with = "words::seconds_or_none")]
-    pub session_expires: Duration,
-    /// Callers that support it acknowledge ringing (RFC 3262).
-    pub reliable_ringing: bool,
-    /// The address that peers outside private networks are told in Via, Contact and SDP, where the host itself has only a private one.
-    #[serde(deserialize_with = "words::optional_ip")]
-    pub advertised: Option<IpAddr>,
-    /// Service-Route values that registering phones are told.
-    pub service_route: Vec<String>,
-    /// Digest algorithms that challenges offer, in this order.
-    #[serde(deserialize_with = "words::algorithms")]
-    pub digest: Vec<Algorithm>,
-    /// What is offered instead to phones of some User-Agents, before what is known of such phones.
-    pub digest_for: Vec<DigestFor>,
-    /// Headers of a caller's INVITE that pass to the called phones, `X-*` for all that begin so.
-    #[serde(deserialize_with = "words::header_names")]
-    pub pass_headers: Vec<String>,
-    /// Diversion of a call that was sent on before it came here is told on.
-    pub pass_diversion: bool,
-    /// What a trunk asserts of its caller counts.
-    pub trust_trunk_identity: bool,
-    /// Trunks are told P-Asserted-Identity.
-    pub identity_to_trunks: bool,
-    /// Phones are told P-Asserted-Identity.
-    pub identity_to_phones: bool,
-    /// Whom extensions may watch (lamps, presence).
-    pub watch: Watch,
-    /// Requests outside calls that are passed on between extensions.
-    #[serde(deserialize_with = "words::proxied")]
-    pub proxy: Vec<Method>,
-    /// Extensions with which SMS gateways are registered: their MESSAGEs may name any sender.
-    #[serde(deserialize_with = "words::strings")]
-    pub message_gateways: Vec<String>,
-}
-
-impl Default for Sip {
-    fn default() -> Self {
-        Self {
-            listen: vec![SocketAddr::from(([0, 0, 0, 0], 5060))],
-            tcp: None,
-            tls: None,
-            ws: Vec::new(),
-            wss: Vec::new(),
-            origins: Vec::new(),
-            idle: Duration::from_secs(3900),
-            grace: cell::Policy::default().grace,
-            session_expires: Duration::from_secs(1800),
-            reliable_ringing: false,
-            advertised: None,
-            digest: sip_stack::auth::Config::default().algorithms,
-            digest_for: Vec::new(),
-            pass_headers: Vec::new(),
-            pass_diversion: true,
-            trust_trunk_identity: true,
-            identity_to_trunks: false,
-            identity_to_phones: false,
-            service_route: Vec::new(),
-            watch: Watch::All,
-            proxy: cell::Policy::default().proxy,
-            message_gateways: Vec::new(),
-        }
-    }
-}
-
-/// Whether who connects by TLS is asked for a certificate.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum ClientCertificates {
-    /// No.
-    #[default]
-    None,
-    /// Yes, and it may have none.
-    Request,
-    /// Yes, and without one it is turned away.
-    Require,
-}
-
-/// `[tls]`: what is asked of who connects to SIP by TLS.
-#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct Tls {
-    /// Whether it is asked for a certificate.
-    pub client_certificates: ClientCertificates,
-    /// The authority that its certificate must come from, a PEM file.
-    pub client_authority: Option<PathBuf>,
-}
-
-/// `[[certificate]]`: what this host proves itself with.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Certificate {
-    /// The certificate and those that lead to its authority, a PEM file.
-    pub chain: PathBuf,
-    /// Its private key, a PEM file.
-    pub key: PathBuf,
-}
-
-/// `[acme]`: a certificate that an authority gives.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct Acme {
-    /// The authority.
-    pub directory: String,
-    /// Names of this host; none: no certificate is asked for.
-    #[serde(deserialize_with = "words::strings")]
-    pub domains: Vec<String>,
-    /// Whom the authority writes to.
-    pub contact: Option<String>,
-    /// The authority's terms are accepted.
-    pub accept_terms: bool,
-    /// How the authority asks whether a name is ours.
-    pub challenge: AcmeChallenge,
-    /// Where the authority's question by HTTP is answered. It asks at port 80 of each name.
-    #[serde(deserialize_with = "words::address")]
-    pub listen: SocketAddr,
-    /// What the authority's own certificate is checked with, if none of the system's authorities is behind it.
-    pub authority: Option<PathBuf>,
-}
-
-impl Default for Acme {
-    fn default() -> Self {
-        Self {
-            directory: "https://acme-v02.api.letsencrypt.org/directory".to_owned(),
-            domains: Vec::new(),
-            contact: None,
-            accept_terms: false,
-            challenge: AcmeChallenge::Http,
-            listen: SocketAddr::from(([0, 0, 0, 0], 80)),
-            authority: None,
-        }
-    }
-}
-
-/// What happens when an extension that has all its contacts registers one more.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum ContactsFull {
-    /// The new one is refused.
-    Refuse,
-    /// The one that was renewed longest ago makes room.
-    Replace,
-}
-
-/// How an authority asks whether a name is ours.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum AcmeChallenge {
-    /// By HTTP at port 80 (HTTP-01, RFC 8555 §8.3).
-    #[default]
-    Http,
-    /// By TLS at port 443 (TLS-ALPN-01, RFC 8737).
-    Tls,
-}
-
-/// Whom extensions may watch.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Watch {
-    /// Each other.
-    #[default]
-    All,
-    /// Nobody but themselves.
-    None,
-}
-
-/// `[media]`: sound.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct Media {
-    /// Ports for RTP and RTCP; each leg takes two.
-    pub ports: PortRange,
-    /// A call without any sound for so long is given up.
-    #[serde(rename = "timeout_seconds", deserialize_with = "words::seconds")]
-    pub timeout: Duration,
-    /// Whether the sound of phones is encrypted.
-    pub srtp: model::Srtp,
-    /// Events tell when parties begin and cease to speak.
-    pub voice_events: bool,
-    /// The file of libbcg729, which lets the switch speak G.729 itself.
-    pub g729: Option<PathBuf>,
-    /// Whose tones callers hear.
-    #[serde(deserialize_with = "words::country")]
-    pub country: Country,
-    /// What parties hear that are held.
-    #[serde(deserialize_with = "words::music")]
-    pub music: Music,
-    /// Where prompts are; by default `prompts` below `data_dir`.
-    pub prompts: Option<PathBuf>,
-    /// A speech engine that is asked by HTTP; otherwise `espeak-ng` speaks.
-    pub speech_url: Option<String>,
-    /// Addresses at which pages find the ports for sound, beside our own and the advertised one.
-    pub candidates: Vec<IpAddr>,
-}
-
-impl Media {
-    /// Who speaks texts.
-    pub fn speech(&self) -> crate::speech::Engine {
-        self.speech_url.clone().map_or_else(Default::default, crate::speech::Engine::Http)
-    }
-}
-
-impl Default for Media {
-    fn default() -> Self {
-        let ports = PortRange { first: 20_000, last: 39_999 };
-        Self {
-            ports,
-            timeout: Duration::from_secs(60),
-            srtp: model::Srtp::Off,
-            voice_events: false,
-            g729: None,
-            country: Country::Cn,
-            music: Music::Melody,
-            prompts: None,
-            speech_url: None,
-            candidates: Vec::new(),
-        }
-    }
-}
-
-/// What parties hear that are held.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub enum Music {
-    /// A melody that is built in.
-    #[default]
-    Melody,
-    /// Nothing.
-    None,
-    /// The sound files of a folder, one after the other.
-    Folder(PathBuf),
-}
-
 /// An inclusive range of port numbers, written `20000-39999`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PortRange {
@@ -540,59 +281,6 @@ pub enum EarlyMedia {
     Latest,
 }
 
-/// `[recording]`: sound that is kept.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct Recording {
-    /// Where; by default `recordings` below `data_dir`.
-    pub dir: Option<PathBuf>,
-    /// Recording stops while the disk has less room than this.
-    pub min_free_mb: u64,
-    /// What recordings become after the call.
-    pub format: RecordingFormat,
-    /// Recordings go after so many days; 0: never.
-    pub keep_days: u32,
-    /// All recordings together take no more room than this, the oldest go; 0: they may take the whole disk.
-    pub max_gb: u32,
-}
-
-/// What recordings become after the call.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum RecordingFormat {
-    /// They stay as they are.
-    #[default]
-    Wav,
-    /// MP3, if `lame` is installed.
-    Mp3,
-    /// Opus in Ogg.
-    Opus,
-}
-
-impl Recording {
-    /// How long recordings are kept.
-    pub fn rules(&self) -> crate::recorder::retain::Rules {
-        let age = (self.keep_days > 0).then(|| Duration::from_secs(u64::from(self.keep_days) * 24 * 3600));
-        let room = (self.max_gb > 0).then(|| u64::from(self.max_gb) << 30);
-        crate::recorder::retain::Rules { age, room }
-    }
-
-    /// What they become, if that is something else.
-    pub fn conversion(&self) -> Option<crate::recorder::convert::Format> {
-        match self.format {
-            RecordingFormat::Wav => None,
-            RecordingFormat::Mp3 => Some(crate::recorder::convert::Format::Mp3),
-            RecordingFormat::Opus => Some(crate::recorder::convert::Format::Opus),
-        }
-    }
-}
-
-impl Default for Recording {
-    fn default() -> Self {
-        Self { dir: None, min_free_mb: 200, format: RecordingFormat::Wav, keep_days: 0, max_gb: 0 }
-    }
-}
-
 /// `[store]`: how durable things are.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -671,34 +359,6 @@ impl Default for Push {
     fn default() -> Self {
         Self { url: None, providers: Vec::new(), wait: Duration::from_secs(15) }
     }
-}
-
-/// `[webrtc]`: servers by which pages find a way to us where UDP does not pass.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct WebRtc {
-    /// `stun:…`, `turn:…`, `turns:…`, as pages are told them.
-    #[serde(deserialize_with = "words::strings")]
-    pub ice_servers: Vec<String>,
-    /// What the TURN servers and we know, and nobody else (coturn: `static-auth-secret`).
-    pub turn_secret: Option<String>,
-    /// How long the credentials that pages get are good.
-    #[serde(rename = "turn_seconds", deserialize_with = "words::seconds")]
-    pub turn: Duration,
-}
-
-impl Default for WebRtc {
-    fn default() -> Self {
-        Self { ice_servers: Vec::new(), turn_secret: None, turn: Duration::from_secs(12 * 3600) }
-    }
-}
-
-/// `[asr]`: recognition of speech.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct Asr {
-    /// A recogniser that speaks as the Vosk server does, `ws://…`; without it speech is not recognised.
-    pub url: Option<String>,
 }
 
 /// `[limits]`: what is refused beyond it.

@@ -1,0 +1,155 @@
+//! What sound is set to: ports, tones, recordings, ways for pages, recognisers.
+
+use super::{PortRange, words};
+use media::tones::Country;
+use serde::Deserialize;
+use std::net::IpAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// `[media]`: sound.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Media {
+    /// Ports for RTP and RTCP; each leg takes two.
+    pub ports: PortRange,
+    /// A call without any sound for so long is given up.
+    #[serde(rename = "timeout_seconds", deserialize_with = "words::seconds")]
+    pub timeout: Duration,
+    /// Whether the sound of phones is encrypted.
+    pub srtp: model::Srtp,
+    /// Events tell when parties begin and cease to speak.
+    pub voice_events: bool,
+    /// The file of libbcg729, which lets the switch speak G.729 itself.
+    pub g729: Option<PathBuf>,
+    /// Whose tones callers hear.
+    #[serde(deserialize_with = "words::country")]
+    pub country: Country,
+    /// What parties hear that are held.
+    #[serde(deserialize_with = "words::music")]
+    pub music: Music,
+    /// Where prompts are; by default `prompts` below `data_dir`.
+    pub prompts: Option<PathBuf>,
+    /// A speech engine that is asked by HTTP; otherwise `espeak-ng` speaks.
+    pub speech_url: Option<String>,
+    /// Addresses at which pages find the ports for sound, beside our own and the advertised one.
+    pub candidates: Vec<IpAddr>,
+}
+
+impl Media {
+    /// Who speaks texts.
+    pub fn speech(&self) -> crate::speech::Engine {
+        self.speech_url.clone().map_or_else(Default::default, crate::speech::Engine::Http)
+    }
+}
+
+impl Default for Media {
+    fn default() -> Self {
+        let ports = PortRange { first: 20_000, last: 39_999 };
+        Self {
+            ports,
+            timeout: Duration::from_secs(60),
+            srtp: model::Srtp::Off,
+            voice_events: false,
+            g729: None,
+            country: Country::Cn,
+            music: Music::Melody,
+            prompts: None,
+            speech_url: None,
+            candidates: Vec::new(),
+        }
+    }
+}
+
+/// What parties hear that are held.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Music {
+    /// A melody that is built in.
+    #[default]
+    Melody,
+    /// Nothing.
+    None,
+    /// The sound files of a folder, one after the other.
+    Folder(PathBuf),
+}
+
+/// `[recording]`: sound that is kept.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Recording {
+    /// Where; by default `recordings` below `data_dir`.
+    pub dir: Option<PathBuf>,
+    /// Recording stops while the disk has less room than this.
+    pub min_free_mb: u64,
+    /// What recordings become after the call.
+    pub format: RecordingFormat,
+    /// Recordings go after so many days; 0: never.
+    pub keep_days: u32,
+    /// All recordings together take no more room than this, the oldest go; 0: they may take the whole disk.
+    pub max_gb: u32,
+}
+
+/// What recordings become after the call.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum RecordingFormat {
+    /// They stay as they are.
+    #[default]
+    Wav,
+    /// MP3, if `lame` is installed.
+    Mp3,
+    /// Opus in Ogg.
+    Opus,
+}
+
+impl Recording {
+    /// How long recordings are kept.
+    pub fn rules(&self) -> crate::recorder::retain::Rules {
+        let age = (self.keep_days > 0).then(|| Duration::from_secs(u64::from(self.keep_days) * 24 * 3600));
+        let room = (self.max_gb > 0).then(|| u64::from(self.max_gb) << 30);
+        crate::recorder::retain::Rules { age, room }
+    }
+
+    /// What they become, if that is something else.
+    pub fn conversion(&self) -> Option<crate::recorder::convert::Format> {
+        match self.format {
+            RecordingFormat::Wav => None,
+            RecordingFormat::Mp3 => Some(crate::recorder::convert::Format::Mp3),
+            RecordingFormat::Opus => Some(crate::recorder::convert::Format::Opus),
+        }
+    }
+}
+
+impl Default for Recording {
+    fn default() -> Self {
+        Self { dir: None, min_free_mb: 200, format: RecordingFormat::Wav, keep_days: 0, max_gb: 0 }
+    }
+}
+
+/// `[webrtc]`: servers by which pages find a way to us where UDP does not pass.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct WebRtc {
+    /// `stun:…`, `turn:…`, `turns:…`, as pages are told them.
+    #[serde(deserialize_with = "words::strings")]
+    pub ice_servers: Vec<String>,
+    /// What the TURN servers and we know, and nobody else (coturn: `static-auth-secret`).
+    pub turn_secret: Option<String>,
+    /// How long the credentials that pages get are good.
+    #[serde(rename = "turn_seconds", deserialize_with = "words::seconds")]
+    pub turn: Duration,
+}
+
+impl Default for WebRtc {
+    fn default() -> Self {
+        Self { ice_servers: Vec::new(), turn_secret: None, turn: Duration::from_secs(12 * 3600) }
+    }
+}
+
+/// `[asr]`: recognition of speech.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Asr {
+    /// A recogniser that speaks as the Vosk server does, `ws://…`; without it speech is not recognised.
+    pub url: Option<String>,
+}

@@ -11,6 +11,7 @@ command -v linphonec >/dev/null || missing+=(linphone-cli)
 command -v pebble >/dev/null || missing+=(pebble)
 command -v kamailio >/dev/null || missing+=(kamailio)
 ls /usr/lib/*/kamailio/modules/tls.so >/dev/null 2>&1 || missing+=(kamailio-tls-modules)
+command -v lame >/dev/null || missing+=(lame)
 command -v chromium >/dev/null || missing+=(chromium)
 command -v npm >/dev/null || missing+=(npm)
 build_page() {

@@ -9,6 +9,7 @@
 //!     switch,
 //!     store,
 //!     recordings_dir: "data/recordings".into(),
+//!     recordings: std::sync::Arc::new(patchbay_api::NoRecordings),
 //!     prompts: std::sync::Arc::new(patchbay_api::NoPrompts),
 //!     login: LoginSettings::default(),
 //!     version: "0.1.0",
@@ -24,6 +25,7 @@ mod description;
 mod extract;
 mod problem;
 mod prompts;
+mod recordings;
 mod routes;
 mod state;
 mod switch;
@@ -31,6 +33,7 @@ mod token;
 mod wire;
 
 pub use prompts::{NoPrompts, PromptInfo, PromptRefusal, Prompts};
+pub use recordings::{Later, NoRecordings, Recording, RecordingTrouble, Recordings};
 pub use state::{ApiState, LoginSettings};
 pub use switch::Switch;
 pub use token::{MintError, extension_of, mint_token};

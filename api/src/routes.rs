@@ -57,6 +57,7 @@ pub(crate) fn all() -> OpenApiRouter<App> {
         .routes(routes!(calls::transfer))
         .routes(routes!(playback::play))
         .routes(routes!(playback::stop))
+        .routes(routes!(playback::record))
         .routes(routes!(prompts::list))
         .routes(routes!(records::list))
         .routes(routes!(records::get))

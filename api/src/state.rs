@@ -1,6 +1,7 @@
 //! What the API stands on.
 
 use crate::prompts::Prompts;
+use crate::recordings::Recordings;
 use crate::switch::{AnySwitch, Switch};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -16,6 +17,8 @@ pub struct ApiState<S> {
     pub store: Store,
     /// The folder that recordings' paths are below.
     pub recordings_dir: PathBuf,
+    /// Those that are not there as they are.
+    pub recordings: Arc<dyn Recordings>,
     /// The prompts.
     pub prompts: Arc<dyn Prompts>,
     /// How logins are answered.
@@ -48,14 +51,15 @@ pub(crate) struct Parts {
     pub(crate) switch: AnySwitch,
     pub(crate) store: Store,
     pub(crate) recordings_dir: PathBuf,
+    pub(crate) recordings: Arc<dyn Recordings>,
     pub(crate) prompts: Arc<dyn Prompts>,
     pub(crate) login: LoginSettings,
 }
 
 impl App {
     pub(crate) fn new<S: Switch>(state: ApiState<S>) -> Self {
-        let ApiState { switch, store, recordings_dir, prompts, login, version: _ } = state;
-        Self(Arc::new(Parts { switch: AnySwitch::new(switch), store, recordings_dir, prompts, login }))
+        let ApiState { switch, store, recordings_dir, recordings, prompts, login, version: _ } = state;
+        Self(Arc::new(Parts { switch: AnySwitch::new(switch), store, recordings_dir, recordings, prompts, login }))
     }
 }
 

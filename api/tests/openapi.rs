@@ -145,6 +145,7 @@ async fn every_operation_of_the_description_does_what_it_says() {
         ("post /calls/{id}/retrieve", format!("{V1}/calls/{call}/retrieve"), json!({ "leg": 1 }), 204),
         ("post /calls/{id}/transfer", format!("{V1}/calls/{call}/transfer"), json!({ "leg": 1, "to": "102" }), 204),
         ("post /calls/{id}/play", format!("{V1}/calls/{call}/play"), json!({ "prompts": ["a"] }), 204),
+        ("post /calls/{id}/recording", format!("{V1}/calls/{call}/recording"), json!({ "wish": "start" }), 204),
         ("post /calls/{id}/stop", format!("{V1}/calls/{call}/stop"), json!({}), 204),
         ("get /prompts", format!("{V1}/prompts"), nothing.clone(), 200),
         ("put /prompts/{name}", format!("{V1}/prompts/a"), nothing.clone(), 422),

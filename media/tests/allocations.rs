@@ -137,7 +137,7 @@ fn mixing_allocates_nothing_recorded_or_not() {
         circle.run(SECOND);
         mix(&mut circle, 100);
         assert_eq!(mix(&mut circle, 300), 0, "{phones:?}");
-        circle.engine.record(ports[0], ports[1], circle.now);
+        circle.engine.record(ports[0], ports[1], false, circle.now);
         mix(&mut circle, 100);
         assert_eq!(mix(&mut circle, 300), 0, "{phones:?}, recorded");
     }

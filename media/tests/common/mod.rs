@@ -210,7 +210,7 @@ impl Pair {
 
     pub(crate) fn record(&mut self) -> RecordingId {
         let [a, b] = self.ports();
-        self.engine.record(a, b, self.now)
+        self.engine.record(a, b, false, self.now)
     }
 
     /// The recording's channels.

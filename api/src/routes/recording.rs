@@ -57,7 +57,9 @@ pub(super) async fn download(
     let path = match kept(&app.recordings_dir, &recording.path).await {
         Ok(path) => path,
         Err(missing) => {
-            return elsewhere(&app, id, &recording.path, head, range.as_deref()).await.map_err(|e| e.unwrap_or(missing));
+            return elsewhere(&app, id, &recording.path, head, range.as_deref())
+                .await
+                .map_err(|e| e.unwrap_or(missing));
         }
     };
     let kind = content_type(path.extension());

@@ -252,7 +252,9 @@ fn opus(wav: impl io::Read) -> io::Result<Vec<u8>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use media::testing::{hears, tone};
+    #[cfg(feature = "interop")]
+    use media::testing::hears;
+    use media::testing::tone;
 
     fn wav(path: &Path) {
         let (sample_format, bits_per_sample) = (hound::SampleFormat::Int, 16);

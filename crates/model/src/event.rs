@@ -2,8 +2,7 @@
 
 use crate::{
     BanReason, CallId, CallRecord, Cause, Direction, LegNo, Outcome, PlaybackEnd, ProgressHeard, QualityMoment,
-    RecordingWish,
-    SoundAlarm, Spent, TextMessage, TrunkRegistration, TrunkState, Verification,
+    RecordingWish, SoundAlarm, Spent, TextMessage, TrunkRegistration, TrunkState, Verification,
 };
 use serde::{Deserialize, Serialize};
 use std::net::IpAddr;

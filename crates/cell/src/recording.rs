@@ -85,7 +85,8 @@ impl Cell {
     pub(crate) fn on_page(&mut self, recording: RecordingId, page: &Page, now: Instant) {
         let Some(id) = self.recordings.get(&recording).copied() else { return };
         let Some(conversation) = self.conversations.get_mut(&id) else { return };
-        let Some(kept) = conversation.recording.as_mut() else { return };
+        // Of one that failed nothing more is kept.
+        let Some(kept) = conversation.recording.as_mut().filter(|kept| kept.note.is_empty()) else { return };
         let end = page.at() + page.frames() as u64;
         let frame = if kept.mixed { 2 } else { 4 };
         let is_full = (end - kept.from) * frame > self.config.policy.record_file_octets;

@@ -303,7 +303,7 @@ fn a_disk_that_fills_during_a_call_costs_the_rest_of_the_recording_and_nothing_e
         let record = world.record();
         let [first, second] = files(&record)[..] else { panic!("{record:#?}") };
         assert!(!first.complete && first.note.contains("no space left"), "{first:?}");
-        assert!(second.complete && second.length_ms.abs_diff(3_000) < 600, "{second:?}");
+        assert!(second.complete && second.length_ms >= 3_000, "{second:?}");
         let kept = world.recording_at(&first.path).unwrap();
         assert!(kept.left.has(ana.voice()) && kept.right.has(ben.voice()), "seed {seed}");
         // What is told of its length is what is there, but for a page.

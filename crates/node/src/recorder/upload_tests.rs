@@ -137,7 +137,8 @@ async fn every_recording_gets_there_though_the_store_refuses_half_and_the_switch
     until(|| stored() == 12 && !dir.path().join("2026/11/11.wav").exists() && uploads.figures()[2] == 0).await;
     second.abort();
     assert_eq!(shop.forged.load(Ordering::Relaxed), 0);
-    assert!(uploads.figures()[0] >= 8 && uploads.figures()[1] >= 4, "{:?}", uploads.figures());
+    // How much the first had done when it was killed, is chance.
+    assert!(uploads.figures()[0] > 0 && uploads.figures()[1] > 0, "{:?}", uploads.figures());
     for no in 0..12usize {
         let object = shop.objects.lock().unwrap()[&format!("/voices/pbx%20one/2026/11/{no}.wav")].clone();
         assert_eq!(object, vec![no as u8; 1_000 + no]);

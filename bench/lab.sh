@@ -18,6 +18,7 @@ start)
   [ -x "$BIN" ] || { echo "no program at $BIN: cargo build --release -p patchbay-node" >&2; exit 1; }
   rm -rf "$LAB"; mkdir -p "$LAB"
   ulimit -n "$(ulimit -Hn)"
+  mkdir -p "$LAB/data/prompts"; python3 "$here/prompt.py" "$LAB/data/prompts/lab.wav"
   PATCHBAY_DATA_DIR=$LAB/data setsid "$BIN" --config "$CONFIG" >"$LAB/out.log" 2>&1 </dev/null &
   echo $! >"$pidfile"
   for _ in $(seq 100); do curl -fs http://127.0.0.1:9999/healthz >/dev/null 2>&1 && break; sleep 0.1; running || { tail "$LAB/out.log" >&2; exit 1; }; done

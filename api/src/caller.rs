@@ -64,6 +64,14 @@ impl Caller {
         }
     }
 
+    /// Who listens to others' conversations, and speaks in them, has to answer for people.
+    pub(crate) fn must_supervise(&self) -> Result<(), Problem> {
+        match self.0.role {
+            Role::Admin | Role::Supervisor => Ok(()),
+            Role::Agent | Role::Integrator => Err(Kind::Forbidden.into()),
+        }
+    }
+
     /// A trace shows every party's addresses, also those of others' phones.
     pub(crate) fn must_see_traces(&self) -> Result<(), Problem> {
         match self.0.role {

@@ -76,7 +76,7 @@ pub(crate) async fn auth(State(app): State<App>, Peer(peer): Peer, body: Bytes) 
         return failed("参数错误");
     }
     match app.store.authenticate(&username, &password, peer).await {
-        Ok(user) => match token::issue(app.store.jwt_key(), &app.login, &user) {
+        Ok(user) => match token::give(&app, &user).await {
             Ok(token) => Json(Envelope {
                 code: OK,
                 data: Data::LoggedIn(LoggedIn {

@@ -12,6 +12,7 @@
 //!     recordings: std::sync::Arc::new(patchbay_api::NoRecordings),
 //!     prompts: std::sync::Arc::new(patchbay_api::NoPrompts),
 //!     login: LoginSettings::default(),
+//!     ice: std::sync::Arc::new(patchbay_api::NoIceServers),
 //!     version: "0.1.0",
 //! };
 //! let listener = tokio::net::TcpListener::bind("127.0.0.1:9999").await?;
@@ -23,6 +24,7 @@ mod caller;
 mod ctibar;
 mod description;
 mod extract;
+mod ice;
 mod problem;
 mod prompts;
 mod recordings;
@@ -32,10 +34,11 @@ mod switch;
 mod token;
 mod wire;
 
+pub use ice::{IceServer, IceServers, NoIceServers};
 pub use prompts::{NoPrompts, PromptInfo, PromptRefusal, Prompts};
 pub use recordings::{Later, NoRecordings, Recording, RecordingTrouble, Recordings};
 pub use state::{ApiState, LoginSettings};
-pub use switch::Switch;
+pub use switch::{AudioRequest, Connected, Switch};
 pub use token::{MintError, extension_of, mint_token};
 
 use axum::extract::DefaultBodyLimit;

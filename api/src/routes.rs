@@ -1,7 +1,9 @@
 //! The native API, one file per thing it is about.
 
+mod audio;
 mod bans;
 mod calls;
+mod conferences;
 mod extensions;
 mod messages;
 mod originate;
@@ -37,6 +39,7 @@ pub(crate) fn all() -> OpenApiRouter<App> {
         .layer(DefaultBodyLimit::max(prompts::MAX_FILE));
     OpenApiRouter::new()
         .routes(routes!(session::log_in, session::who_am_i))
+        .routes(routes!(session::phone))
         .routes(routes!(users::list, users::add))
         .routes(routes!(users::get, users::change, users::remove))
         .routes(routes!(extensions::list, extensions::add))
@@ -55,6 +58,15 @@ pub(crate) fn all() -> OpenApiRouter<App> {
         .routes(routes!(calls::hold))
         .routes(routes!(calls::retrieve))
         .routes(routes!(calls::transfer))
+        .routes(routes!(audio::connect))
+        .routes(routes!(audio::recognise))
+        .routes(routes!(conferences::list))
+        .routes(routes!(conferences::make))
+        .routes(routes!(conferences::invite))
+        .routes(routes!(conferences::dismiss))
+        .routes(routes!(conferences::mute))
+        .routes(routes!(conferences::end))
+        .routes(routes!(conferences::supervise))
         .routes(routes!(playback::play))
         .routes(routes!(playback::stop))
         .routes(routes!(playback::record))

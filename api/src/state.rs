@@ -1,5 +1,6 @@
 //! What the API stands on.
 
+use crate::ice::IceServers;
 use crate::prompts::Prompts;
 use crate::recordings::Recordings;
 use crate::switch::{AnySwitch, Switch};
@@ -23,6 +24,8 @@ pub struct ApiState<S> {
     pub prompts: Arc<dyn Prompts>,
     /// How logins are answered.
     pub login: LoginSettings,
+    /// Servers that help pages to reach us.
+    pub ice: Arc<dyn IceServers>,
     /// The program's version, shown in the API's description.
     pub version: &'static str,
 }
@@ -54,12 +57,14 @@ pub(crate) struct Parts {
     pub(crate) recordings: Arc<dyn Recordings>,
     pub(crate) prompts: Arc<dyn Prompts>,
     pub(crate) login: LoginSettings,
+    pub(crate) ice: Arc<dyn IceServers>,
 }
 
 impl App {
     pub(crate) fn new<S: Switch>(state: ApiState<S>) -> Self {
-        let ApiState { switch, store, recordings_dir, recordings, prompts, login, version: _ } = state;
-        Self(Arc::new(Parts { switch: AnySwitch::new(switch), store, recordings_dir, recordings, prompts, login }))
+        let ApiState { switch, store, recordings_dir, recordings, prompts, login, ice, version: _ } = state;
+        let switch = AnySwitch::new(switch);
+        Self(Arc::new(Parts { switch, store, recordings_dir, recordings, prompts, login, ice }))
     }
 }
 

@@ -1,9 +1,10 @@
 //! What every API asks of the switch.
 
 use crate::problem::{Kind, Problem};
+use axum::extract::ws::WebSocket;
 use model::{
-    Answer, Ban, Command, Event, LiveCall, Query, Refusal, Registration, Reply, Seen, SeenFilter, Spending,
-    TextMessage, TrunkStatus,
+    Answer, AudioFormat, Ban, CallId, Command, Conference, Event, LegNo, Listening, LiveCall, Query, Refusal,
+    Registration, Reply, Seen, SeenFilter, Spending, TextMessage, TrunkStatus,
 };
 use std::future::Future;
 use std::pin::Pin;
@@ -24,7 +25,30 @@ pub trait Switch: Clone + Send + Sync + 'static {
 
     /// SIP messages that fit, from now on. Bounded: who reads too slowly misses some.
     fn watch(&self, filter: SeenFilter) -> mpsc::Receiver<Seen>;
+
+    /// Connects a program with the sound of a leg; what comes back takes its WebSocket.
+    fn audio(&self, at: (CallId, LegNo), wish: AudioRequest)
+    -> impl Future<Output = Result<Connected, Refusal>> + Send;
+
+    /// Has a recogniser listen to what a leg says, as long as the leg is there.
+    fn recognise(&self, at: (CallId, LegNo)) -> impl Future<Output = Result<(), Refusal>> + Send;
 }
+
+/// How a program wants to be connected.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AudioRequest {
+    /// The form of the sound.
+    pub format: AudioFormat,
+    /// What it hears.
+    pub listening: Listening,
+    /// It is heard by the leg's party.
+    pub speaks: bool,
+    /// What it said and was not heard yet is dropped when the party begins to speak.
+    pub barge_in: bool,
+}
+
+/// Takes a program's WebSocket.
+pub type Connected = Box<dyn FnOnce(WebSocket) + Send>;
 
 /// A switch that has not answered by then is overloaded.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -38,6 +62,10 @@ pub(crate) struct AnySwitch(Arc<dyn Erased>);
 trait Erased: Send + Sync {
     fn command(&self, command: Command) -> Asked<Reply>;
     fn query(&self, query: Query) -> Asked<Answer>;
+    fn audio(&self, at: (CallId, LegNo), wish: AudioRequest) -> Asked<Connected>;
+
+    fn recognise(&self, at: (CallId, LegNo)) -> Asked<()>;
+
     fn watch(&self, filter: SeenFilter) -> mpsc::Receiver<Seen>;
 }
 
@@ -50,6 +78,16 @@ impl<S: Switch> Erased for S {
     fn query(&self, query: Query) -> Asked<Answer> {
         let switch = self.clone();
         Box::pin(async move { Switch::query(&switch, query).await })
+    }
+
+    fn audio(&self, at: (CallId, LegNo), wish: AudioRequest) -> Asked<Connected> {
+        let switch = self.clone();
+        Box::pin(async move { Switch::audio(&switch, at, wish).await })
+    }
+
+    fn recognise(&self, at: (CallId, LegNo)) -> Asked<()> {
+        let switch = self.clone();
+        Box::pin(async move { Switch::recognise(&switch, at).await })
     }
 
     fn watch(&self, filter: SeenFilter) -> mpsc::Receiver<Seen> {
@@ -74,6 +112,21 @@ impl AnySwitch {
         match in_time(self.0.query(Query::Messages { extension })).await? {
             Answer::Messages(list) => Ok(list),
             other => Err(Problem::ours(&format!("messages asked, answered {other:?}"))),
+        }
+    }
+
+    pub(crate) async fn audio(&self, at: (CallId, LegNo), wish: AudioRequest) -> Result<Connected, Problem> {
+        in_time(self.0.audio(at, wish)).await
+    }
+
+    pub(crate) async fn recognise(&self, at: (CallId, LegNo)) -> Result<(), Problem> {
+        in_time(self.0.recognise(at)).await
+    }
+
+    pub(crate) async fn conferences(&self) -> Result<Vec<Conference>, Problem> {
+        match in_time(self.0.query(Query::Conferences)).await? {
+            Answer::Conferences(list) => Ok(list),
+            other => Err(Problem::ours(&format!("conferences asked, answered {other:?}"))),
         }
     }
 
@@ -140,6 +193,7 @@ impl From<Refusal> for Problem {
             Refusal::NoSuchCall | Refusal::NoSuchLeg => Kind::NoSuchCall,
             Refusal::NoSuchExtension => Kind::NoSuchExtension,
             Refusal::NoSuchTrunk => Kind::NoSuchTrunk,
+            Refusal::NoSuchConference => Kind::NoSuchConference,
             Refusal::BadNumber => Kind::BadDestination,
             Refusal::NotRegistered => Kind::NotRegistered,
             Refusal::NoSuchPrompt => Kind::NoSuchPrompt,

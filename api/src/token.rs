@@ -4,7 +4,7 @@ use crate::problem::Problem;
 use crate::state::{App, LoginSettings};
 use jsonwebtoken::errors::ErrorKind;
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
-use model::{Role, User};
+use model::{Command, Role, User};
 use serde::{Deserialize, Serialize};
 use std::time::{SystemTime, UNIX_EPOCH};
 use store::Account;
@@ -43,7 +43,7 @@ pub(crate) enum Invalid {
 }
 
 /// A token for a user who has just proved who it is.
-pub(crate) fn issue(key: &[u8; 32], settings: &LoginSettings, user: &User) -> Result<Token, Problem> {
+fn issue(key: &[u8; 32], settings: &LoginSettings, user: &User) -> Result<Token, Problem> {
     let now = unix_seconds();
     let claims = Claims {
         id: user.id,
@@ -56,6 +56,28 @@ pub(crate) fn issue(key: &[u8; 32], settings: &LoginSettings, user: &User) -> Re
     let text = jsonwebtoken::encode(&Header::new(Algorithm::HS256), &claims, &EncodingKey::from_secret(key))
         .map_err(|e| Problem::ours(&e))?;
     Ok(Token { text, expires_at: claims.exp })
+}
+
+/// The same, told to the switch: as long as it counts it is good as the SIP password of the user's extension, so that a page needs no other.
+pub(crate) async fn give(app: &App, user: &User) -> Result<Token, Problem> {
+    let token = issue(app.store.jwt_key(), &app.login, user)?;
+    if let Some(extension) = &user.extension {
+        let ha1 = store::ha1(extension, app.store.realm(), &token.text);
+        let until = token.expires_at.saturating_mul(1000);
+        let command = Command::KnowToken { extension: extension.clone(), user: user.id, ha1, until };
+        if let Err(refusal) = app.switch.command(command).await {
+            tracing::warn!(?refusal, user = user.id, "a new token is not known to the switch: it is no SIP password");
+        }
+    }
+    Ok(token)
+}
+
+/// The tokens of a user are no SIP passwords any more.
+pub(crate) async fn withdraw(app: &App, user: &User) -> Result<(), Problem> {
+    if let Some(extension) = user.extension.clone() {
+        app.switch.command(Command::ForgetTokens { extension, user: user.id }).await?;
+    }
+    Ok(())
 }
 
 /// A token for a user, without a login: for programs that own the data folder, and so the key that signs.
@@ -123,6 +145,6 @@ fn authority(role: Role) -> i64 {
     }
 }
 
-fn unix_seconds() -> u64 {
+pub(crate) fn unix_seconds() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
 }

@@ -14,7 +14,7 @@ pub(crate) use records::{RecordOut, RecordPage};
 pub(crate) use spending::SpendingOut;
 pub(crate) use trunks::TrunkOut;
 
-use model::{AutoAnswer, Extension, InbandDtmf, Rights, Role, Srtp, User};
+use model::{AutoAnswer, Extension, InbandDtmf, MediaKind, Rights, Role, Srtp, User};
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use utoipa::ToSchema;
@@ -53,6 +53,8 @@ pub(crate) struct ExtensionOut {
     codecs: Vec<String>,
     #[schema(schema_with = names::inband_dtmf)]
     inband_dtmf: InbandDtmf,
+    #[schema(schema_with = names::media_kinds)]
+    media: MediaKind,
     /// How many contacts (phones, pages) it may have registered; 0: as the configuration says for all.
     contacts: u16,
     /// Who may watch it by lamps and presence: `default` (as the configuration says), `all`, `none`, or numbers with spaces between.
@@ -65,7 +67,17 @@ impl From<Extension> for ExtensionOut {
             number, name, ha1: _, enabled, record, ring_seconds, max_calls, rights, outside_number, ..
         } = extension;
         let Extension {
-            allow, monitor, intercom, auto_answer, srtp, codecs, contacts, watched_by, inband_dtmf, ..
+            allow,
+            monitor,
+            intercom,
+            auto_answer,
+            srtp,
+            codecs,
+            contacts,
+            watched_by,
+            inband_dtmf,
+            media,
+            ..
         } = extension;
         let (rights, srtp) = (RightsSetting(rights), SrtpSetting(srtp));
         let allow = allow.iter().map(ToString::to_string).collect();
@@ -85,6 +97,7 @@ impl From<Extension> for ExtensionOut {
             srtp,
             codecs,
             inband_dtmf,
+            media,
             contacts,
             watched_by: watched_by.to_string(),
         }
@@ -155,6 +168,9 @@ pub(crate) struct ExtensionSettings {
     /// Usually `auto`.
     #[schema(schema_with = names::inband_dtmf)]
     pub(crate) inband_dtmf: Option<InbandDtmf>,
+    /// Usually `auto`.
+    #[schema(schema_with = names::media_kinds)]
+    pub(crate) media: Option<MediaKind>,
     /// 0 to 100; usually 0, which is as the configuration says for all.
     #[schema(maximum = 100)]
     pub(crate) contacts: Option<u16>,
@@ -333,6 +349,25 @@ pub(crate) struct SessionOut {
     pub(crate) expires_at: u64,
     /// Who logged in.
     pub(crate) user: UserOut,
+}
+
+/// What a softphone in a page needs.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct PhoneOut {
+    /// The user's extension: the SIP user.
+    #[schema(example = "1001")]
+    pub(crate) extension: String,
+    /// Shown to whom it calls.
+    pub(crate) name: String,
+    /// The digest realm.
+    pub(crate) realm: String,
+    /// Where SIP is spoken by WebSocket, at the address of this API.
+    #[schema(example = "/sip")]
+    pub(crate) websocket: &'static str,
+    #[schema(schema_with = names::media_kinds)]
+    pub(crate) media: MediaKind,
+    /// `iceServers` of `RTCPeerConnection`. Their credentials lapse: ask again before each call.
+    pub(crate) ice_servers: Vec<crate::ice::IceServer>,
 }
 
 fn yes() -> bool {

@@ -8,6 +8,7 @@ use axum::extract::ConnectInfo;
 use axum::http::Request;
 use common::{Got, PASSWORD, World};
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
+use model::Command;
 use serde_json::{Value, json};
 use std::net::SocketAddr;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -294,4 +295,62 @@ async fn tokens_of_disabled_removed_and_rekeyed_users_no_longer_count() {
     let early = sign(&early, world.store.jwt_key(), Algorithm::HS256);
     assert!(world.store.change_user(&user, Some(&md5_hex("another one"))).await.unwrap());
     assert_eq!(world.get("/patchbay/v1/session", &early).await.problem(401), "not_logged_in");
+}
+
+#[tokio::test]
+async fn a_token_is_told_to_the_switch_as_a_sip_password_and_withdrawn_with_its_user() {
+    let world = World::new().await;
+    let known = || std::mem::take(&mut world.switch.0.lock().unwrap().tokens);
+    let told = || std::mem::take(&mut world.switch.0.lock().unwrap().commands);
+    for (path, body) in [
+        (AUTH, json!({ "username": "ana", "password": md5_hex(PASSWORD) })),
+        ("/patchbay/v1/session", json!({ "username": "ana", "password": PASSWORD })),
+    ] {
+        let answer = world.call("POST", path, "", body).await.json();
+        let token = answer["token"].as_str().or(answer["data"]["token"].as_str()).unwrap();
+        let ana = world.store.user_named("ana").await.unwrap().unwrap().user;
+        let commands = known();
+        let [Command::KnowToken { extension, user, ha1, until }] = &commands[..] else { panic!("{commands:?}") };
+        assert_eq!((extension.as_str(), *user), ("100", ana.id));
+        assert_eq!(*ha1, store::ha1("100", world.store.realm(), token));
+        assert!(until.abs_diff((now() + 43_200) * 1000) <= 3_000);
+    }
+    // Who has no extension has nothing to register.
+    let admin = world.log_in("admin").await;
+    assert!(known().is_empty() && told().is_empty());
+    let ana = world.store.user_named("ana").await.unwrap().unwrap().user;
+    let path = format!("/patchbay/v1/users/{}", ana.id);
+    let mut body =
+        json!({ "username": "ana", "nickname": "Ana", "role": "agent", "extension": "100", "enabled": true });
+    assert_eq!(world.call("PUT", &path, &admin, body.clone()).await.status, 200);
+    assert!(told().is_empty(), "another name to show changes nothing");
+    body["password"] = json!("another long secret");
+    assert_eq!(world.call("PUT", &path, &admin, body).await.status, 200);
+    let withdrawn = Command::ForgetTokens { extension: "100".to_owned(), user: ana.id };
+    assert_eq!(told(), std::slice::from_ref(&withdrawn));
+    assert_eq!(world.call("DELETE", &path, &admin, json!({})).await.status, 204);
+    assert_eq!(told(), [withdrawn]);
+}
+
+#[tokio::test]
+async fn a_page_is_told_what_its_phone_needs_and_who_has_no_extension_has_no_phone() {
+    let world = World::new().await;
+    let ana = world.log_in("ana").await;
+    let got = world.get("/patchbay/v1/session/phone", &ana).await;
+    assert_eq!((got.status.as_u16(), got.header("cache-control")), (200, "no-store"));
+    let phone = got.json();
+    let username = phone["ice_servers"][1]["username"].as_str().unwrap();
+    let (until, user) = username.split_once(':').unwrap();
+    assert!(until.parse::<u64>().unwrap().abs_diff(now() + 60) <= 2 && user == "100");
+    let wanted = json!({
+        "extension": "100", "name": "Phone 100", "realm": world.store.realm(), "websocket": "/sip", "media": "auto",
+        "ice_servers": [
+            { "urls": ["stun:turn.test"] },
+            { "urls": ["turn:turn.test", "turns:turn.test"], "username": username, "credential": "secret" },
+        ],
+    });
+    assert_eq!(phone, wanted);
+    let loner = world.log_in("loner").await;
+    assert_eq!(world.get("/patchbay/v1/session/phone", &loner).await.problem(404), "no_such_extension");
+    assert_eq!(world.get("/patchbay/v1/session/phone", "").await.problem(401), "not_logged_in");
 }

@@ -61,4 +61,13 @@ async fn what_is_to_be_played_is_checked_before_the_switch_is_asked() {
     for bad in [json!({ "wish": "rewind" }), json!({ "wish": "stop", "mixed": true }), json!({})] {
         record(&admin, own, bad).await.problem(400);
     }
+    let say =
+        json!([{ "number": 5 }, { "date": "2026-11-21", "language": "en" }, { "time": "14:05" }, { "text": "hi" }]);
+    assert_eq!(play(&admin, own, json!({ "say": say })).await.status, 204);
+    let slow = json!({ "text": "hi", "speed": 10 });
+    let bad =
+        [json!({}), json!({ "number": 1, "text": "x" }), json!({ "date": "2026-11" }), json!({ "time": "x:1" }), slow];
+    for bad in bad {
+        play(&admin, own, json!({ "say": [bad] })).await.problem(400);
+    }
 }

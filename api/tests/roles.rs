@@ -44,6 +44,32 @@ async fn only_an_administrator_touches_users_and_settings() {
 }
 
 #[tokio::test]
+async fn only_who_answers_for_people_supervises_and_agents_moderate_no_conference() {
+    let world = World::new().await;
+    let call = world.live_call("100", "101");
+    let supervise = json!({ "extension": "100", "leg": 1, "mode": "barge" });
+    let member = json!({ "call": call.to_string(), "leg": 1 });
+    for (who, what, body, allowed) in [
+        ("boss", format!("/calls/{call}/supervise"), &supervise, true),
+        ("robot", format!("/calls/{call}/supervise"), &supervise, false),
+        ("ana", format!("/calls/{call}/supervise"), &supervise, false),
+        ("robot", "/conferences/board/dismiss".to_owned(), &member, true),
+        ("ana", "/conferences/board/dismiss".to_owned(), &member, false),
+    ] {
+        let token = world.log_in(who).await;
+        let got = world.call("POST", &format!("{V1}{what}"), &token, body.clone()).await;
+        assert_eq!(got.status != 403, allowed, "{who}: {what}");
+    }
+    // An agent may make a conference of its own call, and of no other.
+    let others = world.live_call("101", "102");
+    let token = world.log_in("ana").await;
+    for (call, status) in [(call, 201), (others, 404)] {
+        let got = world.call("POST", &format!("{V1}/calls/{call}/conference"), &token, Value::Null).await;
+        assert_eq!(got.status, status);
+    }
+}
+
+#[tokio::test]
 async fn an_agent_sees_and_ends_only_what_its_own_extension_has_a_part_in() {
     let world = World::new().await;
     let own = world.live_call("100", "101");
@@ -132,7 +158,7 @@ async fn what_is_changed_is_stored_and_told_to_the_switch() {
     let wanted = json!({
         "number": "a+1", "name": "前台", "enabled": true, "record": false, "ring_seconds": 30, "max_calls": 2,
         "rights": "default", "outside_number": "", "allow": [], "monitor": false, "intercom": false,
-        "auto_answer": "usual", "srtp": "default", "codecs": [], "inband_dtmf": "auto",
+        "auto_answer": "usual", "srtp": "default", "codecs": [], "inband_dtmf": "auto", "media": "auto",
         "auto_answer": "usual", "contacts": 0, "watched_by": "default",
     });
     assert_eq!(got.json(), wanted);

@@ -46,9 +46,9 @@ fn tools(criterion: &mut Criterion) {
     });
 }
 
-/// So many members of a circle, all of them speaking, 20 ms.
+/// So many members of a circle, all or one of them speaking, 20 ms.
 fn circles(criterion: &mut Criterion) {
-    for members in [2, 3, 10, 100] {
+    for (members, speaking) in [(2, 2), (3, 3), (10, 10), (100, 100), (100, 1)] {
         let mut now = stdx::testing::start();
         let mut engine = Engine::new(Config::new(Wall::new(now, 0)), Entropy::seeded(1));
         engine.stock((0..members).map(|i| 20_000 + i * 2));
@@ -68,7 +68,8 @@ fn circles(criterion: &mut Criterion) {
         ports.iter().for_each(|port| engine.hear(*port, &ports, now));
         let mut packet = Box::new(Packet::new());
         let mut sequence = 0u16;
-        criterion.bench_function(&format!("20 ms of a circle of {members}"), |b| {
+        let name = format!("20 ms of a circle of {members}, {speaking} of them speak");
+        criterion.bench_function(&name, |b| {
             b.iter(|| {
                 now += Duration::from_millis(20);
                 sequence = sequence.wrapping_add(1);
@@ -78,6 +79,8 @@ fn circles(criterion: &mut Criterion) {
                 octets.extend(7u32.to_be_bytes());
                 octets.resize(172, 0x35);
                 for (i, port) in (0..members).zip(&ports) {
+                    // Silence, as exactly as A-law has it.
+                    octets[12..].fill(if i < speaking { 0x35 } else { 0xd5 });
                     packet.copy_from(&octets);
                     engine.handle_packet(*port, Channel::Rtp, address(i), &mut packet, now);
                 }

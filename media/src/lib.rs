@@ -34,6 +34,7 @@
 //! - [`codec`]: what the switch can decode and encode, resampling, concealment; [`g711`]: A-law and µ-law.
 //! - [`srtp`]: secure RTP, and its keys in session descriptions.
 //! - [`dtmf`]: keys heard in the sound itself.
+//! - [`spoken`]: numbers, amounts, days and times as words.
 //! - [`progress`]: what a called network or party says with tones and voices.
 //! - [`tones`]: the sounds of a telephone network, by country.
 //! - [`ogg`]: recordings as Opus files.
@@ -46,10 +47,12 @@ pub mod dtmf;
 pub mod engine;
 pub mod g711;
 pub mod ogg;
+pub mod program;
 pub mod progress;
 pub mod rtcp;
 pub mod rtp;
 pub mod sdp;
+pub mod spoken;
 pub mod srtp;
 pub mod testing;
 pub mod tones;

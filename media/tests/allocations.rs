@@ -143,6 +143,36 @@ fn mixing_allocates_nothing_recorded_or_not() {
     }
 }
 
+/// A circle of twelve, of which two or all speak, the first of them and another one by SRTP.
+#[test]
+fn a_large_circle_allocates_nothing_by_srtp_too() {
+    let (a, mu) = (Codec::G711(Law::A), Codec::G711(Law::Mu));
+    let phones: Vec<(Codec, f64)> = (0..12).map(|i| ([a, mu, Codec::G722][i % 3], 300.0 + 50.0 * i as f64)).collect();
+    for speaking in [2, 12] {
+        let mut circle = Circle::of(&phones);
+        let suite = Suite::ALL[0];
+        let (key, salt) = suite.lengths();
+        let key = MasterKey::new(suite, &vec![5; key + salt]).unwrap();
+        for sealed in [0, 5] {
+            circle.members[sealed].seal_with(&key);
+            let line = Crypto { tag: 1, key: key.clone(), identifier: 0 };
+            let (port, mut offer) = (circle.members[sealed].port, circle.members[sealed].describe());
+            offer.extend(format!("a=crypto:{line}\r\n").into_bytes());
+            circle.engine.secure(port, Srtp::Required);
+            circle.engine.set_remote_offer(port, &offer, circle.now).unwrap();
+            circle.engine.make_answer(port, Answer::Own, circle.now).unwrap();
+        }
+        circle.members.iter_mut().skip(speaking).for_each(|member| member.amplitude = 0.0);
+        circle.join_all();
+        mix(&mut circle, 150);
+        // Thousands of packets; the tree of the timers moves with a report now and then.
+        let count = mix(&mut circle, 300);
+        assert!(count <= 24, "{speaking} speak: {count}");
+        let forged: u64 = circle.ports().iter().map(|port| circle.engine.quality(*port, circle.now).forged).sum();
+        assert_eq!(forged, 0, "{speaking} speak");
+    }
+}
+
 /// The library of Opus allocates a little by itself; what is bounded is that nothing grows.
 #[test]
 fn opus_allocates_no_more_than_its_library_does() {

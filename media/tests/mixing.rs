@@ -184,8 +184,9 @@ fn loss_and_jitter_leave_no_gap_that_can_be_heard() {
         circle.engine.bridge(a, b, circle.now);
         circle.run(20 * SECOND);
         let heard = hears(&circle.members[1].ear(), VOICES[0] as f32).unwrap();
-        // After two losses in a row Opus needs some packets until a lone tone is itself again.
-        let longest = if codec == Codec::Opus { 100 * MS } else { 40 * MS };
+        // Opus foretells a packet from those before it. After two losses in a row its first packet has a lone tone at the wrong
+        // level for some 20 ms, however well the losses themselves were made up for; after one loss the gap is below 40 ms.
+        let longest = if codec == Codec::Opus { 60 * MS } else { 40 * MS };
         assert!(heard.longest_gap <= longest && heard.share > 0.93, "{codec:?}: {heard:?}");
     }
 }
@@ -205,24 +206,185 @@ fn sound_passes_the_mixer_within_forty_milliseconds() {
     assert!(heard.from < 40 * MS, "{heard:?}");
 }
 
-#[test]
-fn a_burst_after_a_stall_is_caught_up_with_within_seconds() {
-    let mut circle = Circle::of(&[(A, VOICES[0]), (Codec::L16(8_000), VOICES[1])]);
-    let [a, b] = circle.ports()[..] else { panic!() };
-    circle.engine.bridge(a, b, circle.now);
-    circle.settle();
-    // Half a second of packets at one moment.
-    circle.members[0].delay = 500 * MS;
-    circle.run(500 * MS);
-    circle.members[0].delay = MS;
-    circle.run(4 * SECOND);
+/// How long what the first member says from now on takes to the ear of the second.
+fn delay(circle: &mut Circle) -> Duration {
     circle.members[0].hz = VOICES[3];
     let began = circle.now;
     circle.run(SECOND);
     let member = &circle.members[1];
-    let at = member.arrivals.iter().position(|at| *at >= began).unwrap() * 160;
+    let place = member.arrivals.iter().position(|at| *at >= began).unwrap();
+    // Where that lies in what was heard, its timestamp tells.
+    let at = member.headers[place].timestamp.wrapping_sub(member.headers[0].timestamp) as usize;
     let heard = hears(&member.heard[at..], VOICES[3] as f32).unwrap();
-    assert!(heard.from < 100 * MS, "{heard:?}");
+    circle.members[0].hz = VOICES[0];
+    heard.from
+}
+
+#[test]
+fn one_second_after_a_stall_of_the_network_delay_is_back_to_normal() {
+    for stall in [500 * MS, 2 * SECOND] {
+        let mut circle = Circle::of(&[(A, VOICES[0]), (Codec::L16(8_000), VOICES[1]), (MU, VOICES[2])]);
+        circle.join_all();
+        circle.settle();
+        // All packets of that time at one moment, and then as if nothing had been.
+        circle.hold_back(0, stall);
+        circle.run(stall + SECOND);
+        let after = delay(&mut circle);
+        assert!(after <= 60 * MS, "{stall:?}: {after:?}");
+        circle.settle();
+        assert!(apart(level(&circle, 1, VOICES[0]).0, 6_000.0) < 1.0);
+    }
+}
+
+#[test]
+fn one_second_after_the_machine_stood_still_delay_is_back_to_normal() {
+    let mut circle = Circle::of(&[(A, VOICES[0]), (Codec::L16(8_000), VOICES[1]), (MU, VOICES[2])]);
+    circle.join_all();
+    circle.settle();
+    let sent = circle.members[1].headers.len();
+    // For two seconds nothing is read and no timer fires; then everything that came meanwhile is read at once.
+    circle.freeze(2 * SECOND);
+    circle.run(MS);
+    let burst = circle.members[1].headers.len() - sent;
+    assert!(burst <= 5, "{burst} packets at once: what was missed is left out");
+    circle.run(SECOND - MS);
+    let after = delay(&mut circle);
+    assert!(after <= 60 * MS, "{after:?}");
+    circle.settle();
+    (0..3).for_each(|listener| {
+        (0..3).filter(|s| *s != listener).for_each(|s| assert!(level(&circle, listener, VOICES[s]).0 > 5_000.0));
+    });
+}
+
+/// So many members, each with a pitch of its own that no other one's detector hears.
+fn choir(members: usize, codec: impl Fn(usize) -> Codec) -> Circle {
+    let phones: Vec<(Codec, f64)> = (0..members).map(|i| (codec(i), 300.0 + 50.0 * (i % 60) as f64)).collect();
+    Circle::of(&phones)
+}
+
+#[test]
+fn of_many_voices_the_eight_loudest_are_heard() {
+    let mut circle = choir(12, |i| [A, MU][i % 2]);
+    for (i, member) in circle.members.iter_mut().enumerate() {
+        member.amplitude = if i < 4 { 700.0 } else { 2_000.0 };
+    }
+    circle.join_all();
+    circle.run(3 * SECOND);
+    for listener in 0..12 {
+        (0..4).for_each(|quiet| {
+            let (heard, _) = level(&circle, listener, circle.members[quiet].hz);
+            assert!(heard < 100.0, "{listener} hears {quiet} at {heard:.0}");
+        });
+        (4..12).filter(|s| *s != listener).for_each(|loud| {
+            let (heard, _) = level(&circle, listener, circle.members[loud].hz);
+            assert!(apart(heard, 2_000.0) < 1.0, "{listener} hears {loud} at {heard:.0}");
+        });
+        let (own, _) = level(&circle, listener, circle.members[listener].hz);
+        assert!(own < 100.0, "{listener} hears itself at {own:.0}");
+    }
+    // Who speaks up takes the place of another at once; who falls silent makes room.
+    circle.members[0].amplitude = 6_000.0;
+    circle.run(2 * SECOND);
+    assert!(apart(level(&circle, 5, circle.members[0].hz).0, 6_000.0) < 1.0);
+    assert!(level(&circle, 0, circle.members[0].hz).0 < 100.0, "it does not hear itself");
+    (4..12).for_each(|i| circle.members[i].amplitude = 0.0);
+    circle.run(4 * SECOND);
+    (0..3).for_each(|i| assert!(level(&circle, 9, circle.members[i].hz).0 > 600.0, "{i} is heard now"));
+}
+
+#[test]
+fn those_who_listen_only_share_one_mix_in_every_codec_and_who_speaks_up_is_heard() {
+    let codecs = [A, MU, Codec::G722, Codec::L16(8_000), Codec::Gsm];
+    let mut circle = choir(15, |i| codecs[i % 5]);
+    circle.members.iter_mut().skip(2).for_each(|member| member.amplitude = 0.0);
+    circle.members[7].packet_ms = 40;
+    let (port, sdp) = (circle.members[7].port, circle.members[7].describe());
+    circle.engine.reanswer(port, &sdp, circle.now).unwrap();
+    circle.join_all();
+    circle.run(3 * SECOND);
+    for listener in 0..15 {
+        (0..2).filter(|s| *s != listener).for_each(|s| assert_heard(&circle, listener, s));
+        (0..2).filter(|s| *s == listener).for_each(|s| assert_not_heard(&circle, listener, s));
+    }
+    // A listener that is not heard hears others louder for itself alone.
+    circle.engine.set_levels(circle.members[10].port, 0.0, 6.0, circle.now);
+    // Two who were silent begin to speak, one of them in wide band.
+    circle.members[7].amplitude = 5_000.0;
+    circle.members[3].amplitude = 5_000.0;
+    circle.run(3 * SECOND);
+    for listener in (0..15).filter(|listener| *listener != 10) {
+        for speaker in [0, 1, 3, 7] {
+            let (heard, _) = level(&circle, listener, circle.members[speaker].hz);
+            let expected = circle.members[speaker].amplitude;
+            // Four tones at once are much for GSM.
+            let least = if circle.members[listener].codec == Codec::Gsm { 3.0 } else { 1.0 };
+            match speaker == listener {
+                true => assert!(heard < 100.0, "{listener} hears itself at {heard:.0}"),
+                false => assert!(apart(heard, expected) < least, "{listener} hears {speaker} at {heard:.0}"),
+            }
+        }
+    }
+    let (louder, _) = level(&circle, 10, circle.members[3].hz);
+    assert!(apart(louder, 9_976.0) < 1.0, "{louder:.0}");
+    for member in &circle.members {
+        assert!(member.headers.windows(2).all(|p| p[1].sequence == p[0].sequence.wrapping_add(1)));
+    }
+}
+
+#[test]
+fn two_of_a_circle_consult_in_private_and_one_hears_music() {
+    let mut circle = choir(5, |i| [A, MU, Codec::G722, A, MU][i]);
+    circle.members.iter_mut().for_each(|m| m.amplitude = 3_000.0);
+    let ports = circle.ports();
+    circle.join_all();
+    circle.run(2 * SECOND);
+    // The first two speak with each other; the others go on, and one of these hears music.
+    circle.engine.bridge(ports[0], ports[1], circle.now);
+    (2..5).for_each(|i| circle.engine.hear(ports[i], &ports[2..], circle.now));
+    let music = Clip::from(media::testing::tone(1_070.0, 8_000));
+    assert!(circle.engine.play(ports[4], Sound::from(music), true, circle.now));
+    circle.run(3 * SECOND);
+    let hears = |circle: &Circle, listener: usize, speaker: usize| {
+        level(circle, listener, circle.members[speaker].hz).0 > 2_000.0
+    };
+    for listener in 0..4 {
+        for speaker in 0..5 {
+            let private = [listener, speaker].map(|i| i < 2);
+            let expected = listener != speaker && private[0] == private[1];
+            assert_eq!(hears(&circle, listener, speaker), expected, "{listener} and {speaker}");
+        }
+    }
+    assert!((0..5).all(|speaker| !hears(&circle, 4, speaker)) && level(&circle, 4, 1_070.0).0 > 4_000.0);
+    circle.engine.stop(ports[4]);
+    circle.join_all();
+    circle.run(3 * SECOND);
+    for listener in 0..5 {
+        (0..5).for_each(|speaker| assert_eq!(hears(&circle, listener, speaker), listener != speaker));
+    }
+}
+
+#[test]
+fn two_hundred_hear_the_one_who_speaks() {
+    let mut circle = choir(200, |i| [A, MU][i % 2]);
+    circle.members.iter_mut().skip(1).for_each(|member| member.amplitude = 0.0);
+    circle.join_all();
+    circle.run(2 * SECOND);
+    for listener in 1..200 {
+        let (heard, _) = level(&circle, listener, circle.members[0].hz);
+        assert!(apart(heard, 6_000.0) < 1.0, "{listener}: {heard:.0}");
+    }
+    // Half of them leave.
+    for port in &circle.ports()[100..] {
+        circle.engine.close(*port, circle.now);
+    }
+    circle.run(2 * SECOND);
+    assert_heard_last(&circle, 50);
+    let quiet = circle.members[150].headers.len();
+    assert!(quiet < 130, "{quiet} packets");
+}
+
+fn assert_heard_last(circle: &Circle, listener: usize) {
+    assert!(apart(level(circle, listener, circle.members[0].hz).0, 6_000.0) < 1.0);
 }
 
 #[test]

@@ -203,6 +203,30 @@ fn what_phones_get_wrong_is_forgiven() {
 }
 
 #[test]
+fn who_refuses_a_short_offer_gets_a_wider_one_and_only_of_what_can_be_turned_into_the_others() {
+    for (offer, allowed, expected) in [
+        ("8 101\na=rtpmap:101 telephone-event/8000", &[][..], Some("RTP/AVP 8 0 9 96 101")),
+        ("9 0", &[], Some("RTP/AVP 9 0 8 96 101")),
+        ("111 9 8\na=rtpmap:111 opus/48000/2", &[], None),
+        ("18", &[], None),
+        ("8", &["PCMA"], None),
+        ("8", &["PCMA", "opus"], None),
+    ] {
+        let mut pair = offered(offer);
+        let [a, b] = pair.ports();
+        let allowed: Vec<String> = allowed.iter().map(|name| (*name).to_owned()).collect();
+        pair.engine.allow(b, &allowed);
+        pair.engine.make_offer(b, Some(a), pair.now);
+        assert_eq!(pair.engine.could_offer_more(b), expected.is_some(), "{offer}");
+        let Some(expected) = expected else { continue };
+        pair.engine.offer_more(b);
+        let wider = pair.engine.make_offer(b, Some(a), pair.now);
+        assert!(m_line(&wider).ends_with(expected) && text(&wider).contains("a=rtpmap:96 opus/48000/2"), "{wider:?}");
+        assert!(!pair.engine.could_offer_more(b), "there is no third one");
+    }
+}
+
+#[test]
 fn a_dynamic_number_without_a_mapping_in_an_answer_means_what_we_offered() {
     let mut pair = offered("111\na=rtpmap:111 opus/48000/2");
     let [a, b] = pair.ports();

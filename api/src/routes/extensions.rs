@@ -233,6 +233,7 @@ fn with_settings(extension: Extension, settings: ExtensionSettings) -> Result<Ex
         contacts,
         watched_by,
         inband_dtmf,
+        media,
         ..
     } = settings;
     let ExtensionSettings { name, enabled, record, ring_seconds, max_calls, rights, outside_number, .. } = settings;
@@ -254,6 +255,7 @@ fn with_settings(extension: Extension, settings: ExtensionSettings) -> Result<Ex
         srtp: srtp.map_or(extension.srtp, |srtp| srtp.0),
         codecs: codecs.unwrap_or(extension.codecs),
         inband_dtmf: inband_dtmf.unwrap_or(extension.inband_dtmf),
+        media: media.unwrap_or(extension.media),
         name: name.unwrap_or(extension.name),
         enabled: enabled.unwrap_or(extension.enabled),
         record: record.unwrap_or(extension.record),

@@ -88,7 +88,9 @@ pub(super) async fn send(
     };
     match app.switch.do_command(Command::SendMessage(Box::new(message))).await? {
         Reply::Message { id } => Ok((StatusCode::ACCEPTED, Json(MessageSent { id }))),
-        Reply::Done | Reply::Call { .. } => Err(Problem::ours(&"a message was sent and has no name")),
+        Reply::Done | Reply::Call { .. } | Reply::Conference { .. } | Reply::Audio { .. } => {
+            Err(Problem::ours(&"a message was sent and has no name"))
+        }
     }
 }
 

@@ -96,6 +96,8 @@ pub(super) async fn place(
             tracing::info!(call = %id, by = caller.0.id, "call placed by command");
             Ok((StatusCode::CREATED, Json(CallPlaced { id: id.to_string() })))
         }
-        Reply::Done | Reply::Message { .. } => Err(Problem::ours(&"a call was placed and has no id")),
+        Reply::Done | Reply::Message { .. } | Reply::Conference { .. } | Reply::Audio { .. } => {
+            Err(Problem::ours(&"a call was placed and has no id"))
+        }
     }
 }

@@ -5,9 +5,11 @@ use crate::extract::{Body, Peer};
 use crate::problem::{Kind, Problem, ProblemBody};
 use crate::state::App;
 use crate::token;
-use crate::wire::{LoginIn, SessionOut, UserOut};
+use crate::wire::{LoginIn, PhoneOut, SessionOut, UserOut};
 use axum::Json;
 use axum::extract::State;
+use axum::http::header;
+use axum::response::IntoResponse;
 use store::LoginRefusal;
 
 /// Log in
@@ -34,7 +36,7 @@ pub(super) async fn log_in(
         LoginRefusal::TooMany { retry_after } => Problem::later(Kind::TooManyLogins, retry_after),
         LoginRefusal::Store(error) => error.into(),
     })?;
-    let token = token::issue(app.store.jwt_key(), &app.login, &user)?;
+    let token = token::give(&app, &user).await?;
     Ok(Json(SessionOut { token: token.text, expires_at: token.expires_at, user: user.into() }))
 }
 
@@ -48,4 +50,30 @@ pub(super) async fn log_in(
     ))]
 pub(super) async fn who_am_i(Caller(user): Caller) -> Json<UserOut> {
     Json(user.into())
+}
+
+/// What does a softphone need?
+///
+/// The token is the SIP password of the extension too, as long as it counts: for digest, or as `?token=…` when the WebSocket is opened, which
+/// then asks for no password at all. A token of a program that did not log in counts only in the second way.
+#[utoipa::path(get, path = "/session/phone", tag = "session",
+    responses(
+        (status = 200, body = PhoneOut),
+        (status = 401, body = ProblemBody, content_type = "application/problem+json"),
+        (status = 404, description = "`no_such_extension`: the user has none", body = ProblemBody,
+            content_type = "application/problem+json"),
+    ))]
+pub(super) async fn phone(Caller(user): Caller, State(app): State<App>) -> Result<impl IntoResponse, Problem> {
+    let number = user.extension.ok_or(Kind::NoSuchExtension)?;
+    let extension = app.store.extension(&number).await?.ok_or(Kind::NoSuchExtension)?;
+    let phone = PhoneOut {
+        ice_servers: app.ice.for_user(&number, token::unix_seconds()),
+        extension: number,
+        name: extension.name,
+        realm: app.store.realm().to_owned(),
+        websocket: "/sip",
+        media: extension.media,
+    };
+    // There are credentials in it.
+    Ok(([(header::CACHE_CONTROL, "no-store")], Json(phone)))
 }

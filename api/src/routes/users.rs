@@ -5,6 +5,7 @@ use crate::caller::Caller;
 use crate::extract::{Body, Path};
 use crate::problem::{Kind, Problem, ProblemBody};
 use crate::state::App;
+use crate::token;
 use crate::wire::{UserChange, UserIn, UserOut};
 use axum::Json;
 use axum::extract::State;
@@ -90,9 +91,14 @@ pub(super) async fn change(
         passwords::check(password, &username)?;
     }
     let user = User { id, username, nickname, role, extension, enabled };
+    let before = app.store.user(id).await?.ok_or(Kind::NoSuchUser)?.user;
     let md5 = password.map(|clear| store::md5_hex(&clear));
     if !app.store.change_user(&user, md5.as_deref()).await? {
         return Err(Kind::NoSuchUser.into());
+    }
+    let same = before.username == user.username && before.extension == user.extension;
+    if !same || !user.enabled || md5.is_some() {
+        token::withdraw(&app, &before).await?;
     }
     tracing::info!(user = id, by = caller.0.id, "user changed");
     Ok(Json(user.into()))
@@ -109,9 +115,11 @@ pub(super) async fn change(
     ))]
 pub(super) async fn remove(caller: Caller, State(app): State<App>, Path(id): Path<i64>) -> Result<StatusCode, Problem> {
     caller.must_administer()?;
+    let before = app.store.user(id).await?.ok_or(Kind::NoSuchUser)?.user;
     if !app.store.remove_user(id).await? {
         return Err(Kind::NoSuchUser.into());
     }
+    token::withdraw(&app, &before).await?;
     tracing::info!(user = id, by = caller.0.id, "user removed");
     Ok(StatusCode::NO_CONTENT)
 }

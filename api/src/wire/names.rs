@@ -1,6 +1,6 @@
 //! The names that the model's enums have in JSON, for the API's description.
 
-use model::{AutoAnswer, BanReason, Direction, InbandDtmf, LegState, MessageState, Outcome, Role, Side};
+use model::{AutoAnswer, BanReason, Direction, InbandDtmf, LegState, MediaKind, MessageState, Outcome, Role, Side};
 use serde::Serialize;
 use utoipa::openapi::schema::{Object, ObjectBuilder, Type};
 
@@ -89,6 +89,14 @@ pub(super) fn inband_dtmf() -> Object {
     one_of(
         "Whether keys are listened for in its sound; `auto`: if its phone has no RTP events (RFC 4733)",
         &InbandDtmf::ALL,
+    )
+}
+
+pub(super) fn media_kinds() -> Object {
+    one_of(
+        "By what kind of media it speaks. `auto`: what it offers, and called by WebSocket it is offered WebRTC; `rtp`: RTP or \
+         SRTP with keys in session descriptions; `webrtc`: ICE and DTLS-SRTP",
+        &MediaKind::ALL,
     )
 }
 

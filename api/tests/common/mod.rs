@@ -10,7 +10,7 @@ use model::{
     Answer, CallId, CallRecord, Cause, Command, Direction, Event, LegRecord, LegState, LiveCall, LiveLeg, Outcome,
     Quality, Query, RecordingFile, Refusal, Registration, Reply, Role, Side, TrunkStatus,
 };
-use patchbay_api::{ApiState, LoginSettings, Switch, router};
+use patchbay_api::{ApiState, IceServer, IceServers, LoginSettings, Switch, router};
 use serde_json::{Value, json};
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -38,6 +38,8 @@ pub(crate) struct Inside {
     pub(crate) spending: Vec<model::Spending>,
     pub(crate) messages: Vec<model::TextMessage>,
     pub(crate) commands: Vec<Command>,
+    /// Tokens that it was told of at logins.
+    pub(crate) tokens: Vec<Command>,
     pub(crate) refuses: Option<Refusal>,
     pub(crate) panics: bool,
 }
@@ -57,10 +59,16 @@ impl Switch for FakeSwitch {
         }
         let reply = match &command {
             Command::SendMessage(_) => Reply::Message { id: "m1".to_owned() },
-            Command::Originate(_) => Reply::Call { id: model::CallId::new(0, &mut stdx::Entropy::seeded(9)) },
+            Command::Confer { .. } => Reply::Conference { name: "made".to_owned() },
+            Command::Originate(_) | Command::Invite { .. } | Command::Supervise { .. } => {
+                Reply::Call { id: model::CallId::new(0, &mut stdx::Entropy::seeded(9)) }
+            }
             _ => Reply::Done,
         };
-        inside.commands.push(command);
+        match command {
+            Command::KnowToken { .. } => inside.tokens.push(command),
+            other => inside.commands.push(other),
+        }
         Ok(reply)
     }
 
@@ -73,6 +81,7 @@ impl Switch for FakeSwitch {
             }
             (Some(refusal), _) => Err(refusal),
             (None, Query::Spending) => Ok(Answer::Spending(inside.spending.clone())),
+            (None, Query::Conferences) => Ok(Answer::Conferences(Vec::new())),
             (None, Query::Trunks) => Ok(Answer::Trunks(inside.trunks.clone())),
             (None, Query::Calls) => Ok(Answer::Calls(inside.calls.clone())),
             (None, Query::Seen(filter)) => {
@@ -96,6 +105,21 @@ impl Switch for FakeSwitch {
             }
         }
         watcher
+    }
+
+    async fn audio(
+        &self,
+        (call, _): (model::CallId, model::LegNo),
+        _: patchbay_api::AudioRequest,
+    ) -> Result<patchbay_api::Connected, Refusal> {
+        match self.0.lock().unwrap().calls.iter().any(|known| known.id == call) {
+            true => Ok(Box::new(drop)),
+            false => Err(Refusal::NoSuchCall),
+        }
+    }
+
+    async fn recognise(&self, _: (model::CallId, model::LegNo)) -> Result<(), Refusal> {
+        Ok(())
     }
 
     fn subscribe(&self) -> broadcast::Receiver<Event> {
@@ -132,6 +156,18 @@ impl Got {
         assert_eq!(body["type"], format!("urn:patchbay:problem:{code}"));
         assert!(body["title"].as_str().unwrap().len() > 5 && body["detail"].as_str().unwrap().len() > 5);
         code
+    }
+}
+
+/// One server that anybody may use, and one with credentials.
+struct FakeIce;
+
+impl IceServers for FakeIce {
+    fn for_user(&self, user: &str, now: u64) -> Vec<IceServer> {
+        let open = IceServer { urls: vec!["stun:turn.test".into()], username: None, credential: None };
+        let urls = vec!["turn:turn.test".into(), "turns:turn.test".into()];
+        let username = Some(format!("{}:{user}", now + 60));
+        vec![open, IceServer { urls, username, credential: Some("secret".into()) }]
     }
 }
 
@@ -184,6 +220,7 @@ impl World {
             recordings: std::sync::Arc::new(Elsewhere),
             prompts: Arc::new(FakePrompts(dir.path().join("prompts"))),
             login: LoginSettings::default(),
+            ice: Arc::new(FakeIce),
             version: "9.8.7",
         });
         Self { dir, store, hot, switch, router, entropy: Mutex::new(Entropy::seeded(1)) }

@@ -107,6 +107,8 @@ export declare class MySoftPhone {
   constructor(options: MySoftPhoneOptions, answerConfirm?: AnswerConfirm);
   /** Calls a number, or dials what the switch knows: `agent_login`, `agent_logoff`, `fifo…`. */
   call(options: CallOptions): SoftPhoneSession;
+  /** Calls to come use these STUN and TURN servers. */
+  helpedBy(iceServers: RTCIceServer[]): void;
   /** Takes its registration back and closes the connection. The argument is ignored. */
   unregister(options?: unknown): void;
   /** `session` hears of each call, `registrationFailed` why. */

@@ -227,7 +227,8 @@ impl Oracle {
                 }
             }
         }
-        for (id, caller) in self.callers.iter().filter(|(_, caller)| caller.offers.is_empty()) {
+        let anybody = self.agents.values().any(|agent| agent.state == AgentState::Ready);
+        for (id, caller) in self.callers.iter().filter(|(_, caller)| anybody && caller.offers.is_empty()) {
             let free = self.free(caller);
             assert!(free.is_empty(), "{id} waits beside {free:?}");
         }

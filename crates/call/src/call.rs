@@ -4,6 +4,7 @@ mod dialling;
 mod ending;
 mod listening;
 mod recording;
+mod serving;
 mod summoning;
 mod transfer;
 
@@ -109,6 +110,8 @@ enum State {
     Announcing { to: LegNo, outcome: Outcome, cause: Cause },
     /// Two parties speak: `a` on the caller's side, `b` on the called side.
     Talking { a: LegNo, b: LegNo },
+    /// The switch itself serves these: with a conference, a prompt …
+    Served { legs: Vec<LegNo> },
     /// Over; late facts are met with a hang-up where they need one.
     Ended,
 }
@@ -188,6 +191,8 @@ impl Call {
         match input {
             Input::Located(stages) => self.on_located(stages, now),
             Input::Nowhere(outcome) => self.on_nowhere(outcome, now),
+            Input::Served => self.on_served(now),
+            Input::Dismissed { leg } => self.on_dismissed(leg, now),
             Input::HandingOver => self.on_handing_over(now),
             Input::HandedOver => self.on_handed_over(now),
             Input::PutTogether { leg, with } => self.on_put_together(leg, &with, now),
@@ -222,7 +227,7 @@ impl Call {
             State::Locating(_) => self.fail(Outcome::Congestion, Outcome::Congestion.cause(), now),
             State::Dialling(..) => self.give_up(now),
             State::Announcing { .. } => self.on_announced(now),
-            State::Talking { .. } => {
+            State::Talking { .. } | State::Served { .. } => {
                 let cause = Cause { sip: 480, q850: 31 };
                 self.end_all(Outcome::Answered, Side::System, cause, "longest allowed duration reached", now);
             }
@@ -307,6 +312,7 @@ impl Call {
             State::Locating(wait) | State::Dialling(wait, _) => wait.leg,
             State::Announcing { to, .. } => *to,
             State::Talking { a, .. } => *a,
+            State::Served { legs } => legs.first().copied().unwrap_or(self.caller_leg),
             State::Ended => self.caller_leg,
         }
     }
@@ -345,7 +351,13 @@ impl Call {
             State::Announcing { to, .. } if no == *to => LegState::Announcement,
             State::Talking { a, b } if (no == *a || no == *b) && held => LegState::Held,
             State::Talking { a, b } if no == *a || no == *b => LegState::Talking,
-            State::Locating(_) | State::Announcing { .. } | State::Talking { .. } | State::Ended => LegState::Ending,
+            State::Served { legs } if legs.contains(&no) && held => LegState::Held,
+            State::Served { legs } if legs.contains(&no) => LegState::Talking,
+            State::Locating(_)
+            | State::Announcing { .. }
+            | State::Talking { .. }
+            | State::Served { .. }
+            | State::Ended => LegState::Ending,
         }
     }
 
@@ -357,7 +369,9 @@ impl Call {
 
     fn on_hung_up(&mut self, leg: LegNo, cause: Option<Cause>, now: Instant) {
         let normal = cause.unwrap_or(Cause { sip: 200, q850: 16 });
-        if self.listener_left(leg, normal, now) {
+        if self.listener_left(leg, normal, now)
+            || self.served_left(leg, (Outcome::Answered, normal), self.side_of(leg), now)
+        {
             return;
         }
         match &self.state {
@@ -389,7 +403,7 @@ impl Call {
             State::Dialling(..) => {
                 self.on_failed(leg, Outcome::Rejected, cause.unwrap_or(Outcome::Rejected.cause()), now);
             }
-            State::Locating(_) | State::Ended => {}
+            State::Locating(_) | State::Served { .. } | State::Ended => {}
         }
     }
 
@@ -450,6 +464,11 @@ impl Call {
             self.out.push_back(Effect::HangUp { leg, cause });
             self.listener_left(leg, cause, now);
         }
+        if self.served().contains(&leg) {
+            let cause = Outcome::MediaTimeout.cause();
+            self.out.push_back(Effect::HangUp { leg, cause });
+            self.served_left(leg, (Outcome::MediaTimeout, cause), Side::System, now);
+        }
         if let State::Talking { a, b } = self.state
             && (leg == a || leg == b)
         {
@@ -462,7 +481,7 @@ impl Call {
     }
 
     fn on_announced(&mut self, now: Instant) {
-        let State::Announcing { to, outcome, cause } = self.state else { return };
+        let State::Announcing { to, outcome, cause } = self.state else { return self.service_over(now) };
         let side = ending::side_of(outcome);
         if self.has_spoken(to) {
             // Who was transferred has had its conversation, whatever became of the next.

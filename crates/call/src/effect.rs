@@ -72,6 +72,13 @@ pub enum Input {
     Located(Vec<Stage>),
     /// Nobody can be called, and why.
     Nowhere(Outcome),
+    /// The switch itself is what was to be located: it serves who waits.
+    Served,
+    /// A party that is served shall go.
+    Dismissed {
+        /// Which leg.
+        leg: LegNo,
+    },
     /// A trunk is asked to take the party that waits to the number; what becomes of it comes later.
     HandingOver,
     /// The trunk has done so: nobody has to stay here.
@@ -137,7 +144,7 @@ pub enum Input {
         /// Which leg.
         leg: LegNo,
     },
-    /// The announcement came to its end, or could not be given.
+    /// The announcement came to its end, or could not be given; or what the switch served with is over.
     Announced,
     /// The caller and the one who answered cannot understand each other's sound.
     Incompatible,
@@ -190,6 +197,11 @@ pub enum Effect {
         a: LegNo,
         /// On the called side.
         b: LegNo,
+    },
+    /// The switch itself serves this party from now on; if it was not answered yet, it is answered.
+    Serve {
+        /// Who.
+        leg: LegNo,
     },
     /// These two no longer hear each other; neither has left.
     Part {

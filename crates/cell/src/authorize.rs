@@ -84,13 +84,13 @@ impl Cell {
     fn check(&mut self, request: &Message, flow: Flow, trunks: bool, now: Instant) -> Admission {
         let directory = &self.directory;
         let source = flow.remote.ip();
+        let (tokens, wall) = (&self.tokens, self.config.wall.at(now));
+        let in_stack = |ha1: &model::Ha1| Ha1 { md5: ha1.md5, sha256: ha1.sha256, sha512_256: ha1.sha512_256 };
         let lookup = |user: &str| match directory.extension(user) {
             // An extension that may not come from there is to a stranger no other than one that does not exist.
-            Some(extension) => {
-                let ha1 = &extension.allows(source).then_some(extension)?.ha1;
-                Some(Ha1 { md5: ha1.md5, sha256: ha1.sha256, sha512_256: ha1.sha512_256 })
-            }
-            None => directory.inbound_account(user).filter(|_| trunks).map(|(_, ha1)| *ha1),
+            Some(extension) if !extension.allows(source) => Vec::new(),
+            Some(extension) => std::iter::once(&extension.ha1).chain(tokens.of(user, wall)).map(in_stack).collect(),
+            None => directory.inbound_account(user).filter(|_| trunks).map(|(_, ha1)| *ha1).into_iter().collect(),
         };
         let verdict = match self.shown_by(request, flow) {
             Some(user) => Verdict::Ok { user },

@@ -1,6 +1,7 @@
 //! The shard itself: its parts, and the order in which they hear of each other.
 
 use crate::astray::Astray;
+use crate::conference::Room;
 use crate::config::Config;
 use crate::conversation::Conversation;
 use crate::directory::Directory;
@@ -107,12 +108,16 @@ pub(crate) struct Cell {
     pub(crate) sleepers: Sleepers,
     /// Trunks whose home is here.
     pub(crate) trunks: Trunks,
+    /// The conferences that somebody is in.
+    pub(crate) conferences: BTreeMap<String, Room>,
     /// What is to be played when it is there.
     pub(crate) playbacks: Playbacks,
     /// Certificates and signatures of callers' numbers.
     pub(crate) attest: crate::attest::Memory,
     /// Streams that showed a token, and whose. As many as the shell has streams.
     pub(crate) shown: BTreeMap<Flow, String>,
+    /// Tokens that are good as passwords.
+    pub(crate) tokens: crate::tokens::Tokens,
     pub(crate) draining: bool,
     pub(crate) stats: Stats,
     /// When the last process was last known to live.
@@ -167,6 +172,7 @@ impl Cell {
             max_expires: config.policy.max_registration,
             max_contacts: config.policy.max_contacts,
             replace_oldest: config.policy.replace_oldest,
+            grace: config.policy.grace,
             push_providers: config.policy.push_providers.clone(),
             service_route: config.policy.service_route.clone(),
             temporary: Some(seal.clone()),
@@ -201,9 +207,11 @@ impl Cell {
             watched: false,
             trunks: Trunks::new(&config, now),
             sleepers: Sleepers::default(),
+            conferences: BTreeMap::new(),
             playbacks: Playbacks::default(),
             attest: crate::attest::Memory::default(),
             shown: BTreeMap::new(),
+            tokens: crate::tokens::Tokens::default(),
             draining: false,
             stats: Stats::default(),
             died_at: 0,
@@ -413,6 +421,14 @@ impl Cell {
             },
             Command::Record { call, wish, choice } => self.record_by_command(call, wish, choice, now),
             Command::StopPlay { call, leg } => self.stop_by_command(call, leg, now),
+            Command::Confer { call } => self.confer(call, now),
+            Command::Invite { conference, extension } => self.invite_to_conference(conference, &extension, now),
+            Command::Dismiss { conference, call, leg } => self.dismiss_member(&conference, (call, leg)),
+            Command::Mute { conference, call, leg, muted } => self.mute_member(&conference, (call, leg), muted, now),
+            Command::EndConference { conference } => self.end_conference(&conference),
+            Command::Supervise { call, leg, extension, how } => self.supervise((call, leg), extension, how, now),
+            Command::OpenAudio { call, leg, wish } => self.open_audio((call, leg), wish, now),
+            Command::CloseAudio { call, id } => self.close_audio(call, id, now),
             Command::Transfer { call, leg, to } => self.transfer_by_command(call, leg, &to, now),
             Command::PutExtension(extension) => {
                 if !extension.enabled {
@@ -436,7 +452,13 @@ impl Cell {
                 self.forget_messages(&number, now);
                 self.unregister(&number, now);
                 self.unwatch(&number, now);
+                self.forget_tokens(&number, None);
                 self.directory.remove(&number);
+                Ok(Reply::Done)
+            }
+            Command::KnowToken { extension, user, ha1, until } => self.know_token(&extension, (user, ha1), until, now),
+            Command::ForgetTokens { extension, user } => {
+                self.forget_tokens(&extension, Some(user));
                 Ok(Reply::Done)
             }
             Command::Ban { source } => {
@@ -458,6 +480,7 @@ impl Cell {
                 calls.sort_by_key(|call| (call.started_at, call.id));
                 Answer::Calls(calls)
             }
+            Query::Conferences => Answer::Conferences(self.conferences_now()),
             Query::Trunks => Answer::Trunks(self.trunk_statuses(now)),
             Query::Spending => Answer::Spending(self.spending_now(now)),
             Query::Messages { extension } => Answer::Messages(self.messages.list(extension.as_deref())),
@@ -479,7 +502,7 @@ impl Cell {
             expires_at: wall.at(binding.expires_at),
         };
         match only {
-            Some(number) => self.registrar.contacts(number, now).into_iter().map(shown).collect(),
+            Some(number) => self.registrar.valid(number, now).map(shown).collect(),
             None => self.registrar.bindings().filter(|binding| binding.expires_at > now).map(shown).collect(),
         }
     }

@@ -138,6 +138,8 @@ pub struct Policy {
     pub max_contacts: usize,
     /// One more takes the place of the one that was renewed longest ago instead.
     pub replace_oldest: bool,
+    /// A page whose WebSocket is gone keeps its registration so long, and calls to it wait; zero: it is gone at once.
+    pub grace: Duration,
     /// Push services that can wake sleeping phones (RFC 8599).
     pub push_providers: Vec<String>,
     /// How long a call waits for a phone that is being woken.
@@ -183,6 +185,7 @@ impl Default for Policy {
             max_registration: Duration::from_secs(3600),
             max_contacts: 10,
             replace_oldest: false,
+            grace: Duration::from_secs(30),
             push_providers: Vec::new(),
             push_wait: Duration::ZERO,
             service_route: Vec::new(),

@@ -8,6 +8,9 @@ use crate::identity::Caller;
 use crate::io::Contact;
 use crate::originate::Originated;
 use crate::outward::{OutLeg, Terms, Waiting};
+use crate::program::Program;
+use crate::serving::Service;
+use crate::supervising::Supervisor;
 use crate::trace::Ladder;
 use crate::trunks::TrunkLeg;
 use crate::watch::legs::Views;
@@ -17,7 +20,7 @@ use model::{CallId, CallRecord, Charge, LegNo, Outcome, Quality, RecordingFile, 
 use sip_stack::endpoint::{Flow, Headers, SessionId, SubscriptionId};
 use sip_stack::message::{Message, Name, Status};
 use sip_stack::seal::Seal;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 use stdx::UnixMillis;
 
@@ -29,6 +32,8 @@ pub(crate) struct Conversation {
     pub(crate) contacts: Vec<Way>,
     /// It is meant for this phone of the extension alone: the `gr` of its address (RFC 5627 §3.2).
     pub(crate) phone: Option<Phone>,
+    /// Legs whose phones refused a short list of codecs and get a longer one.
+    pub(crate) offered_more: BTreeSet<LegNo>,
     /// Legs that wait for a way out by a trunk, with their targets.
     pub(crate) reserving: BTreeMap<LegNo, usize>,
     /// Legs that go over a trunk.
@@ -73,6 +78,13 @@ pub(crate) struct Conversation {
     pub(crate) promised: Option<Promise>,
     /// How it was wished, if an API placed it.
     pub(crate) originated: Option<Originated>,
+    /// With what the switch itself serves it.
+    pub(crate) service: Option<Service>,
+    /// Programs that hear a leg of it; and the id of the latest.
+    pub(crate) programs: Vec<Program>,
+    pub(crate) last_program: u64,
+    /// Who takes part in it from a call of its own.
+    pub(crate) supervisors: Vec<Supervisor>,
     /// What the dialled number led to.
     pub(crate) ring: Duration,
     pub(crate) record: bool,
@@ -125,6 +137,8 @@ pub(crate) struct LegEnd {
     /// What was heard of how the call to it proceeded, and whether it answered.
     pub(crate) heard: Vec<model::ProgressHeard>,
     pub(crate) answered: bool,
+    /// Which target it is, if it was called.
+    pub(crate) target: Option<usize>,
     /// The opinion scores that were told last: of its sound here, and of ours there.
     pub(crate) scores: Option<(f32, Option<f32>)>,
     /// Nothing comes from it; and what was told of that.
@@ -202,6 +216,7 @@ impl LegEnd {
             quality: None,
             heard: Vec::new(),
             answered: false,
+            target: None,
             scores: None,
             missing: false,
             alarm: None,
@@ -253,6 +268,7 @@ impl Conversation {
             legs: BTreeMap::new(),
             contacts: Vec::new(),
             phone: None,
+            offered_more: BTreeSet::new(),
             reserving: BTreeMap::new(),
             trunks: BTreeMap::new(),
             came_by: None,
@@ -276,6 +292,10 @@ impl Conversation {
             handing: None,
             promised: None,
             originated: None,
+            service: None,
+            programs: Vec::new(),
+            last_program: 0,
+            supervisors: Vec::new(),
             ring: Duration::ZERO,
             record: false,
             destination: None,

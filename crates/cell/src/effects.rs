@@ -35,6 +35,7 @@ impl Cell {
                 Effect::Announce { to, outcome } => self.announce(id, to, outcome, now),
                 Effect::Join { a, b } => self.join(id, a, b, now),
                 Effect::Part { a, b } => self.part(id, a, b, now),
+                Effect::Serve { leg } => self.serve(id, leg, now),
                 Effect::Music { to, on } => self.hold_music(id, to, on, now),
                 Effect::Progress { leg, how } => self.notify_progress(id, leg, how, now),
                 Effect::Record { left, right, choice } => self.record(id, [left, right], choice, now),
@@ -52,6 +53,8 @@ impl Cell {
                         EventBody::LegEnded { call, leg, .. } => {
                             self.charge_until(LegId { call, no: leg }, now);
                             self.vacate_after(call, leg, now);
+                            self.served_no_longer(call, leg, now);
+                            self.close_programs(call, Some(leg), now);
                         }
                         _ => {}
                     }
@@ -69,6 +72,8 @@ impl Cell {
             None => self.timers.cancel(&Timer::Call(id)),
         }
         self.seat_listeners(id, now);
+        self.seat_supervisors(id, now);
+        self.seat_programs(id, now);
         self.show_legs(id, now);
     }
 
@@ -78,12 +83,18 @@ impl Cell {
         if let Some(outcome) = conversation.refuse {
             return self.facts.push_back((id, Input::Nowhere(outcome)));
         }
+        if conversation.service.is_some() {
+            // It was placed for that.
+            return self.facts.push_back((id, Input::Served));
+        }
         match self.decide(id, number, by, now) {
             Some(Decision::Extension { number, record }) => self.locate_extension(id, number, record, now),
             Some(Decision::Trunks { .. }) if !may_divert => {
                 self.facts.push_back((id, Input::Nowhere(Outcome::Forbidden)));
             }
             Some(decision @ Decision::Trunks { .. }) => self.go_out(id, by, decision, now),
+            Some(Decision::Conference { name }) => self.reach_conference(id, name),
+            Some(Decision::Prompt { name, times }) => self.fetch_service(id, name, times),
             Some(Decision::Refused { outcome, note }) => {
                 if let Some(conversation) = self.conversations.get_mut(&id).filter(|_| !note.is_empty()) {
                     conversation.note = Some(note);
@@ -171,7 +182,7 @@ impl Cell {
         let urgent = out.as_ref().is_some_and(|out| out.terms.emergency);
         // Whoever has a page's way of signalling is taken for a page.
         let page = trunk.is_none() && is_by_websocket(flow);
-        let port = self.open_leg(page, flow, urgent, now).map_err(|_| {
+        let port = self.open_leg(&party, page, (flow, urgent), now).map_err(|_| {
             warn!("no media port is free: raise [media] ports, or take fewer calls");
             Outcome::Congestion
         })?;
@@ -181,6 +192,9 @@ impl Cell {
         let conversation = self.conversations.get_mut(&id).ok_or(Outcome::SwitchFailure)?;
         if let Some(out) = &out {
             self.media.allow(port, &out.terms.codecs);
+        }
+        if conversation.offered_more.contains(&leg) {
+            self.media.offer_more(port);
         }
         let waiting = conversation.call.waiting();
         let body = self.media.make_offer(port, conversation.port(waiting), now);
@@ -207,6 +221,7 @@ impl Cell {
         invite.body = body;
         let mut end = LegEnd::new(flow);
         end.port = Some(port);
+        end.target = Some(target);
         end.user_agent = user_agent;
         if let Some(Way::Contact(contact)) = conversation.contacts.get(target) {
             end.instance.clone_from(&contact.instance);
@@ -492,6 +507,7 @@ impl Cell {
         for leg in legs {
             self.close_port(id, leg, now);
         }
+        self.close_programs(id, None, now);
         let out: Vec<LegNo> = self.conversations.get(&id).map(|c| c.out.keys().copied().collect()).unwrap_or_default();
         for no in out {
             self.charge_until(LegId { call: id, no }, now);
@@ -504,6 +520,7 @@ impl Cell {
         self.timers.cancel(&Timer::Check(id));
         self.timers.cancel(&Timer::Beep(id));
         self.not_put_together(id, conversation.handing.as_ref(), now);
+        self.dismiss_supervisors(conversation.supervisors.clone());
         conversation.complete(&mut record);
         info!(call = %id, outcome = record.outcome.name(), talked_ms = record.talk_ms(), "call ended");
         *self.stats.calls.entry(record.outcome).or_default() += 1;

@@ -37,7 +37,7 @@ impl Cell {
             Body::Locate { call, number } => {
                 let from = envelope.from;
                 let found = self.locate(call, &number, now);
-                // A call waits only where nobody is awake; others ring at once.
+                // A call waits only where nobody is awake or connected; others ring at once.
                 if found != Err(Outcome::Unreachable) || !self.wake(from, call, &number, now) {
                     self.located_for(from, call, &number, found, now);
                 }
@@ -111,7 +111,7 @@ impl Cell {
     pub(crate) fn stream_closed(&mut self, flow: Flow, now: Instant) {
         self.shown.remove(&flow);
         self.sip.handle_input(sip_stack::endpoint::Input::SendFailed { flow }, now);
-        let gone = self.registrar.stream_closed(flow);
+        let gone = self.registrar.stream_closed(flow, now);
         self.bindings_gone(&gone, ContactEvent::Deactivated, now);
     }
 
@@ -158,8 +158,10 @@ impl Cell {
     }
 
     pub(crate) fn expire_registrations(&mut self, now: Instant) {
-        let gone = self.registrar.handle_timeout(now);
-        self.bindings_gone(&gone, ContactEvent::Expired, now);
+        let (lapsed, left): (Vec<_>, Vec<_>) =
+            self.registrar.handle_timeout(now).into_iter().partition(|binding| binding.expires_at <= now);
+        self.bindings_gone(&lapsed, ContactEvent::Expired, now);
+        self.bindings_gone(&left, ContactEvent::Deactivated, now);
     }
 
     pub(crate) fn unregister(&mut self, number: &str, now: Instant) {
@@ -204,14 +206,15 @@ impl Cell {
         match hot::Key::parse(key) {
             Some(hot::Key::Registration { number }) => {
                 let mine = self.home_of(&number) == self.config.cell;
-                let alive = |binding: &Binding| binding.expires_at > now && !binding.ends_with_its_stream();
+                let grace = !self.config.policy.grace.is_zero();
+                let alive = |binding: &Binding| binding.expires_at > now && (grace || !binding.ends_with_its_stream());
                 match Binding::restore(value, &self.config.wall).filter(alive) {
                     Some(binding) => {
                         // Any worker's socket may be the one that its phone's messages come to.
                         self.screen.vouch(binding.flow.remote, now + self.config.policy.max_registration, now);
                         self.screen.note_phone(binding.flow.remote, binding.expires_at, now);
                         if mine {
-                            self.registrar.restore(binding);
+                            self.registrar.restore(binding, now);
                         }
                     }
                     None if !mine => {}
@@ -227,6 +230,7 @@ impl Cell {
             Some(hot::Key::Message { number }) if self.home_of(&number) == self.config.cell => {
                 self.restore_message(&number, key, value, now);
             }
+            Some(hot::Key::Token { number }) => self.restore_token(&number, key, value, now),
             Some(hot::Key::Alive) => self.died_at = self.died_at.max(hot::alive_time(value).unwrap_or(0)),
             Some(hot::Key::Spent { whose, day }) => self.restore_spent(key, &whose, &day, value, now),
             Some(hot::Key::Call(id)) => {

@@ -5,6 +5,7 @@
 //! | `reg/<extension>/<contact>` | a registered contact (`sip_stack::registrar::Binding::snapshot`) |
 //! | `sub/<extension>/<tag>` | a subscription to the extension, with its dialog (postcard) |
 //! | `mwi/<extension>` | how many voice messages wait for it: new and old |
+//! | `tok/<extension>/<name>` | a token that is good as its password (postcard) |
 //! | `msg/<extension>/<time and number>` | a text that waits for the extension (postcard) |
 //! | `call/<uuid>` | the record that stands if the switch dies now (postcard: written at every turn of a call, so small and quick) |
 //! | `record/<uuid>` | the record of a finished call that SQL may not have yet (postcard) |
@@ -23,6 +24,7 @@ pub(crate) enum Key {
     Subscription { number: String },
     Summary { number: String },
     Message { number: String },
+    Token { number: String },
     Call(CallId),
     Record(CallId),
     Spent { whose: String, day: String },
@@ -39,6 +41,7 @@ impl Key {
             "sub" => Some(Self::Subscription { number: rest.split_once('/')?.0.to_owned() }),
             "mwi" => Some(Self::Summary { number: rest.to_owned() }),
             "msg" => Some(Self::Message { number: rest.split_once('/')?.0.to_owned() }),
+            "tok" => Some(Self::Token { number: rest.split_once('/')?.0.to_owned() }),
             "call" => rest.parse().ok().map(Self::Call),
             "record" => rest.parse().ok().map(Self::Record),
             "spent" => {
@@ -70,6 +73,12 @@ pub(crate) fn summary(number: &str) -> Vec<u8> {
 
 pub(crate) fn message(number: &str, order: &str) -> Vec<u8> {
     format!("msg/{number}/{order}").into_bytes()
+}
+
+/// Named by what it is not good for: half of one of its hashes.
+pub(crate) fn token(number: &str, ha1: &model::Ha1) -> Vec<u8> {
+    let name: String = ha1.sha512_256[..8].iter().map(|octet| format!("{octet:02x}")).collect();
+    format!("tok/{number}/{name}").into_bytes()
 }
 
 pub(crate) fn call(id: CallId) -> Vec<u8> {

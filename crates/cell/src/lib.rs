@@ -14,6 +14,7 @@ mod astray;
 mod attest;
 mod authorize;
 mod cell;
+mod conference;
 mod config;
 mod conversation;
 mod digits;
@@ -35,6 +36,7 @@ mod outward;
 mod overload;
 mod party_sound;
 mod playback;
+mod program;
 mod progress;
 mod protect;
 mod proxy;
@@ -44,11 +46,14 @@ mod refer;
 mod remote;
 mod replacing;
 mod screen;
+mod serving;
 mod signalling;
 mod sleepers;
 mod sound;
 mod spending;
+mod supervising;
 mod tap;
+mod tokens;
 mod trace;
 mod trunks;
 mod watch;
@@ -56,6 +61,7 @@ mod worker;
 
 pub use addressee::Phone;
 pub use attest::Stir;
+pub use conference::conference_home;
 pub use config::{Beep, Config, Forking, Identity, Policy, Redirect, Sounds};
 pub use io::{
     Body, Contact, Counts, Envelope, FarEnd, FarEndQuery, Fetched, Input, JoinRequest, LegView, LoadFailure,

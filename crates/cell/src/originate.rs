@@ -3,11 +3,20 @@
 use crate::cell::Cell;
 use crate::conversation::Conversation;
 use crate::io::Body;
+use crate::serving::Service;
 use crate::signalling::MAX_NUMBER;
 use call::{Call, Input, Party, PartyKind, Setup};
 use model::{CallId, Originate, Outcome, Refusal, Reply};
 use std::time::{Duration, Instant};
 use tracing::info;
+
+/// Where a call goes when the extension's phone has answered.
+pub(crate) enum Wished {
+    /// To the number.
+    Number,
+    /// To what the switch itself has for it; the number is only shown.
+    Elsewhere(Service),
+}
 
 /// What was wished of a call beyond who and where to.
 #[derive(Clone, Debug)]
@@ -27,6 +36,11 @@ pub(crate) struct Originated {
 impl Cell {
     /// As home of the extension: its phone is called now.
     pub(crate) fn originate(&mut self, wish: Originate, now: Instant) -> Result<Reply, Refusal> {
+        self.originate_for(wish, Wished::Number, now)
+    }
+
+    /// Places a call for a number, or for what this cell has for the extension, whose home then may be another.
+    pub(crate) fn originate_for(&mut self, wish: Originate, to_what: Wished, now: Instant) -> Result<Reply, Refusal> {
         let Originate { extension, to, ring_seconds, shown, trunk, auto_answer, call_progress, variables } = wish;
         let known = self.directory.extension(&extension).ok_or(Refusal::NoSuchExtension)?;
         let caller = Party { number: extension, name: known.name.clone(), kind: PartyKind::Extension };
@@ -42,8 +56,9 @@ impl Cell {
         if self.conversations.len() >= self.config.policy.max_calls {
             return Err(Refusal::Overloaded);
         }
+        let here = matches!(to_what, Wished::Number);
         let asleep = !self.registrar.sleeping(&caller.number, now).is_empty();
-        if self.registrar.contacts(&caller.number, now).is_empty() && !asleep {
+        if here && !self.is_registered(&caller.number, now) && !asleep {
             return Err(Refusal::NotRegistered);
         }
         let id = CallId::new(self.config.cell, &mut self.entropy);
@@ -52,6 +67,9 @@ impl Cell {
         let mut conversation = Conversation::new(Call::originate(setup, now));
         let ring = ring_seconds.map(|seconds| Duration::from_secs(seconds.into()));
         conversation.originated = Some(Originated { ring, auto_answer, call_progress, shown, trunk });
+        if let Wished::Elsewhere(service) = to_what {
+            conversation.service = Some(service);
+        }
         info!(call = %id, "call started by command");
         self.conversations.insert(id, conversation);
         self.live(now);

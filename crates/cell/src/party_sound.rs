@@ -1,10 +1,12 @@
 //! What is set of a party's sound: encryption, codecs, and how long it may be silent.
 
 use crate::cell::Cell;
+use crate::conversation::Way;
 use crate::outward::OutLeg;
 use call::{Party, PartyKind};
 use media::engine::{InbandDtmf, PortId, Srtp};
 use model::{CallId, LegNo};
+use sip_stack::message::Status;
 use std::time::Instant;
 
 impl Cell {
@@ -13,6 +15,24 @@ impl Cell {
         let number = self.conversations.get(&id).and_then(|c| c.call.number_of(leg)).unwrap_or_default().to_owned();
         let kind = out.map_or(PartyKind::Extension, |out| PartyKind::Trunk(out.trunk.clone()));
         Party { number, name: String::new(), kind }
+    }
+
+    /// A phone that speaks nothing of what it was offered is called once more, with all that the switch can turn into that.
+    /// False if it refused for another reason, or there is nothing more.
+    pub(crate) fn offer_more(&mut self, id: CallId, leg: LegNo, status: Status, now: Instant) -> bool {
+        let Some(conversation) = self.conversations.get_mut(&id).filter(|_| matches!(status.0, 415 | 488 | 606)) else {
+            return false;
+        };
+        let Some((target, port)) = conversation.legs.get(&leg).and_then(|end| Some((end.target?, end.port?))) else {
+            return false;
+        };
+        let is_phone = matches!(conversation.contacts.get(target), Some(Way::Contact(_)));
+        if !is_phone || !self.media.could_offer_more(port) || !conversation.offered_more.insert(leg) {
+            return false;
+        }
+        self.close_port(id, leg, now);
+        self.dial_now(id, leg, target, now);
+        true
     }
 
     /// Sets a new port up for a party: by its extension or its trunk, else as for everybody.

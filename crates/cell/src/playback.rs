@@ -5,9 +5,14 @@
 
 use crate::cell::Cell;
 use crate::io::{LoadFailure, MAX_LOADS, Output};
+use crate::serving::Service;
 use media::clip::Clip;
 use media::engine::{Play, PortId};
-use model::{CallId, EventBody, LegNo, MAX_ITEMS, Playback, PlaybackEnd, Refusal, Reply};
+use media::spoken::{self, Currency, Day, Language};
+use model::{
+    CallId, EventBody, Item, LegNo, MAX_ITEMS, MAX_SPEED, MAX_TEXT, MIN_SPEED, Outcome, Playback, PlaybackEnd, Refusal,
+    Reply, Spoken,
+};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -25,12 +30,11 @@ pub(crate) struct Playbacks {
 }
 
 #[derive(Debug)]
-struct Waiting {
-    /// Of the command.
-    ticket: u64,
-    call: CallId,
-    legs: Vec<LegNo>,
-    play: Playback,
+enum Waiting {
+    /// A command, which has this ticket.
+    Command { ticket: u64, call: CallId, legs: Vec<LegNo>, play: Playback },
+    /// A call that is to be served with it, so often.
+    Service { call: CallId, times: u32 },
 }
 
 impl Cell {
@@ -46,13 +50,25 @@ impl Cell {
         if play.items.is_empty() || play.items.len() > MAX_ITEMS {
             return Err(Refusal::WrongState);
         }
+        let items = in_words(&play.items).ok_or(Refusal::NoSuchPrompt)?;
+        self.load(items, Waiting::Command { ticket, call, legs, play })
+    }
+
+    /// A call has reached a prompt's number.
+    pub(crate) fn fetch_service(&mut self, call: CallId, name: String, times: u32) {
+        if self.load(vec![Item::Prompt(name)], Waiting::Service { call, times }).is_err() {
+            self.serve_not(call, Outcome::Congestion, "too many prompts are being loaded");
+        }
+    }
+
+    fn load(&mut self, items: Vec<Item>, waiting: Waiting) -> Result<(), Refusal> {
         if self.playbacks.waiting.len() >= MAX_LOADS {
             return Err(Refusal::Overloaded);
         }
         self.playbacks.last += 1;
         let load = self.playbacks.last;
-        self.out.push_back(Output::Load { ticket: load, items: play.items.clone() });
-        self.playbacks.waiting.insert(load, Waiting { ticket, call, legs, play });
+        self.out.push_back(Output::Load { ticket: load, items });
+        self.playbacks.waiting.insert(load, waiting);
         Ok(())
     }
 
@@ -77,7 +93,16 @@ impl Cell {
 
     /// What was asked for by [`Output::Load`] is there, or will not be.
     pub(crate) fn on_loaded(&mut self, load: u64, loaded: Result<Clips, LoadFailure>, now: Instant) {
-        let Some(Waiting { ticket, call, legs, play }) = self.playbacks.waiting.remove(&load) else { return };
+        let Some(waiting) = self.playbacks.waiting.remove(&load) else { return };
+        let (ticket, call, legs, play) = match (waiting, &loaded) {
+            (Waiting::Command { ticket, call, legs, play }, _) => (ticket, call, legs, play),
+            (Waiting::Service { call, times }, Ok(clips)) => {
+                return self.serve_with(call, Service::Prompt { clips: Arc::clone(clips), times, waits: false });
+            }
+            (Waiting::Service { call, .. }, Err(_)) => {
+                return self.serve_not(call, Outcome::Unallocated, "there is no such prompt");
+            }
+        };
         let result = loaded.map_err(Refusal::from).and_then(|clips| {
             let play = Play {
                 times: (play.times > 0).then_some(play.times),
@@ -198,11 +223,72 @@ impl Cell {
     }
 }
 
+/// Numbers, amounts, dates and times as the clips of their words, `zh/spoken/…`; `None` if one cannot be said.
+fn in_words(items: &[Item]) -> Option<Vec<Item>> {
+    let mut all = Vec::with_capacity(items.len());
+    for item in items {
+        match item {
+            Item::Prompt(_) => all.push(item.clone()),
+            Item::Text { text, speed, .. } => {
+                if text.is_empty() || text.len() > MAX_TEXT || !(MIN_SPEED..=MAX_SPEED).contains(speed) {
+                    return None;
+                }
+                all.push(item.clone());
+            }
+            Item::Spoken { what, language } => {
+                let language = Language::named(language)?;
+                let words = words(what, language);
+                if words.is_empty() {
+                    return None;
+                }
+                all.extend(words.iter().map(|word| Item::Prompt(format!("{}/spoken/{word}", language.code()))));
+            }
+        }
+    }
+    Some(all)
+}
+
+fn words(what: &Spoken, language: Language) -> Vec<spoken::Word> {
+    match what {
+        Spoken::Number(value) => spoken::number(*value, language),
+        Spoken::Digits(digits) if digits.len() > MAX_ITEMS => Vec::new(),
+        Spoken::Digits(digits) => spoken::digits(digits, language),
+        Spoken::Yuan(fen) => spoken::money(*fen, Currency::Cny, language),
+        Spoken::Dollars(cents) => spoken::money(*cents, Currency::Usd, language),
+        Spoken::Date(year, month, day) => spoken::day(Day { year: *year, month: *month, day: *day }, language),
+        Spoken::Time(hour, minute) => spoken::time(*hour, *minute, language),
+    }
+}
+
 impl From<LoadFailure> for Refusal {
     fn from(failure: LoadFailure) -> Self {
         match failure {
             LoadFailure::NoSuchPrompt => Refusal::NoSuchPrompt,
             LoadFailure::Busy => Refusal::Overloaded,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_said_in_words_becomes_their_clips() {
+        let said = |what| in_words(&[Item::Spoken { what, language: "zh".to_owned() }]);
+        let clip = |name: &&str| Item::Prompt(format!("zh/spoken/{name}"));
+        let clips = |names: &[&str]| Some(names.iter().map(clip).collect::<Vec<_>>());
+        assert_eq!(said(Spoken::Number(10_005)), clips(&["1", "wan", "0", "5"]));
+        assert_eq!(said(Spoken::Digits("110".to_owned())), clips(&["yao", "yao", "0"]));
+        assert_eq!(said(Spoken::Yuan(200)), clips(&["liang", "yuan"]));
+        assert_eq!(said(Spoken::Time(14, 0)), clips(&["10", "4", "hour", "sharp"]));
+        assert_eq!(said(Spoken::Date(2026, 13, 1)), None);
+        assert_eq!(said(Spoken::Digits("1".repeat(65))), None);
+        let elsewhere = Item::Spoken { what: Spoken::Number(1), language: "../x".to_owned() };
+        assert_eq!(in_words(&[Item::Prompt("a".to_owned()), elsewhere]), None);
+        for (length, speed) in [(MAX_TEXT + 1, 100), (0, 100), (5, 10), (5, 900)] {
+            let text = Item::Text { text: "x".repeat(length), voice: String::new(), speed };
+            assert_eq!(in_words(&[text]), None, "{length} {speed}");
         }
     }
 }

@@ -167,11 +167,13 @@ impl Cell {
 
     /// Opens a port. The last ones are for emergency calls.
     pub(crate) fn open_port(&mut self, flow: Flow, urgent: bool, now: Instant) -> Result<PortId, NoPorts> {
+        if self.may_take_port(urgent) { self.media.open(flow.local.ip(), now) } else { Err(NoPorts) }
+    }
+
+    /// Whether a number may be taken from the stock.
+    pub(crate) fn may_take_port(&self, urgent: bool) -> bool {
         let kept = if urgent || !self.directory.router().has_emergency() { 0 } else { EMERGENCY_PORTS };
-        if self.media.free_ports() <= kept {
-            return Err(NoPorts);
-        }
-        self.media.open(flow.local.ip(), now)
+        self.media.free_ports() > kept
     }
 
     /// How calls behave, as the operator has it.
@@ -182,8 +184,8 @@ impl Cell {
             max_duration: self.config.policy.max_duration,
             latest_early_media: self.config.policy.latest_early_media,
             recall: self.config.policy.recall,
-            // The home of an extension may have to wake a phone first.
-            locate_limit: usual.locate_limit + self.config.policy.push_wait,
+            // The home of an extension may have to wake a phone first, or to wait for a page.
+            locate_limit: usual.locate_limit + self.config.policy.push_wait.max(self.config.policy.grace),
             ..usual
         }
     }
@@ -202,7 +204,7 @@ impl Cell {
             [] => is_by_websocket(flow),
             offer => media::browser::is_offer(offer),
         };
-        let Ok(port) = self.open_leg(page, flow, urgent, now) else {
+        let Ok(port) = self.open_leg(party, page, (flow, urgent), now) else {
             return Err((Outcome::Congestion, format!("399 {host} \"no media port is free\"")));
         };
         self.media.hint_source(port, flow.remote.ip());
@@ -279,6 +281,9 @@ impl Cell {
             self.hops_failed(id, leg, now);
         }
         self.sessions.remove(session);
+        if self.offer_more(id, leg, status, now) {
+            return;
+        }
         let (outcome, cause) = match message {
             Some(message) => refusal(status, message),
             // The network has no way to the phone (RFC 3261 §8.1.3.1). A 503 of ours would mean that the switch has no room.
@@ -329,6 +334,7 @@ impl Cell {
             let _ = self.receive_answer(id, leg, message.body(), now);
             self.note_hold(session);
         }
+        self.serve_confirmed(id, leg, now);
     }
 
     /// A party may have put the call on hold by its last description, or taken it back.

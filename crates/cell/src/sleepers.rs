@@ -1,5 +1,5 @@
-//! Phones that a push has to wake before they can be called (RFC 8599 §5.3): the call waits at the extension's home until the phone
-//! registers again, or for so long.
+//! Phones that a push has to wake before they can be called (RFC 8599 §5.3), and pages that are about to reconnect: the call waits at the
+//! extension's home until one registers again, or for so long.
 
 use crate::cell::Cell;
 use crate::io::Body;
@@ -32,13 +32,13 @@ impl Sleepers {
 }
 
 impl Cell {
-    /// Has an extension's sleeping phones woken for a call; true: the call waits for them.
+    /// Has an extension's sleeping phones woken for a call; true: the call waits for them, or for a page whose stream is gone.
     pub(crate) fn wake(&mut self, from: u16, call: CallId, number: &str, now: Instant) -> bool {
         let pushes: Vec<_> =
             self.registrar.sleeping(number, now).into_iter().filter_map(|b| b.push()).take(MAX_WOKEN).collect();
-        if pushes.is_empty() || self.config.policy.push_wait.is_zero() {
-            return false;
-        }
+        let wakes = !pushes.is_empty() && !self.config.policy.push_wait.is_zero();
+        let woken_by = wakes.then(|| now + self.config.policy.push_wait);
+        let Some(until) = woken_by.max(self.registrar.missed_until(number, now)) else { return false };
         let known = self.sleepers.waiting.len();
         let waiting = match self.sleepers.waiting.get_mut(number) {
             Some(waiting) => waiting,
@@ -51,14 +51,19 @@ impl Cell {
         let first = waiting.is_empty();
         waiting.push((from, call));
         if first {
-            self.sleepers.timers.set(number.to_owned(), now + self.config.policy.push_wait);
-            info!(call = %call, "a sleeping phone is woken");
-            for push in pushes {
+            self.sleepers.timers.set(number.to_owned(), until);
+            info!(call = %call, wakes, "a call waits for a phone that sleeps, or for a page that lost its connection");
+            for push in pushes.into_iter().filter(|_| wakes) {
                 let (provider, prid, param) = (push.provider, push.prid, push.param);
                 self.tell(EventBody::PushWanted { extension: number.to_owned(), provider, prid, param }, now);
             }
         }
         true
+    }
+
+    /// Whether a phone of this extension can be called, or keeps its place while it reconnects.
+    pub(crate) fn is_registered(&self, number: &str, now: Instant) -> bool {
+        !self.registrar.contacts(number, now).is_empty() || self.registrar.missed_until(number, now).is_some()
     }
 
     /// A phone of this extension has registered: whoever waits for it may call it now.

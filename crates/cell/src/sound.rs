@@ -1,17 +1,34 @@
 //! What the media engine reports, told to the calls and to the shell.
 
 use crate::cell::Cell;
-use crate::io::Output;
-use call::Input;
+use crate::io::{Output, RecordingKey};
+use call::{Input, Party, PartyKind};
 use media::engine::{EndReason, Event, NoPorts, PortId};
-use model::EventBody;
+use model::{EventBody, MediaKind};
 use sip_stack::endpoint::{Flow, Transport};
 use std::time::Instant;
 
 impl Cell {
-    /// Opens a port: to a page if it is one and there are legs to pages, else for plain RTP.
-    pub(crate) fn open_leg(&mut self, page: bool, flow: Flow, urgent: bool, now: Instant) -> Result<PortId, NoPorts> {
+    /// Opens a port for a party: to a page if it is one and there are legs to pages, else for plain RTP. `page` is whether it looks like one;
+    /// the settings of its extension go before that.
+    pub(crate) fn open_leg(
+        &mut self,
+        party: &Party,
+        page: bool,
+        (flow, urgent): (Flow, bool),
+        now: Instant,
+    ) -> Result<PortId, NoPorts> {
+        let extension = self.directory.extension(&party.number).filter(|_| party.kind == PartyKind::Extension);
+        let page = match extension.map_or(MediaKind::Auto, |extension| extension.media) {
+            MediaKind::Auto => page,
+            MediaKind::Rtp => false,
+            MediaKind::Webrtc => true,
+        };
         if page && self.config.browsers.is_some() {
+            // Pages share a socket: the first of them takes its number from the stock, and what is kept for emergency calls stays there.
+            if self.media.shared_port().is_none() && !self.may_take_port(urgent) {
+                return Err(NoPorts);
+            }
             self.media.open_browser(flow.local.ip(), now)
         } else {
             self.open_port(flow, urgent, now)

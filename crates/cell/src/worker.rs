@@ -1,6 +1,7 @@
 //! A cell on its thread: which messages are its own, and what travels to others.
 
 use crate::cell::Cell;
+use crate::conference::Rooms;
 use crate::config::Config;
 use crate::intake::Intake;
 use crate::io::{Body, Counts, Envelope, Input, Output, RecordingKey, Stats};
@@ -25,12 +26,14 @@ pub struct Worker {
     forwarded: u64,
     intake: Intake,
     load: Load,
+    rooms: Rooms,
 }
 
 impl Worker {
     /// An empty shard. Give it [`Input::Ports`] and extensions before the first call.
     pub fn new(config: Config, entropy: Entropy, now: Instant) -> Self {
         let (me, cells) = (config.cell, config.cells.max(1));
+        let rooms = Rooms::new(&config.routes, cells);
         Self {
             cell: Cell::new(config, entropy, now),
             me,
@@ -38,6 +41,7 @@ impl Worker {
             forwarded: 0,
             intake: Intake::default(),
             load: Load::default(),
+            rooms,
         }
     }
 
@@ -152,7 +156,10 @@ impl Worker {
 
     /// The same message leads to the same worker on every path, so that a repetition, a CANCEL and an ACK meet their transaction.
     fn place(&mut self, flow: Flow, data: bytes::Bytes, now: Instant) {
-        let to = owner(&data, self.cells);
+        let to = match owner_hint(&data) {
+            Hint::CallId(_) => self.rooms.owner(&data).unwrap_or_else(|| owner(&data, self.cells)),
+            Hint::Cell(_) | Hint::Aor(_) => owner(&data, self.cells),
+        };
         if to == self.me {
             self.cell.handle_datagram(flow, data, now);
         } else {

@@ -1,11 +1,11 @@
 //! What anyone may ask of the switch, and its answers.
 
 use crate::{
-    CallId, Direction, Extension, LegNo, NewMessage, Originate, Playback, RecordingChoice, RecordingWish, Seen,
-    SeenFilter, Spending, TextMessage, TrunkStatus,
+    AudioWish, CallId, Conference, Direction, Extension, Ha1, LegNo, NewMessage, Originate, Playback, RecordingChoice,
+    RecordingWish, Seen, SeenFilter, Spending, Supervision, TextMessage, TrunkStatus,
 };
 use serde::{Deserialize, Serialize};
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use stdx::UnixMillis;
 
 /// A wish. Each dialect decodes its own requests into these.
@@ -66,6 +66,71 @@ pub enum Command {
         /// Which leg; `None`: all.
         leg: Option<LegNo>,
     },
+    /// The parties of a call, who speak with each other, go on in a conference; [`Reply::Conference`] names it.
+    Confer {
+        /// Which call.
+        call: CallId,
+    },
+    /// Call an extension into a conference; [`Reply::Call`] names its call.
+    Invite {
+        /// Which conference: one that somebody is in, or that of a route.
+        conference: String,
+        /// Whose phones.
+        extension: String,
+    },
+    /// Send a member of a conference away.
+    Dismiss {
+        /// Which conference.
+        conference: String,
+        /// The member's call.
+        call: CallId,
+        /// The member's leg.
+        leg: LegNo,
+    },
+    /// Nobody in the conference hears this member from now on, or all do again.
+    Mute {
+        /// Which conference.
+        conference: String,
+        /// The member's call.
+        call: CallId,
+        /// The member's leg.
+        leg: LegNo,
+        /// Nobody hears it.
+        muted: bool,
+    },
+    /// Send all members of a conference away.
+    EndConference {
+        /// Which.
+        conference: String,
+    },
+    /// Call an extension, whose phone then takes part in a conversation; or change how it does.
+    Supervise {
+        /// Which call.
+        call: CallId,
+        /// By which leg: whisper is heard by that one.
+        leg: LegNo,
+        /// Whose phone.
+        extension: String,
+        /// How it takes part.
+        how: Supervision,
+    },
+    /// Connect a program with the sound of a leg; [`Reply::Audio`] says where it is sent to. It ends with the leg: the program's
+    /// port is told RTCP BYE.
+    OpenAudio {
+        /// Which call.
+        call: CallId,
+        /// Which leg.
+        leg: LegNo,
+        /// How.
+        wish: AudioWish,
+    },
+    /// A program is done with the sound of a leg.
+    CloseAudio {
+        /// Which call.
+        call: CallId,
+        /// As [`Reply::Audio`] said.
+        id: u64,
+    },
     /// An extension was added or changed: every cell takes the new facts. A disabled extension loses its registrations.
     PutExtension(Box<Extension>),
     /// Send a text; [`Reply::Message`] names it.
@@ -83,6 +148,24 @@ pub enum Command {
     RemoveExtension {
         /// Its number.
         number: String,
+    },
+    /// A user of an extension was given a token, which is good as its SIP password until then, beside its own: a page needs to know no other.
+    KnowToken {
+        /// The extension.
+        extension: String,
+        /// The user's number.
+        user: i64,
+        /// Digest secrets with the token for a password.
+        ha1: Ha1,
+        /// When it lapses.
+        until: UnixMillis,
+    },
+    /// The tokens of a user count no more.
+    ForgetTokens {
+        /// The extension that they were good for.
+        extension: String,
+        /// The user's number.
+        user: i64,
     },
     /// Nothing that comes from this address is listened to for a while.
     Ban {
@@ -111,6 +194,8 @@ pub enum Query {
         /// Only of this extension.
         extension: Option<String>,
     },
+    /// The conferences that somebody is in; answered by [`Answer::Conferences`].
+    Conferences,
     /// The trunks; answered by [`Answer::Trunks`].
     Trunks,
     /// The sources that are banned now; answered by [`Answer::Bans`].
@@ -136,6 +221,18 @@ pub enum Reply {
         /// Which.
         id: CallId,
     },
+    /// A program's sound goes to this address, from the port that it named.
+    Audio {
+        /// For [`Command::CloseAudio`].
+        id: u64,
+        /// Of ours.
+        address: SocketAddr,
+    },
+    /// The conference.
+    Conference {
+        /// Its name.
+        name: String,
+    },
 }
 
 /// What a query found.
@@ -143,6 +240,8 @@ pub enum Reply {
 pub enum Answer {
     /// The calls that exist now, oldest first.
     Calls(Vec<LiveCall>),
+    /// The conferences that somebody is in, by name.
+    Conferences(Vec<Conference>),
     /// Texts, oldest first.
     Messages(Vec<TextMessage>),
     /// Registered contacts.
@@ -167,6 +266,8 @@ pub enum Refusal {
     NoSuchLeg,
     /// No such extension (any more).
     NoSuchExtension,
+    /// No such conference (any more).
+    NoSuchConference,
     /// No such trunk.
     NoSuchTrunk,
     /// No number that could be called.
@@ -193,6 +294,10 @@ impl Command {
             | Self::Play { call, .. }
             | Self::StopPlay { call, .. }
             | Self::Record { call, .. }
+            | Self::Confer { call }
+            | Self::Supervise { call, .. }
+            | Self::OpenAudio { call, .. }
+            | Self::CloseAudio { call, .. }
             | Self::Transfer { call, .. } => Some(*call),
             _ => None,
         }
@@ -206,6 +311,7 @@ impl Refusal {
             Self::NoSuchCall => "no_such_call",
             Self::NoSuchLeg => "no_such_leg",
             Self::NoSuchExtension => "no_such_extension",
+            Self::NoSuchConference => "no_such_conference",
             Self::NoSuchTrunk => "no_such_trunk",
             Self::BadNumber => "bad_number",
             Self::NotRegistered => "not_registered",

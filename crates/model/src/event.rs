@@ -2,7 +2,7 @@
 
 use crate::{
     BanReason, CallId, CallRecord, Cause, Direction, LegNo, Outcome, PlaybackEnd, ProgressHeard, QualityMoment,
-    RecordingWish, SoundAlarm, Spent, TextMessage, TrunkRegistration, TrunkState, Verification,
+    RecordingWish, SoundAlarm, Spent, Supervision, TextMessage, TrunkRegistration, TrunkState, Verification,
 };
 use serde::{Deserialize, Serialize};
 use std::net::IpAddr;
@@ -218,6 +218,59 @@ pub enum EventBody {
         by: LegNo,
         /// Its number.
         number: String,
+    },
+    /// A party is in a conference from now on.
+    ConferenceEntered {
+        /// The conference.
+        conference: String,
+        /// The party's call.
+        call: CallId,
+        /// Its leg.
+        leg: LegNo,
+        /// Its number.
+        number: String,
+        /// How many are there now.
+        members: usize,
+    },
+    /// A party is in a conference no longer.
+    ConferenceLeft {
+        /// The conference.
+        conference: String,
+        /// The party's call.
+        call: CallId,
+        /// Its leg.
+        leg: LegNo,
+        /// How many are left.
+        members: usize,
+    },
+    /// A supervisor takes part in a conversation in this way from now on.
+    Supervised {
+        /// Which call.
+        call: CallId,
+        /// By which leg.
+        leg: LegNo,
+        /// The supervisor's extension.
+        by: String,
+        /// How.
+        how: Supervision,
+    },
+    /// The recogniser has understood something that a party says.
+    AsrResult {
+        /// In which call.
+        call: CallId,
+        /// Who says it.
+        leg: LegNo,
+        /// What.
+        text: String,
+        /// The phrase is over; else this is what it seems to be so far.
+        complete: bool,
+    },
+    /// The recogniser cannot be reached, or went; it is called again.
+    AsrFailed {
+        /// In which call.
+        call: CallId,
+        /// For whom.
+        leg: LegNo,
     },
     /// Something is played to a party by command.
     PlaybackStarted {

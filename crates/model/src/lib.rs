@@ -5,8 +5,10 @@
 //!
 //! Start with [`Command`] and [`Event`]; the record of a finished call is [`CallRecord`].
 
+mod audio;
 mod cause;
 mod command;
+mod conference;
 mod event;
 mod id;
 mod message;
@@ -22,14 +24,16 @@ mod sound;
 mod trunk;
 mod verification;
 
+pub use audio::{AudioFormat, AudioWish, Listening};
 pub use cause::{Cause, Outcome, Side};
 pub use command::{Answer, Ban, BanReason, Command, LegState, LiveCall, LiveLeg, Query, Refusal, Registration, Reply};
+pub use conference::{Conference, ConferenceMember, MAX_MEMBERS, Supervision};
 pub use event::{Event, EventBody, RegistrationChange};
 pub use id::{CallId, LegId, LegNo};
 pub use message::{MessageState, NewMessage, TextMessage};
 pub use net::{Net, Source};
 pub use originate::Originate;
-pub use playback::{Item, MAX_ITEMS, Playback, PlaybackEnd, is_prompt_name};
+pub use playback::{Item, MAX_ITEMS, MAX_SPEED, MAX_TEXT, MIN_SPEED, Playback, PlaybackEnd, Spoken, is_prompt_name};
 pub use quality::{Quality, QualityMoment, SoundAlarm};
 pub use record::{
     CallRecord, Direction, LegOrigin, LegRecord, MAX_RECORDINGS, RecordingChoice, RecordingFile, RecordingWish,
@@ -40,7 +44,7 @@ pub use routing::{
 };
 pub use seen::{Seen, SeenFilter};
 pub use settings::{AutoAnswer, Extension, Ha1, Role, User, WatchedBy};
-pub use sound::{CallProgress, InbandDtmf, MAX_CODECS, ProgressHeard, ProgressSignal, Srtp, is_codec_name};
+pub use sound::{CallProgress, InbandDtmf, MAX_CODECS, MediaKind, ProgressHeard, ProgressSignal, Srtp, is_codec_name};
 pub use trunk::{
     InboundAccount, Transfers, Trunk, TrunkAccount, TrunkRegistration, TrunkState, TrunkStatus, TrunkTransport,
 };

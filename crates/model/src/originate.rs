@@ -29,4 +29,9 @@ impl Originate {
     pub const MAX_VARIABLES: usize = 32;
     /// The longest name or value of one, characters.
     pub const MAX_VARIABLE: usize = 256;
+
+    /// A call of this extension to that number, and nothing special about it.
+    pub fn new(extension: &str, to: &str) -> Self {
+        Self { extension: extension.to_owned(), to: to.to_owned(), ..Self::default() }
+    }
 }

@@ -23,6 +23,47 @@ pub struct Playback {
 pub enum Item {
     /// A prompt, by its name.
     Prompt(String),
+    /// A text, spoken by the speech engine.
+    Text {
+        /// At most [`MAX_TEXT`] octets.
+        text: String,
+        /// The engine's name of a voice; empty: its own choice.
+        voice: String,
+        /// How fast, percent of the usual: [`MIN_SPEED`] to [`MAX_SPEED`].
+        speed: u16,
+    },
+    /// What is said with the clips of a language, `zh` or `en`.
+    Spoken {
+        /// What.
+        what: Spoken,
+        /// In which language.
+        language: String,
+    },
+}
+
+/// The longest text that is spoken, octets.
+pub const MAX_TEXT: usize = 4_000;
+/// The slowest speech, percent.
+pub const MIN_SPEED: u16 = 50;
+/// The fastest.
+pub const MAX_SPEED: u16 = 200;
+
+/// What can be said with clips of single words.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Spoken {
+    /// A whole number, as one counts.
+    Number(i64),
+    /// Digits one by one, as a telephone number is read; at most 64.
+    Digits(String),
+    /// An amount of yuan, in fen.
+    Yuan(i64),
+    /// An amount of dollars, in cents.
+    Dollars(i64),
+    /// A day: year, month, day of the month.
+    Date(u16, u8, u8),
+    /// A time of the day: hour (0 to 23) and minute.
+    Time(u8, u8),
 }
 
 /// How a playback ended.

@@ -255,8 +255,15 @@ pub enum RouteTarget {
     Queue(String),
     /// To a flow; not to be had yet, so nobody is reached.
     Flow(String),
-    /// To a conference; not to be had yet, so nobody is reached.
+    /// To a conference.
     Conference(String),
+    /// To a prompt, which the caller hears.
+    Prompt {
+        /// Its name.
+        name: String,
+        /// How often; 0: until the caller hangs up.
+        times: u32,
+    },
 }
 
 impl RouteTarget {

@@ -1,6 +1,6 @@
 //! What an operator sets: extensions, users.
 
-use crate::{InbandDtmf, Net, Rights, Srtp};
+use crate::{InbandDtmf, MediaKind, Net, Rights, Srtp};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::net::IpAddr;
@@ -62,6 +62,8 @@ pub struct Extension {
     pub codecs: Vec<String>,
     /// Whether keys are listened for in its sound.
     pub inband_dtmf: InbandDtmf,
+    /// By what kind of media it speaks.
+    pub media: MediaKind,
 }
 
 /// By which headers of an INVITE a phone is asked to answer by itself. No two vendors agree.

@@ -132,6 +132,38 @@ pub struct ProgressHeard {
     pub at_ms: u32,
 }
 
+/// By what kind of media an extension speaks.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum MediaKind {
+    /// What it offers; called, a contact that registered by WebSocket is offered WebRTC, and any other plain RTP or SRTP.
+    #[default]
+    Auto,
+    /// RTP, or SRTP with keys in session descriptions, also by WebSocket; an offer of WebRTC is refused with 488.
+    Rtp,
+    /// WebRTC (ICE and DTLS-SRTP), however it registered; another offer is refused with 488.
+    Webrtc,
+}
+
+impl MediaKind {
+    /// Every choice.
+    pub const ALL: [Self; 3] = [Self::Auto, Self::Rtp, Self::Webrtc];
+
+    /// Its stable name, as in JSON.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Auto => "auto",
+            Self::Rtp => "rtp",
+            Self::Webrtc => "webrtc",
+        }
+    }
+
+    /// The one of this name.
+    pub fn of_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.name() == name)
+    }
+}
+
 /// The most codecs in a list.
 pub const MAX_CODECS: usize = 16;
 

@@ -3,6 +3,7 @@
 //! Workers ask by [`Library::load`]; files are read and decoded on the threads for blocking work, never on a worker.
 
 use crate::music;
+use crate::speech::Engine;
 use crate::worker::Inbox;
 use cell::{Clips, LoadFailure};
 use media::clip::{Clip, Kind, PREPARED, SUFFIXES};
@@ -15,7 +16,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::SystemTime;
 use tokio::runtime::Handle;
 use tokio::sync::Semaphore;
-use tracing::warn;
+use tracing::{info, warn};
 
 /// Octets of sound that are kept in memory; what was played longest ago goes first.
 const MEMORY: usize = 256 << 20;
@@ -32,8 +33,12 @@ pub struct Library {
     handle: Handle,
     inboxes: Arc<[Inbox]>,
     shelf: Shelf,
+    speech: Engine,
     room: Arc<Semaphore>,
 }
+
+/// Speaks a text with a voice, so fast in percent.
+type Speak = dyn Fn(&str, &str, u16) -> io::Result<Clip>;
 
 /// The folder, and what is in memory of it.
 #[derive(Clone, Debug)]
@@ -63,8 +68,8 @@ struct Kept {
 
 impl Library {
     /// Over a folder, which need not exist.
-    pub fn new(handle: Handle, folder: PathBuf, inboxes: Arc<[Inbox]>) -> Self {
-        Self { handle, inboxes, shelf: Shelf::new(folder), room: Arc::new(Semaphore::new(UNDER_WAY)) }
+    pub fn new(handle: Handle, folder: PathBuf, speech: Engine, inboxes: Arc<[Inbox]>) -> Self {
+        Self { handle, inboxes, shelf: Shelf::new(folder), speech, room: Arc::new(Semaphore::new(UNDER_WAY)) }
     }
 
     /// What the API sees of it.
@@ -77,8 +82,9 @@ impl Library {
         let (library, room) = (self.clone(), Arc::clone(&self.room));
         self.handle.spawn(async move {
             let permit = room.acquire_owned().await;
-            let shelf = library.shelf.clone();
-            let loaded = tokio::task::spawn_blocking(move || shelf.get(&items)).await;
+            let (shelf, speech, handle) = (library.shelf.clone(), library.speech.clone(), library.handle.clone());
+            let speak = move |text: &str, voice: &str, speed| speech.speak(text, voice, speed, &handle);
+            let loaded = tokio::task::spawn_blocking(move || shelf.get(&items, &speak)).await;
             let clips = loaded.unwrap_or(Err(LoadFailure::Busy));
             if let Some(inbox) = library.inboxes.get(usize::from(worker)) {
                 inbox.put_loaded(ticket, clips.clone());
@@ -100,12 +106,31 @@ impl Shelf {
     }
 
     /// All of these, or none.
-    fn get(&self, items: &[Item]) -> Result<Clips, LoadFailure> {
-        items.iter().map(|item| self.one(item)).collect()
+    fn get(&self, items: &[Item], speak: &Speak) -> Result<Clips, LoadFailure> {
+        let one = |item: &Item| match item {
+            Item::Prompt(name) => self.prompt(item, name),
+            Item::Text { text, voice, speed } => self.text(item, || speak(text, voice, *speed)),
+            // The cell has made prompts of them.
+            Item::Spoken { .. } => Err(LoadFailure::NoSuchPrompt),
+        };
+        items.iter().map(one).collect()
     }
 
-    fn one(&self, item: &Item) -> Result<Arc<Clip>, LoadFailure> {
-        let Item::Prompt(name) = item;
+    /// A text, spoken once for all who hear it with the same voice and speed.
+    fn text(&self, item: &Item, speak: impl FnOnce() -> io::Result<Clip>) -> Result<Arc<Clip>, LoadFailure> {
+        if let Some(clip) = self.memory(|memory| memory.get(item, None)) {
+            return Ok(clip);
+        }
+        let clip = Arc::new(speak().map_err(|e| {
+            warn!("a text cannot be spoken: {e}");
+            if e.kind() == io::ErrorKind::InvalidInput { LoadFailure::NoSuchPrompt } else { LoadFailure::Busy }
+        })?);
+        info!(length = ?clip.duration(), "a text was spoken");
+        self.memory(|memory| memory.put(item.clone(), Arc::clone(&clip), None));
+        Ok(clip)
+    }
+
+    fn prompt(&self, item: &Item, name: &str) -> Result<Arc<Clip>, LoadFailure> {
         let path = self.find(name).ok_or(LoadFailure::NoSuchPrompt)?;
         let changed = std::fs::metadata(&path).and_then(|file| file.modified()).ok();
         if let Some(clip) = self.memory(|memory| memory.get(item, changed)) {
@@ -254,6 +279,29 @@ mod tests {
         file.into_inner()
     }
 
+    fn mute(_: &str, _: &str, _: u16) -> io::Result<Clip> {
+        Err(io::Error::other("there is no engine"))
+    }
+
+    #[test]
+    fn a_text_is_spoken_once_for_all_who_hear_it_alike() {
+        let shelf = Shelf::new("/nowhere".into());
+        let count = Arc::new(std::sync::atomic::AtomicUsize::new(0));
+        let counted = Arc::clone(&count);
+        let speak = move |text: &str, _: &str, _: u16| {
+            counted.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+            Ok(Clip::from(vec![1i16; text.len() * 800]))
+        };
+        let text = |text: &str, speed| Item::Text { text: text.to_owned(), voice: String::new(), speed };
+        for _ in 0..3 {
+            assert_eq!(shelf.get(&[text("abc", 100), text("abcd", 100)], &speak).unwrap().len(), 2);
+        }
+        assert_eq!(count.load(std::sync::atomic::Ordering::Relaxed), 2);
+        shelf.get(&[text("abc", 80)], &speak).unwrap();
+        assert_eq!(count.load(std::sync::atomic::Ordering::Relaxed), 3);
+        assert_eq!(shelf.get(&[text("other", 100)], &mute).unwrap_err(), LoadFailure::Busy);
+    }
+
     fn prompt(name: &str) -> Item {
         Item::Prompt(name.to_owned())
     }
@@ -263,18 +311,18 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let shelf = Shelf::new(dir.path().join("prompts"));
         assert_eq!(shelf.list().unwrap(), []);
-        assert_eq!(shelf.get(&[prompt("a")]).unwrap_err(), LoadFailure::NoSuchPrompt);
+        assert_eq!(shelf.get(&[prompt("a")], &mute).unwrap_err(), LoadFailure::NoSuchPrompt);
         shelf.put("zh/a", &wav(8_000)).unwrap();
         shelf.put("b", &wav(16_000)).unwrap();
         let names: Vec<String> = shelf.list().unwrap().into_iter().map(|p| p.name).collect();
         assert_eq!(names, ["b", "zh/a"]);
-        let clips = shelf.get(&[prompt("b"), prompt("zh/a"), prompt("b")]).unwrap();
+        let clips = shelf.get(&[prompt("b"), prompt("zh/a"), prompt("b")], &mute).unwrap();
         assert!(Arc::ptr_eq(&clips[0], &clips[2]), "read once");
         assert_eq!(clips.iter().map(|c| c.duration().as_secs()).collect::<Vec<_>>(), [2, 1, 2]);
         shelf.put("b", &wav(24_000)).unwrap();
-        assert_eq!(shelf.get(&[prompt("b")]).unwrap()[0].duration().as_secs(), 3);
+        assert_eq!(shelf.get(&[prompt("b")], &mute).unwrap()[0].duration().as_secs(), 3);
         assert!(shelf.remove("b").unwrap() && !shelf.remove("b").unwrap());
-        assert!(shelf.get(&[prompt("zh/a"), prompt("b")]).is_err());
+        assert!(shelf.get(&[prompt("zh/a"), prompt("b")], &mute).is_err());
         assert!(shelf.file("zh/a").unwrap().ends_with("zh/a.wav"));
     }
 
@@ -286,7 +334,7 @@ mod tests {
         assert!(matches!(shelf.put("a", b"hello"), Err(api::PromptRefusal::Sound(_))));
         assert!(matches!(shelf.put("a", &wav(0)), Err(api::PromptRefusal::Sound(why)) if why.contains("no sound")));
         std::fs::write(dir.path().join("bad.wav"), "RIFF").unwrap();
-        assert_eq!(shelf.get(&[prompt("bad")]).unwrap_err(), LoadFailure::NoSuchPrompt);
+        assert_eq!(shelf.get(&[prompt("bad")], &mute).unwrap_err(), LoadFailure::NoSuchPrompt);
         assert!(shelf.file("../bad").is_none());
     }
 

@@ -122,7 +122,7 @@ impl Server {
         let mut shells = Vec::new();
         let handle = tokio::runtime::Handle::current();
         let resolver = Resolver::new(handle.clone(), Arc::clone(&inboxes));
-        let library = Library::new(handle.clone(), config.prompts_dir(), Arc::clone(&inboxes));
+        let library = Library::new(handle.clone(), config.prompts_dir(), config.media.speech(), Arc::clone(&inboxes));
         let of_stir = |e: String| format!("[stir] {e}");
         let stir = config.stir.to_cell().map_err(of_stir)?;
         let fetching = config.stir.fetching().map_err(of_stir)?;
@@ -169,6 +169,7 @@ impl Server {
             tokio::spawn(crate::push::carry(url, events.subscribe()));
         }
         let switch = NodeSwitch::new(Arc::clone(&inboxes), events, passed);
+        let switch = switch.with_recogniser(wall, config.asr.url.as_deref());
         let ready = Arc::new(AtomicBool::new(true));
         let watch = Watch {
             switch: switch.clone(),
@@ -350,6 +351,7 @@ fn cell_config(config: &Config, realm: &str, number: u16, wall: Wall) -> cell::C
     cell.policy.tell_speech = config.media.voice_events;
     cell.policy.max_calls = calls;
     cell.policy.kept_messages = (config.trace.kept_mb as usize) << 20;
+    cell.policy.grace = config.sip.grace;
     cell.policy.session_expires = Some(config.sip.session_expires).filter(|expires| !expires.is_zero());
     cell.policy.reliable_ringing = config.sip.reliable_ringing;
     cell.policy.max_contacts = config.limits.contacts.into();
@@ -397,6 +399,7 @@ fn router(config: &Config, switch: &NodeSwitch, store: &Store, archive: Archive,
         recordings: Arc::new(archive),
         prompts: Arc::new(Shelf::new(config.prompts_dir())),
         login: api::LoginSettings::default(),
+        ice: Arc::new(crate::ice::Configured::new(&config.webrtc)),
         version: VERSION,
     };
     api::router(state).merge(watch_routes(watch)).merge(crate::sdk::routes())

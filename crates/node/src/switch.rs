@@ -1,11 +1,12 @@
 //! The switch as APIs see it: wishes go to the worker that owns the matter, questions to all, with a limit on patience.
 
+use crate::program::{self, MAX_LINES};
 use crate::worker::{Ask, Figures, Inbox};
 use cell::Passed;
-use model::{Answer, Command, Event, Query, Refusal, Reply, Seen, SeenFilter};
+use model::{Answer, CallId, Command, Event, EventBody, LegNo, Query, Refusal, Reply, Seen, SeenFilter};
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::{broadcast, mpsc, oneshot};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, broadcast, mpsc, oneshot};
 use tokio::time::{Instant, sleep, timeout_at};
 
 /// How long a wish may take in all.
@@ -29,12 +30,34 @@ pub struct NodeSwitch {
     inboxes: Arc<[Inbox]>,
     events: broadcast::Sender<Event>,
     passed: broadcast::Sender<Passed>,
+    lines: Arc<Semaphore>,
+    wall: Option<stdx::Wall>,
+    recogniser: Option<Arc<str>>,
 }
 
 impl NodeSwitch {
     /// Over these workers.
     pub fn new(inboxes: Arc<[Inbox]>, events: broadcast::Sender<Event>, passed: broadcast::Sender<Passed>) -> Self {
-        Self { inboxes, events, passed }
+        let lines = Arc::new(Semaphore::new(MAX_LINES));
+        Self { inboxes, events, passed, lines, wall: None, recogniser: None }
+    }
+
+    /// The same, which tells the time of what the shell itself has to announce, and knows a recogniser of speech.
+    #[must_use]
+    pub fn with_recogniser(self, wall: stdx::Wall, url: Option<&str>) -> Self {
+        Self { wall: Some(wall), recogniser: url.map(Arc::from), ..self }
+    }
+
+    /// Room for one more program, if there is any.
+    pub(crate) fn line_permit(&self) -> Option<OwnedSemaphorePermit> {
+        Arc::clone(&self.lines).try_acquire_owned().ok()
+    }
+
+    /// Something that happened in the shell.
+    pub(crate) fn announce(&self, body: EventBody) {
+        let at = self.wall.map_or(0, |wall| wall.at(Instant::now().into()));
+        // Nobody may be listening.
+        drop(self.events.send(Event { at, body }));
     }
 
     /// The figures of every worker; `None` for one that does not answer within `patience`.
@@ -91,15 +114,22 @@ impl api::Switch for NodeSwitch {
             Command::SendMessage(message) => Some(self.home_of(message.via.as_ref().unwrap_or(&message.to))),
             Command::Originate(wish) => Some(self.home_of(&wish.extension)),
             Command::SetMessages { extension, .. } => Some(self.home_of(extension)),
+            Command::Invite { conference, .. }
+            | Command::Dismiss { conference, .. }
+            | Command::Mute { conference, .. }
+            | Command::EndConference { conference } => {
+                let workers = self.inboxes.len().try_into().unwrap_or(u16::MAX);
+                Some(usize::from(cell::conference_home(conference, workers)))
+            }
             other => other.call().map(|call| usize::from(call.cell())),
         };
         if let Some(owner) = owner {
-            return self.ask(owner, |answer| Ask::Command(command, answer), deadline).await?;
+            return self.ask(owner, |answer| Ask::Command(Box::new(command), answer), deadline).await?;
         }
         // Every worker hears of it, also after one has refused: they must not differ for longer than they have to.
         let mut result = Ok(Reply::Done);
         for worker in 0..self.inboxes.len() {
-            let command = command.clone();
+            let command = Box::new(command.clone());
             let answer = self.ask(worker, |answer| Ask::Command(command, answer), deadline).await;
             result = result.and(answer.and_then(|answer| answer));
         }
@@ -118,6 +148,17 @@ impl api::Switch for NodeSwitch {
 
     fn subscribe(&self) -> broadcast::Receiver<Event> {
         self.events.subscribe()
+    }
+
+    async fn audio(&self, at: (CallId, LegNo), wish: api::AudioRequest) -> Result<api::Connected, Refusal> {
+        let line = program::Line::open(self, at, (wish.format, wish.listening, wish.speaks)).await?;
+        let wire = media::program::Wire::new(program::codec_of(wish.format), wish.barge_in, 0);
+        Ok(Box::new(move |socket| drop(tokio::spawn(program::converse(line, wire, socket)))))
+    }
+
+    async fn recognise(&self, at: (CallId, LegNo)) -> Result<(), Refusal> {
+        let url = self.recogniser.clone().ok_or(Refusal::WrongState)?;
+        program::recognise(self, at, url).await
     }
 
     fn watch(&self, filter: SeenFilter) -> mpsc::Receiver<Seen> {
@@ -153,7 +194,7 @@ impl api::Switch for NodeSwitch {
 fn merge(query: &Query, answers: Vec<Answer>) -> Answer {
     let (mut calls, mut registrations, mut trunks) = (Vec::new(), Vec::new(), Vec::new());
     let (mut bans, mut seen, mut spending) = (Vec::<model::Ban>::new(), Vec::new(), Vec::new());
-    let mut messages = Vec::new();
+    let (mut messages, mut conferences) = (Vec::new(), Vec::<model::Conference>::new());
     for answer in answers {
         match answer {
             Answer::Calls(more) => calls.extend(more),
@@ -163,12 +204,17 @@ fn merge(query: &Query, answers: Vec<Answer>) -> Answer {
             Answer::Seen(more) => seen.extend(more),
             Answer::Spending(more) => spending.extend(more),
             Answer::Messages(more) => messages.extend(more),
+            Answer::Conferences(more) => conferences.extend(more),
         }
     }
     match query {
         Query::Calls => {
             calls.sort_by_key(|call| (call.started_at, call.id));
             Answer::Calls(calls)
+        }
+        Query::Conferences => {
+            conferences.sort_by(|a, b| a.name.cmp(&b.name));
+            Answer::Conferences(conferences)
         }
         Query::Messages { .. } => {
             messages.sort_by(|a, b| (a.at, &a.id).cmp(&(b.at, &b.id)));

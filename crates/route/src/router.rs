@@ -81,6 +81,18 @@ pub enum Decision {
         /// Ahead of every limit.
         emergency: bool,
     },
+    /// It reaches a conference.
+    Conference {
+        /// Its name.
+        name: String,
+    },
+    /// The caller hears a prompt.
+    Prompt {
+        /// Its name.
+        name: String,
+        /// How often; 0: until the caller hangs up.
+        times: u32,
+    },
     /// It reaches nobody.
     Refused {
         /// What came of it.
@@ -300,11 +312,17 @@ impl Router {
                 refused(Outcome::Unallocated, "the route's extension does not exist")
             }
             RouteTarget::Trunks(ways) => self.out(number, route, ways, ask, draw, explain),
-            RouteTarget::Queue(name) | RouteTarget::Flow(name) | RouteTarget::Conference(name) => {
-                explain(&|| {
-                    format!("it leads to {name}, and this version knows neither queues nor flows nor conferences")
-                });
-                refused(Outcome::Unallocated, "queues, flows and conferences are not supported yet")
+            RouteTarget::Conference(name) => {
+                explain(&|| format!("it leads to conference {name}"));
+                Decision::Conference { name: name.clone() }
+            }
+            RouteTarget::Prompt { name, times } => {
+                explain(&|| format!("it leads to prompt {name}"));
+                Decision::Prompt { name: name.clone(), times: *times }
+            }
+            RouteTarget::Queue(name) | RouteTarget::Flow(name) => {
+                explain(&|| format!("it leads to {name}, and this version knows neither queues nor flows"));
+                refused(Outcome::Unallocated, "queues and flows are not supported yet")
             }
         }
     }

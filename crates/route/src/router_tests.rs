@@ -80,8 +80,20 @@ fn path(settings: &Settings, dialled: &str, from: Source<'_>) -> String {
         Decision::Trunks { hops, .. } => {
             hops.iter().map(|hop| format!("{}:{}", hop.trunk, hop.number)).collect::<Vec<_>>().join(" ")
         }
+        Decision::Conference { name } => format!("conference {name}"),
+        Decision::Prompt { name, times } => format!("prompt {name} {times}"),
         Decision::Refused { outcome, .. } => outcome.name().to_owned(),
     }
+}
+
+#[test]
+fn numbers_lead_to_conferences_and_prompts() {
+    let mut settings = settings();
+    settings.routes.push(Route::new("7100", RouteTarget::Conference("board".to_owned())));
+    settings.routes.push(Route::new("70*", RouteTarget::Prompt { name: "welcome".to_owned(), times: 3 }));
+    let caller = with_rights(Rights::Internal);
+    assert_eq!(path(&settings, "7100", caller), "conference board");
+    assert_eq!(path(&settings, "7012", caller), "prompt welcome 3");
 }
 
 #[test]

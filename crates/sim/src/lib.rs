@@ -86,6 +86,7 @@ pub use stream::Stream;
 pub use switch::{Recording, Track};
 pub use ua::digest::Hash;
 pub use ua::line::{End, LineState};
+pub use ua::page::MakePage;
 pub use ua::{Conduct, Referred};
 pub use web::Web;
 pub use world::{NatBox, World};

@@ -231,6 +231,20 @@ impl Phone {
         self.on_line(|ua, line, now| ua.reinvite(line, "sendrecv", now));
     }
 
+    /// Offers another codec in its call (re-INVITE): `PCMA`, `PCMU`, `G722` or `L16`.
+    pub fn change_codec(&self, codec: &str) {
+        self.speak_only(codec);
+        self.unhold();
+    }
+
+    /// A page begins ICE anew in its call, as after a change of network.
+    pub fn restart_ice(&self) {
+        self.on_line(|ua, line, now| {
+            ua.lines[line].media.restarts = true;
+            ua.reinvite(line, "sendrecv", now);
+        });
+    }
+
     /// Asks the other side for an offer in its call: a re-INVITE without a description.
     pub fn ask_for_offer(&self) {
         self.on_line(Ua::reinvite_late);

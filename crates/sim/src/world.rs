@@ -290,12 +290,30 @@ impl World {
     /// A page of this extension in a browser, registered by WebSocket: its sound is ICE and DTLS-SRTP. Of a world with
     /// [`Setup::browsers`].
     pub fn page(&self, number: &str) -> Phone {
+        self.page_by(Stream::Ws, number)
+    }
+
+    /// A page whose WebSocket ends at a proxy, which speaks to the switch by another stream.
+    pub fn page_by(&self, stream: Stream, number: &str) -> Phone {
+        let phone = self.unregistered_page(stream, number);
+        self.come_online(phone)
+    }
+
+    /// A page whose sound is made of something else.
+    pub fn page_made(&self, make: crate::MakePage, number: &str) -> Phone {
+        let phone = self.unregistered_page(Stream::Ws, number);
+        self.inner.borrow_mut().uas[phone.index].make_page = make;
+        self.come_online(phone)
+    }
+
+    /// A page that is not registered yet.
+    pub fn unregistered_page(&self, stream: Stream, number: &str) -> Phone {
         let phone = self.unregistered(number);
         let mut inner = self.inner.borrow_mut();
-        inner.uas[phone.index].stream = Some(Stream::Ws);
+        inner.uas[phone.index].stream = Some(stream);
         inner.uas[phone.index].browser = true;
         drop(inner);
-        self.come_online(phone)
+        phone
     }
 
     /// How many streams the switch knows of.

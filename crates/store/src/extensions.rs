@@ -2,7 +2,7 @@
 
 use crate::{Store, StoreError};
 use md5::{Digest, Md5};
-use model::{AutoAnswer, Extension, Ha1, InbandDtmf, Rights, Srtp, WatchedBy};
+use model::{AutoAnswer, Extension, Ha1, InbandDtmf, MediaKind, Rights, Srtp, WatchedBy};
 use sha2::{Sha256, Sha512_256};
 use sqlx::sqlite::SqliteRow;
 use sqlx::{Row, SqliteConnection};
@@ -91,6 +91,7 @@ impl NewExtension {
             inband_dtmf: InbandDtmf::default(),
             contacts: 0,
             watched_by: WatchedBy::default(),
+            media: MediaKind::default(),
         }
     }
 }
@@ -178,11 +179,11 @@ impl Store {
         let sealed = self.0.secrets.seal(&label(&extension.number), &plain)?;
         sqlx::query(
             "INSERT INTO extensions (number, name, ha1, enabled, record, ring_seconds, max_calls, rights, outside_number, allow, \
-             monitor, intercom, auto_answer, srtp, codecs, contacts, watched_by, inband_dtmf) \
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18) ON CONFLICT (number) DO UPDATE SET \
+             monitor, intercom, auto_answer, srtp, codecs, contacts, watched_by, inband_dtmf, media) \
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19) ON CONFLICT (number) DO UPDATE SET \
              name = ?2, ha1 = ?3, enabled = ?4, record = ?5, ring_seconds = ?6, max_calls = ?7, rights = ?8, \
              outside_number = ?9, allow = ?10, monitor = ?11, intercom = ?12, auto_answer = ?13, srtp = ?14, codecs = ?15, \
-             contacts = ?16, watched_by = ?17, inband_dtmf = ?18",
+             contacts = ?16, watched_by = ?17, inband_dtmf = ?18, media = ?19",
         )
         .bind(&extension.number)
         .bind(&extension.name)
@@ -202,6 +203,7 @@ impl Store {
         .bind(extension.contacts)
         .bind(extension.watched_by.to_string())
         .bind(extension.inband_dtmf.name())
+        .bind(extension.media.name())
         .execute(to)
         .await?;
         Ok(())
@@ -250,6 +252,8 @@ impl Store {
                 .try_get::<&str, _>("watched_by")?
                 .parse()
                 .map_err(|_| StoreError::Damaged("watchers of an extension"))?,
+            media: MediaKind::of_name(row.try_get("media")?)
+                .ok_or(StoreError::Damaged("kind of media of an extension"))?,
         })
     }
 }

@@ -188,6 +188,7 @@ fn migrations() -> Vec<Migration> {
         (41, "sound of extensions", include_str!("../migrations/0041_sound_of_extensions.sql")),
         (50, "contacts and watchers", include_str!("../migrations/0050_contacts_and_watchers.sql")),
         (60, "keys in sound", include_str!("../migrations/0060_keys_in_sound.sql")),
+        (70, "media of extensions", include_str!("../migrations/0070_media_of_extensions.sql")),
     ];
     let migration = |(version, name, sql): (i64, &'static str, &'static str)| {
         Migration::new(version, name.into(), MigrationType::Simple, sql.into_sql_str(), false)

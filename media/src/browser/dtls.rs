@@ -14,8 +14,10 @@ const MTU: usize = 1_200;
 const ROOM: usize = 4_096;
 /// Datagrams that one step of a handshake may send.
 const MAX_STEP: usize = 64;
-/// How often a handshake begins anew after something came that could not be from the browser.
+/// How often in [`PAUSE`] a handshake begins anew after something came that could not be from the browser. After that nothing is listened to
+/// until the time is over: the browser repeats what it says.
 const MAX_BEGINNINGS: u8 = 16;
+const PAUSE: Duration = Duration::from_secs(1);
 /// A handshake that says nothing about its time is asked again so late.
 const NEVER: Duration = Duration::from_secs(3_600);
 
@@ -79,6 +81,10 @@ pub(crate) enum News {
 pub(crate) struct Handshake {
     certificate: Arc<Certificate>,
     beginnings: u8,
+    /// Since when they are counted.
+    counted_from: Instant,
+    /// The instance is of no use any more, and it is too early for another.
+    deaf: bool,
     instance: Box<dyn DtlsInstance>,
     role: Role,
     expected: Vec<Fingerprint>,
@@ -108,16 +114,34 @@ impl Handshake {
     ) -> Option<Self> {
         let instance = certificate.instance(role, now)?;
         let certificate = Arc::clone(certificate);
-        Some(Self { certificate, beginnings: 1, instance, role, expected, state: State::Waiting, timeout: None })
+        Some(Self {
+            certificate,
+            beginnings: 1,
+            counted_from: now,
+            deaf: false,
+            instance,
+            role,
+            expected,
+            state: State::Waiting,
+            timeout: None,
+        })
     }
 
     /// Begins anew if nothing was proved yet: whoever sends with the browser's address must not end its handshake by a
     /// datagram of rubbish.
     fn begin_anew(&mut self, now: Instant) -> bool {
-        let early = matches!(self.state, State::Running { proved: false, keys: None });
-        let again = early && self.beginnings < MAX_BEGINNINGS;
-        let instance = if again { self.certificate.instance(self.role, now) } else { None };
-        let Some(instance) = instance else { return false };
+        if !matches!(self.state, State::Running { proved: false, keys: None }) {
+            return false;
+        }
+        if now >= self.counted_from + PAUSE {
+            (self.counted_from, self.beginnings) = (now, 0);
+        }
+        self.deaf = self.beginnings >= MAX_BEGINNINGS;
+        if self.deaf {
+            self.timeout = Some(self.counted_from + PAUSE);
+            return true;
+        }
+        let Some(instance) = self.certificate.instance(self.role, now) else { return false };
         self.beginnings += 1;
         self.instance = instance;
         true
@@ -163,8 +187,11 @@ impl Handshake {
     }
 
     fn step(&mut self, datagram: Option<&[u8]>, out: &mut Vec<Vec<u8>>, now: Instant) -> Option<News> {
-        if matches!(self.state, State::Failed) {
+        if matches!(self.state, State::Failed) || (self.deaf && now < self.counted_from + PAUSE) {
             return None;
+        }
+        if self.deaf && !self.begin_anew(now) {
+            return self.fail();
         }
         let taken: Result<(), _> = self.instance.handle_timeout(now).and_then(|()| match datagram {
             Some(datagram) => self.instance.handle_packet(datagram),
@@ -173,7 +200,7 @@ impl Handshake {
         if let Err(error) = &taken {
             tracing::debug!(%error, "handshake with a browser");
         }
-        let fine = (taken.is_ok() || self.begin_anew(now)) && self.drain(out, now);
+        let fine = (taken.is_ok() || self.begin_anew(now)) && (self.deaf || self.drain(out, now));
         match &mut self.state {
             State::Running { proved: true, keys } if fine => {
                 let (theirs, ours) = keys.take()?;
@@ -186,12 +213,14 @@ impl Handshake {
                 None
             }
             State::Running { .. } if fine => None,
-            State::Waiting | State::Running { .. } | State::Failed => {
-                self.state = State::Failed;
-                self.timeout = None;
-                Some(News::Failed)
-            }
+            State::Waiting | State::Running { .. } | State::Failed => self.fail(),
         }
+    }
+
+    fn fail(&mut self) -> Option<News> {
+        self.state = State::Failed;
+        self.timeout = None;
+        Some(News::Failed)
     }
 
     /// Takes what the handshake has to say; false if it cannot go on.
@@ -324,5 +353,37 @@ mod tests {
         }
         let news = speak(&mut active, &mut passive, now, 0);
         assert!(news.iter().all(|n| matches!(n, Some(News::Keys { .. }))), "{news:?}");
+    }
+
+    #[test]
+    fn what_breaks_handshakes_all_the_time_is_not_listened_to_for_a_while() {
+        let (mut active, mut passive, now) = pair("");
+        let mut out = Vec::new();
+        let mut hello = Vec::new();
+        active.begin(&mut hello, now);
+        for n in 0..500u64 {
+            let mut broken = hello[0].clone();
+            // A fragment that claims more than there is.
+            broken[19..25].copy_from_slice(&[0, 0, n as u8, 0, 2, 0]);
+            assert!(passive.receive(&broken, &mut out, now).is_none(), "{n}");
+            assert!(passive.beginnings <= MAX_BEGINNINGS);
+        }
+        for datagram in hello {
+            passive.receive(&datagram, &mut out, now);
+        }
+        let (mut to_active, mut to_passive, mut news) = (out, Vec::new(), Vec::new());
+        let mut now = now;
+        for _ in 0..400 {
+            now += Duration::from_millis(50);
+            for datagram in std::mem::take(&mut to_active) {
+                news.extend(active.receive(&datagram, &mut to_passive, now));
+            }
+            for datagram in std::mem::take(&mut to_passive) {
+                news.extend(passive.receive(&datagram, &mut to_active, now));
+            }
+            news.extend(active.handle_timeout(&mut to_passive, now));
+            news.extend(passive.handle_timeout(&mut to_active, now));
+        }
+        assert!(news.len() == 2 && news.iter().all(|n| matches!(n, News::Keys { .. })), "{news:?}");
     }
 }

@@ -11,12 +11,14 @@ mod dtls;
 mod ice;
 mod link;
 mod stun;
+mod turn;
 
 pub use dtls::Certificate;
 pub(crate) use dtls::{Handshake, News};
 pub(crate) use ice::Lite;
 pub(crate) use link::{Link, Peer, mid_of};
 pub(crate) use stun::{MAX_ANSWER, Request};
+pub use turn::turn_credentials;
 
 use std::net::IpAddr;
 use std::sync::Arc;

@@ -19,7 +19,7 @@ const HANGOVER_MS: u32 = 500;
 
 /// What was heard of a voice.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Activity {
+pub(crate) struct Activity {
     /// Power of the noise, and of speech.
     floor: f32,
     speech: f32,
@@ -38,7 +38,7 @@ impl Default for Activity {
 
 impl Activity {
     /// A stretch of sound that stands for so many milliseconds; tells whether speech began or ended with it.
-    pub(super) fn hear(&mut self, power: f32, ms: u32) -> Option<bool> {
+    pub(crate) fn hear(&mut self, power: f32, ms: u32) -> Option<bool> {
         self.fed = true;
         // It falls at once and rises by 3 dB in a second.
         let rise = 1.0 + 0.000_7 * ms as f32;
@@ -71,7 +71,7 @@ fn decibels(power: f32) -> f32 {
 }
 
 /// The mean square of sound.
-pub(super) fn power(pcm: &[i16]) -> f32 {
+pub(crate) fn power(pcm: &[i16]) -> f32 {
     let sum: f32 = pcm.iter().map(|s| f32::from(*s).powi(2)).sum();
     sum / pcm.len().max(1) as f32
 }

@@ -19,6 +19,20 @@ impl Engine {
         }
     }
 
+    /// Offers on this port hold all that the switch would turn into what the other side has, not G.711 alone: for a phone that
+    /// has refused a shorter offer. An offer is kept short, since a phone that has more than one of its codecs may choose
+    /// another than the other side's, and then every packet must be transcoded.
+    pub fn offer_more(&mut self, id: PortId) {
+        if let Some(port) = self.ports.get_mut(id) {
+            port.terms.wide = true;
+        }
+    }
+
+    /// True if [`Engine::offer_more`] would offer something that was not in this port's last offer.
+    pub fn could_offer_more(&self, id: PortId) -> bool {
+        self.ports.get(id).is_some_and(|port| port.terms.could_offer_more())
+    }
+
     /// The peer offers (an INVITE with a description). Refused with 488, and nothing changed, if it cannot be read, has
     /// no plain RTP audio, or names an address of the other family.
     pub fn set_remote_offer(&mut self, id: PortId, sdp: &[u8], _now: Instant) -> Result<(), SdpRefusal> {
@@ -66,7 +80,8 @@ impl Engine {
     }
 
     /// Our answer to the peer's offer; `None` if it cannot be given so: [`Answer::Early`] when the offer prefers a codec
-    /// the switch cannot play, [`Answer::Joined`] when nothing has been agreed there that was offered here.
+    /// the switch cannot play, [`Answer::Joined`] when nothing has been agreed there that was offered here, [`Answer::Own`]
+    /// when it offers nothing that the switch can decode.
     ///
     /// Once an answer was given, it is repeated byte for byte until the next offer (RFC 3261 §13.2.1).
     pub fn make_answer(&mut self, id: PortId, answer: Answer, now: Instant) -> Option<Bytes> {
@@ -75,6 +90,7 @@ impl Engine {
         }
         let formats = match answer {
             Answer::Early => self.ports.get(id)?.terms.playable()?,
+            Answer::Own => self.ports.get(id)?.terms.convertible()?,
             Answer::Joined(peer) => self.ports.get(id)?.terms.matching(&self.ports.get(peer)?.terms.send)?,
         };
         let text = self.ports.get_mut(id)?.terms.answer(formats);

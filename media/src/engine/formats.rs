@@ -47,6 +47,18 @@ impl Allowed {
         }
     }
 
+    /// Adds what a phone may have that has neither law: G.722 and Opus, if they may be used.
+    pub(super) fn widen(&self, formats: &mut Vec<Format>) {
+        for codec in self.wide() {
+            add(formats, codec);
+        }
+    }
+
+    /// The codecs of [`Allowed::widen`].
+    pub(super) fn wide(&self) -> impl Iterator<Item = Codec> {
+        [Codec::G722, Codec::Opus].into_iter().filter(|codec| self.permits(&codec.format(0)))
+    }
+
     /// What the switch offers of its own accord: the list, or what every phone has; and events.
     pub(super) fn defaults(&self) -> Vec<Format> {
         let mut formats = vec![events(101)];

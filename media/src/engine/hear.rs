@@ -70,12 +70,12 @@ impl Engine {
         let old = std::mem::replace(&mut port.hears, row.clone());
         // What comes next is of another feed.
         port.outbound.switch();
-        for id in old.iter().filter(|id| !row.contains(id)) {
+        for id in old.iter().filter(|id| row.binary_search(id).is_err()) {
             if let Some(speaker) = self.ports.get_mut(*id) {
                 speaker.heard_by.retain(|l| *l != listener);
             }
         }
-        for id in row.iter().filter(|id| !old.contains(id)) {
+        for id in row.iter().filter(|id| old.binary_search(id).is_err()) {
             if let Some(speaker) = self.ports.get_mut(*id) {
                 speaker.heard_by.push(listener);
             }
@@ -86,9 +86,14 @@ impl Engine {
         relayed.into_iter().for_each(|speaker| self.release_relay(speaker, now));
         // In a large circle that grows by one, most stay as they are.
         let same = self.ports.get(listener).map(super::port::Port::listens) == before;
-        let stays = |id: &PortId| same && old.contains(id) == row.contains(id);
+        let stays = |id: &PortId| same && old.binary_search(id).is_ok() == row.binary_search(id).is_ok();
         old.iter().chain(&row).filter(|id| !stays(id)).for_each(|id| self.plan_speaker(*id, now));
         self.plan_speaker(listener, now);
+    }
+
+    /// Whom a port hears, in order.
+    pub fn hearing(&self, listener: PortId) -> &[PortId] {
+        self.ports.get(listener).map_or(&[], |port| &port.hears)
     }
 
     /// Joins two ports: each hears the other and nobody else. Who shared a bridge with either hears it no longer; who

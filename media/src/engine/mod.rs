@@ -35,6 +35,7 @@ mod track;
 mod types;
 mod voice;
 
+pub(crate) use activity::{Activity, power};
 pub use keys::MAX_KEYS;
 pub use packet::Packet;
 pub use player::Play;

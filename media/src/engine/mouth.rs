@@ -23,6 +23,8 @@ pub(super) struct Mouth {
     follows: bool,
     /// Nobody whom the peer hears says anything above 4 kHz.
     narrow: bool,
+    /// What it says is encoded for others as well.
+    shared: bool,
 }
 
 /// A packet to be sent.
@@ -48,7 +50,39 @@ impl Mouth {
             octets: Box::new([0; MAX_PAYLOAD]),
             follows: false,
             narrow: false,
+            shared: false,
         }
+    }
+
+    /// One that speaks in the same way, from the beginning.
+    pub(super) fn twin(&self) -> Self {
+        let mut twin = Self::new(self.codec, self.payload_type, self.packet_time);
+        twin.narrow(self.narrow);
+        twin
+    }
+
+    /// True if both make the same packets of the same sound.
+    pub(super) fn is_like(&self, other: &Self) -> bool {
+        (self.codec, self.packet_time, self.narrow) == (other.codec, other.packet_time, other.narrow)
+    }
+
+    /// What it says may be encoded once for many: each frame makes a packet at most.
+    pub(super) fn is_shareable(&self) -> bool {
+        self.packet_time >= 20
+    }
+
+    /// What it says next is shared with others, or its own. True if that interrupts a packet that was begun.
+    pub(super) fn shares(&mut self, shared: bool) -> bool {
+        let changed = std::mem::replace(&mut self.shared, shared) != shared;
+        if changed {
+            self.waiting.clear();
+        }
+        changed && self.packet_time > 20
+    }
+
+    /// The payload of the last packet, which has so many octets.
+    pub(super) fn last(&self, len: usize) -> &[u8] {
+        &self.octets[..len]
     }
 
     /// True if it speaks so already.

@@ -193,6 +193,8 @@ pub(super) struct Terms {
     asked: bool,
     answered: bool,
     pub(super) allowed: Allowed,
+    /// More than the other side's codecs and G.711 is offered.
+    pub(super) wide: bool,
     pub(super) keying: Keying,
     /// The way to the peer, if it is a browser.
     pub(super) link: Option<Box<Link>>,
@@ -215,6 +217,7 @@ impl Terms {
             asked: false,
             answered: false,
             allowed: Allowed::default(),
+            wide: false,
             keying: Keying::default(),
             link: None,
             remote: None,
@@ -261,6 +264,14 @@ impl Terms {
     /// What the switch can play itself, out of the present offer.
     pub(super) fn playable(&self) -> Option<Vec<Format>> {
         playable(&self.remote.as_ref().filter(|_| self.asked)?.formats, &self.allowed)
+    }
+
+    /// What the switch can turn into sound, out of the present offer, as the peer prefers it.
+    pub(super) fn convertible(&self) -> Option<Vec<Format>> {
+        let remote = self.remote.as_ref().filter(|_| self.asked)?;
+        let ours = |f: &Format| Codec::of(f).is_some() || is_digits(f) || f.is_comfort_noise();
+        let chosen = self.allowed.choose(remote.formats.iter().filter(|f| ours(f)).cloned());
+        has_audio(&chosen).then_some(chosen)
     }
 
     /// What has been `agreed` elsewhere, in the present offer's payload numbers; `None` if nothing of it was offered.
@@ -324,6 +335,9 @@ impl Terms {
             let mut formats = self.allowed.choose(offered);
             if transcodable {
                 self.allowed.complete(&mut formats);
+                if self.wide {
+                    self.allowed.widen(&mut formats);
+                }
                 add_events(&mut formats);
             }
             formats
@@ -346,6 +360,12 @@ impl Terms {
         self.before.get_or_insert(before);
         self.answered = false;
         self.text.clone()
+    }
+
+    /// A wider offer than the last would have something new in it.
+    pub(super) fn could_offer_more(&self) -> bool {
+        let offered = |codec: Codec| self.receive.iter().any(|f| Codec::of(f) == Some(codec));
+        !self.wide && self.receive.iter().any(|f| Codec::of(f).is_some()) && self.allowed.wide().any(|c| !offered(c))
     }
 
     /// Our offer has been refused: what was agreed before stands.

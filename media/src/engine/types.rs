@@ -80,6 +80,8 @@ pub enum Answer {
     Early,
     /// What has been agreed with that port, in this offer's payload numbers.
     Joined(PortId),
+    /// Whatever of the offer the switch can turn into sound, as the peer prefers it: for those it serves itself.
+    Own,
 }
 
 impl From<Clip> for Sound {

@@ -15,8 +15,11 @@ use crate::rtp::Header;
 const SLOTS: usize = 32;
 /// Frames of 20 ms over which the least waiting is watched before a voice is brought nearer: 3 s.
 const WATCH: u32 = 150;
-/// If more than this waits, it is brought nearer after a second, by whole packets, in milliseconds.
-const BACKLOG_MS: usize = 80;
+/// If more than this waits through a spell of 400 ms, it is brought nearer by whole packets: in milliseconds, and frames.
+const BACKLOG_MS: usize = 60;
+const SPELL: u32 = 20;
+/// Of its loudness a voice that falls silent loses this part in each frame.
+const FADE: u32 = 18;
 /// Frames that pass before another late packet asks for more time.
 const PATIENCE: u32 = 10;
 /// The longest frame: 20 ms at 48 kHz.
@@ -96,8 +99,15 @@ pub(super) struct Voice {
     patience: u32,
     least: usize,
     watched: u32,
+    /// The same of a spell.
+    spell_least: usize,
+    spell: u32,
     wanted: Rates,
     frames: [Option<Frame>; 3],
+    /// The present frame is there at every rate that is wanted, not only at the codec's own.
+    raised: bool,
+    /// How loud it is, and has been of late: it rises at once and falls by half in a quarter of a second.
+    loudness: u32,
     live: bool,
 }
 
@@ -144,8 +154,12 @@ impl Voice {
             patience: 0,
             least: usize::MAX,
             watched: 0,
+            spell_least: usize::MAX,
+            spell: 0,
             wanted,
             frames: [None, None, None],
+            raised: false,
+            loudness: 0,
             live: false,
         };
         voice.prepare();
@@ -219,10 +233,16 @@ impl Voice {
         self.live
     }
 
-    /// The present frame at a rate; `None` if nothing is heard, or the rate is not wanted.
+    /// The present frame at a rate; `None` if nothing is heard, the rate is not wanted, or it was not raised to it.
     #[inline]
     pub(super) fn frame(&self, rate: Rate) -> Option<&[i16]> {
-        if self.is_silent() { None } else { self.frames[rate as usize].as_ref().map(|f| &f.pcm[..]) }
+        let there = self.raised || rate == Rate::of(self.codec);
+        if self.is_silent() || !there { None } else { self.frames[rate as usize].as_ref().map(|f| &f.pcm[..]) }
+    }
+
+    /// How loud it is now or was a moment ago; 0 for one that says nothing at all.
+    pub(super) fn loudness(&self) -> u32 {
+        self.loudness
     }
 
     /// The present frame at its codec's rate; `None` if nothing is heard, or the codec is G.711.
@@ -277,6 +297,20 @@ impl Voice {
         if gain != 4_096 {
             frame.pcm.iter_mut().for_each(|s| *s = ((i32::from(*s) * gain) >> 12).clamp(-32_768, 32_767) as i16);
         }
+        let sum: u32 = frame.pcm.iter().map(|s| u32::from(s.unsigned_abs())).sum();
+        let faded = self.loudness - self.loudness.div_ceil(FADE);
+        self.loudness = faded.max(sum / len as u32);
+        self.raised = false;
+        self.frames[own as usize] = Some(frame);
+    }
+
+    /// Makes the present frame at the other rates that are wanted, for a voice that is really heard.
+    pub(super) fn raise(&mut self) {
+        let own = Rate::of(self.codec);
+        if std::mem::replace(&mut self.raised, true) || self.is_silent() {
+            return;
+        }
+        let Some(frame) = self.frames[own as usize].take() else { return };
         for rate in Rate::ALL {
             if let Some(Frame { resampler: Some(resampler), pcm }) = &mut self.frames[rate as usize] {
                 resampler.run(&frame.pcm, pcm);
@@ -366,7 +400,7 @@ impl Voice {
     /// Nothing has come in time.
     fn run_dry(&mut self, missing: usize) {
         self.dry = self.dry.saturating_add(1);
-        self.least = 0;
+        (self.least, self.spell_least) = (0, 0);
         let to = &mut self.scratch[..missing];
         if let Some(noise) = &mut self.noise {
             noise.fill(to);
@@ -388,22 +422,33 @@ impl Voice {
         };
         let waits = self.ready.len() - len + packets * self.packet;
         self.least = self.least.min(waits);
+        self.spell_least = self.spell_least.min(waits);
         self.watched += 1;
+        self.spell += 1;
         let ms = self.codec.rate() as usize / 1_000;
-        if self.watched > WATCH / 3 && self.least > BACKLOG_MS * ms {
-            let mut surplus = self.least - 20 * ms;
-            while surplus >= self.packet && self.packet > 0 && self.waiting > 1 {
-                surplus -= self.packet;
-                let before = self.ready.len();
-                self.step();
-                self.ready.truncate(before);
+        if self.spell >= SPELL {
+            let least = std::mem::replace(&mut self.spell_least, usize::MAX);
+            self.spell = 0;
+            if least > BACKLOG_MS * ms {
+                self.skip(least - 20 * ms);
+                return self.watch_anew();
             }
-            self.watch_anew();
-        } else if self.watched > WATCH {
+        }
+        if self.watched > WATCH {
             if self.least > 25 * ms {
                 self.leave_out_a_period(len);
             }
             self.watch_anew();
+        }
+    }
+
+    /// Leaves out packets that wait, up to so many samples; the decoder hears them.
+    fn skip(&mut self, mut surplus: usize) {
+        while surplus >= self.packet && self.packet > 0 && self.waiting > 1 {
+            surplus -= self.packet;
+            let before = self.ready.len();
+            self.step();
+            self.ready.truncate(before);
         }
     }
 

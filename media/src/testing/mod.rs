@@ -4,10 +4,12 @@
 
 mod ear;
 mod page;
+mod peer;
 mod speech;
 mod voice;
 
 pub use ear::{Heard, bursts, hears};
 pub use page::{Heard as Frame, Page, Sent, Talents};
+pub use peer::Peer;
 pub use speech::Speech;
 pub use voice::{level_of, speaker_hz, tone, tone_from};

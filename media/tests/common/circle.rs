@@ -35,6 +35,7 @@ pub(crate) struct Member {
     pub(crate) arrivals: Vec<Instant>,
     pub(crate) digits: Vec<Vec<u8>>,
     first: Option<u32>,
+    sealer: Option<media::srtp::Sender>,
 }
 
 impl Member {
@@ -63,7 +64,13 @@ impl Member {
             arrivals: Vec::new(),
             digits: Vec::new(),
             first: None,
+            sealer: None,
         }
+    }
+
+    /// Its packets are SRTP from now on; what it hears is not opened.
+    pub(crate) fn seal_with(&mut self, key: &media::srtp::MasterKey) {
+        self.sealer = media::srtp::Sender::new(key);
     }
 
     /// What its description says: its codec under its number, and events under 101.
@@ -100,9 +107,15 @@ impl Member {
         self.said += samples as u64;
         let mut octets = [0; MAX_PAYLOAD];
         let len = self.encoder.encode(&pcm, &mut octets);
-        let packet = super::rtp(self.pt, self.sequence, self.timestamp, self.port_ssrc(), &octets[..len]);
+        let mut packet = super::rtp(self.pt, self.sequence, self.timestamp, self.port_ssrc(), &octets[..len]);
         self.sequence = self.sequence.wrapping_add(1);
         self.timestamp = self.timestamp.wrapping_add(self.codec.clock() / 1_000 * self.packet_ms as u32);
+        if let Some(sealer) = &mut self.sealer {
+            let len = packet.len();
+            packet.resize(len + media::srtp::OVERHEAD, 0);
+            let sealed = sealer.seal_rtp(&mut packet, len).unwrap();
+            packet.truncate(sealed);
+        }
         packet
     }
 
@@ -160,6 +173,8 @@ pub(crate) struct Circle {
     flights: u64,
     ticks: u64,
     packet: Box<Packet>,
+    held_back: Option<(usize, Instant)>,
+    frozen: Option<Instant>,
 }
 
 impl Circle {
@@ -187,6 +202,8 @@ impl Circle {
             flights: 0,
             ticks: 0,
             packet: Box::default(),
+            held_back: None,
+            frozen: None,
         }
     }
 
@@ -206,6 +223,19 @@ impl Circle {
         for _ in 0..time.as_millis() {
             self.step();
         }
+    }
+
+    /// What a member says in this time arrives at its end, all at once.
+    pub(crate) fn hold_back(&mut self, member: usize, time: Duration) {
+        self.held_back = Some((member, self.now + time));
+    }
+
+    /// So long the switch stands still: what is sent to it waits.
+    pub(crate) fn freeze(&mut self, time: Duration) {
+        let until = self.now + time;
+        self.frozen = Some(until);
+        self.run(time);
+        self.frozen = None;
     }
 
     fn step(&mut self) {
@@ -233,7 +263,7 @@ impl Circle {
                 self.members[i].hear(&datagram, self.now);
             }
         }
-        if self.engine.poll_timeout().is_some_and(|at| at <= self.now) {
+        if self.frozen.is_none() && self.engine.poll_timeout().is_some_and(|at| at <= self.now) {
             self.engine.handle_timeout(self.now);
         }
         while let Some(output) = self.engine.poll_output() {
@@ -266,7 +296,12 @@ impl Circle {
         let jitter = if to_switch { member.jitter } else { Duration::ZERO };
         let jitter = jitter.mul_f64(self.entropy.below(1_000) as f64 / 1_000.0);
         self.flights += 1;
-        self.in_flight.insert((self.now + member.delay + jitter, self.flights), (i, to_switch, datagram));
+        let mut at = self.now + member.delay + jitter;
+        if to_switch {
+            let held = self.held_back.filter(|(held, _)| *held == i).map(|(_, until)| until);
+            at = [Some(at), held, self.frozen].into_iter().flatten().max().unwrap_or(at);
+        }
+        self.in_flight.insert((at, self.flights), (i, to_switch, datagram));
     }
 
     /// The last `time` of what a member heard, at its codec's rate.

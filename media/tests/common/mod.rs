@@ -3,6 +3,7 @@
 #![allow(dead_code, clippy::unwrap_used)] // each test file uses its part
 
 pub(crate) mod circle;
+pub(crate) mod pages;
 
 use media::engine::{Answer, Channel, Config, Engine, Event, Output, Packet, PortId, RecordingId};
 use media::g711::Law;

@@ -129,7 +129,7 @@ impl Authenticator {
         Self { mint: Mint::new(cell, entropy, now), replay, guard, owed: None, suspect: None, config }
     }
 
-    /// Judges a request by its Authorization. `lookup` gives the secret of a user, or none if there is no such user.
+    /// Judges a request by its Authorization. `lookup` gives the secrets of a user, any of which counts, or none if there is no such user.
     ///
     /// No credentials for this realm, or for a nonce which is not ours, is too old or was used: a challenge (stale in all but
     /// the first case; the digest is not even looked at then, so that strangers cannot try passwords on invented nonces). With
@@ -139,7 +139,7 @@ impl Authenticator {
         &mut self,
         request: &Message,
         realm: &str,
-        lookup: &dyn Fn(&str) -> Option<Ha1>,
+        lookup: &dyn Fn(&str) -> Vec<Ha1>,
         source: IpAddr,
         now: Instant,
     ) -> Verdict {
@@ -157,10 +157,11 @@ impl Authenticator {
         let Some((nonce, _)) = known.filter(|(_, age)| *age <= self.config.nonce_lifetime) else {
             return self.challenge(realm, agent, source, true, now);
         };
-        let secret = lookup(&claim.user);
+        let secrets = lookup(&claim.user);
         let method = request.method().map(|method| method.as_bytes().to_vec()).unwrap_or_default();
-        let right = claim.is_answered_by(&secret.unwrap_or(Ha1::NOBODY), &method);
-        if !right || secret.is_none() || !same_target(&claim.uri, request.request_uri()) {
+        let or_nobodys = if secrets.is_empty() { &[Ha1::NOBODY][..] } else { &secrets };
+        let right = or_nobodys.iter().any(|secret| claim.is_answered_by(secret, &method));
+        if !right || secrets.is_empty() || !same_target(&claim.uri, request.request_uri()) {
             let failed = self.guard.failed(source, who, now);
             self.suspect = failed.suspect.map(|reason| (source, reason)).or(self.suspect);
             return match failed.answer_after {

@@ -37,6 +37,8 @@ pub struct Binding {
     pub asleep: bool,
     /// A phone that relies on pushes keeps no NAT open: over UDP it is asleep from then on.
     pub awake_until: Option<Instant>,
+    /// Its stream, the only way to it, is gone; so long it keeps its place for whoever comes back by another.
+    pub kept_until: Option<Instant>,
 }
 
 impl Binding {
@@ -61,9 +63,20 @@ impl Binding {
         name
     }
 
+    /// When it ends: its time is over, or nobody came back for it.
+    pub(super) fn ends_at(&self) -> Instant {
+        self.kept_until.map_or(self.expires_at, |until| until.min(self.expires_at))
+    }
+
+    /// Whether it can be called now: it is not asleep, and its stream is there.
+    pub(super) fn is_reachable(&self, now: Instant) -> bool {
+        !self.is_asleep(now) && self.kept_until.is_none()
+    }
+
     /// True if nothing but the time of its lapse differs.
     pub(super) fn says_the_same_as(&self, other: &Self) -> bool {
-        let facts = |b: &Self| (b.contact.clone(), b.flow, b.q, b.user_agent.clone(), b.path.clone(), b.asleep);
+        let there = |b: &Self| (b.asleep, b.kept_until.is_some());
+        let facts = |b: &Self| (b.contact.clone(), b.flow, b.q, b.user_agent.clone(), b.path.clone(), there(b));
         facts(self) == facts(other)
     }
 
@@ -150,6 +163,7 @@ impl Binding {
             reg_id,
             asleep: false,
             awake_until: None,
+            kept_until: None,
         };
         // No stream outlives the process, and who knows how long it was gone.
         binding.asleep = binding.push().is_some();
@@ -192,6 +206,7 @@ mod tests {
             reg_id: Some(2),
             asleep: false,
             awake_until: None,
+            kept_until: None,
         };
         let bytes = binding.snapshot(&wall);
         assert_eq!(Binding::restore(&bytes, &wall), Some(binding));

@@ -31,6 +31,8 @@ pub struct Config {
     pub max_contacts: usize,
     /// A contact that finds no room takes the place of the one that was renewed longest ago, rather than being refused.
     pub replace_oldest: bool,
+    /// A contact that only its stream leads to keeps its place so long after that is gone, for a page that reconnects. Zero: it goes with it.
+    pub grace: Duration,
     /// Push services that sleeping phones can be woken by; others are refused with 555. Empty: push parameters are kept, and no phone
     /// is told that they help.
     pub push_providers: Vec<String>,
@@ -48,6 +50,7 @@ impl Default for Config {
             default_expires: Duration::from_secs(3600),
             max_contacts: 10,
             replace_oldest: false,
+            grace: Duration::ZERO,
             push_providers: Vec::new(),
             service_route: Vec::new(),
             temporary: None,
@@ -165,7 +168,7 @@ impl Registrar {
 
     /// The valid contacts of an extension, best first.
     pub fn contacts(&self, aor: &str, now: Instant) -> Vec<&Binding> {
-        let mut contacts: Vec<&Binding> = self.valid(aor, now).filter(|binding| !binding.is_asleep(now)).collect();
+        let mut contacts: Vec<&Binding> = self.valid(aor, now).filter(|binding| binding.is_reachable(now)).collect();
         let all = contacts.clone();
         contacts.retain(|binding| !is_spare(binding, &all));
         contacts.sort_by_key(|binding| std::cmp::Reverse(binding.q));
@@ -174,7 +177,7 @@ impl Registrar {
 
     /// The flows of phones that [`contacts`](Self::contacts) reaches by another one, newest first: to be tried when that fails (RFC 5626 §5.3).
     pub fn spares(&self, aor: &str, now: Instant) -> impl Iterator<Item = &Binding> {
-        let all: Vec<&Binding> = self.valid(aor, now).filter(|binding| !binding.is_asleep(now)).collect();
+        let all: Vec<&Binding> = self.valid(aor, now).filter(|binding| binding.is_reachable(now)).collect();
         let mut spares: Vec<&Binding> = all.iter().filter(|binding| is_spare(binding, &all)).copied().collect();
         spares.sort_by_key(|binding| std::cmp::Reverse((binding.expires_at, binding.reg_id)));
         spares.into_iter()
@@ -185,8 +188,14 @@ impl Registrar {
         self.valid(aor, now).filter(|binding| binding.is_asleep(now)).collect()
     }
 
-    fn valid(&self, aor: &str, now: Instant) -> impl Iterator<Item = &Binding> {
-        self.bindings.get(aor).into_iter().flatten().filter(move |binding| binding.expires_at > now)
+    /// Until when somebody may come back to an extension by a new stream; `None` if nobody is missed.
+    pub fn missed_until(&self, aor: &str, now: Instant) -> Option<Instant> {
+        self.valid(aor, now).filter(|binding| binding.kept_until.is_some()).map(Binding::ends_at).max()
+    }
+
+    /// Every contact of an extension that has not lapsed, whether it can be called now or not.
+    pub fn valid(&self, aor: &str, now: Instant) -> impl Iterator<Item = &Binding> {
+        self.bindings.get(aor).into_iter().flatten().filter(move |binding| binding.ends_at() > now)
     }
 
     /// Every binding.
@@ -204,29 +213,41 @@ impl Registrar {
         self.bindings.is_empty()
     }
 
-    /// A stream is gone. Bindings that lead nowhere else go with it, and are returned: a browser cannot be connected to. A phone that
-    /// can be woken by a push falls asleep.
-    pub fn stream_closed(&mut self, flow: Flow) -> Vec<Binding> {
+    /// A stream is gone. Bindings that lead nowhere else, for a browser cannot be connected to, keep their place for [`Config::grace`];
+    /// without it they go too, and are returned. A phone that can be woken by a push falls asleep.
+    pub fn stream_closed(&mut self, flow: Flow, now: Instant) -> Vec<Binding> {
         let mut gone = Vec::new();
         for aor in self.streams.remove(&flow).unwrap_or_default() {
             if let Some(bindings) = self.bindings.get_mut(&aor) {
                 for binding in bindings.iter_mut().filter(|binding| binding.flow == flow) {
                     binding.asleep = binding.push().is_some();
                 }
-                let ends = |b: &mut Binding| b.flow == flow && !b.asleep && b.ends_with_its_stream();
-                gone.extend(bindings.extract_if(.., ends));
+                let ends = |b: &Binding| b.flow == flow && !b.asleep && b.ends_with_its_stream();
+                if self.config.grace.is_zero() {
+                    gone.extend(bindings.extract_if(.., |binding| ends(binding)));
+                }
+                for binding in bindings.iter_mut().filter(|binding| ends(binding)) {
+                    binding.kept_until = Some(now + self.config.grace);
+                }
             }
             self.set_timer(&aor);
         }
         gone
     }
 
-    /// A binding of an earlier process.
-    pub fn restore(&mut self, binding: Binding) {
+    /// A binding of an earlier process; false if it went with that. The streams of that process are gone.
+    pub fn restore(&mut self, mut binding: Binding, now: Instant) -> bool {
+        if binding.ends_with_its_stream() && !binding.asleep {
+            binding.kept_until = Some(now + self.config.grace);
+        }
+        if binding.ends_at() <= now {
+            return false;
+        }
         let aor = binding.aor.clone();
         self.note_stream(&binding);
         self.bindings.entry(aor.clone()).or_default().push(binding);
         self.set_timer(&aor);
+        true
     }
 
     /// Forgets everything about an extension.
@@ -244,7 +265,7 @@ impl Registrar {
         let mut lapsed = Vec::new();
         while let Some(aor) = self.lapses.pop_due(now) {
             if let Some(bindings) = self.bindings.get_mut(&aor) {
-                lapsed.extend(bindings.extract_if(.., |binding| binding.expires_at <= now));
+                lapsed.extend(bindings.extract_if(.., |binding| binding.ends_at() <= now));
             }
             self.set_timer(&aor);
         }
@@ -259,13 +280,14 @@ impl Registrar {
         self.lapses.next()
     }
 
-    /// Those that make room, if that is the policy and there are as many.
+    /// Those that make room, if there are as many: whose stream is gone, and where that is the policy the oldest of the others.
     fn oldest(&self, known: &[Binding], changes: &[Change], count: usize) -> Option<Vec<Change>> {
         let touched = |binding: &&Binding| changes.iter().any(|change| change.binding.name() == binding.name());
         let mut others: Vec<&Binding> = known.iter().filter(|binding| !touched(binding)).collect();
-        others.sort_by_key(|binding| binding.expires_at);
+        others.sort_by_key(|binding| (binding.kept_until.is_none(), binding.expires_at));
+        others.retain(|binding| self.config.replace_oldest || binding.kept_until.is_some());
         let gone = |binding: &&Binding| Change { kind: ChangeKind::Removed, binding: (*binding).clone() };
-        (self.config.replace_oldest && others.len() >= count).then(|| others[..count].iter().map(gone).collect())
+        (others.len() >= count).then(|| others[..count].iter().map(gone).collect())
     }
 
     fn wishes(&self, request: &Message, limit: usize) -> Result<Vec<Wish>, Registration> {
@@ -336,7 +358,7 @@ impl Registrar {
     }
 
     fn set_timer(&mut self, aor: &str) {
-        match self.bindings.get(aor).and_then(|bindings| bindings.iter().map(|b| b.expires_at).min()) {
+        match self.bindings.get(aor).and_then(|bindings| bindings.iter().map(Binding::ends_at).min()) {
             Some(at) => self.lapses.set(aor.to_owned(), at),
             None => {
                 self.bindings.remove(aor);

@@ -133,8 +133,8 @@ fn a_browser_is_gone_with_its_stream_and_a_phone_is_not() {
         desk.register("Contact: <sip:100@a.invalid;transport=ws>\r\nContact: <sip:100@b.invalid;transport=ws>\r\n");
         let flow = desk.registrar.contacts("100", desk.now)[0].flow;
         let other = Flow { remote: "198.51.100.7:40001".parse().unwrap(), ..flow };
-        assert!(desk.registrar.stream_closed(other).is_empty());
-        assert_eq!(desk.registrar.stream_closed(flow).len(), 2 - left);
+        assert!(desk.registrar.stream_closed(other, desk.now).is_empty());
+        assert_eq!(desk.registrar.stream_closed(flow, desk.now).len(), 2 - left);
         assert_eq!((desk.bound().len(), desk.registrar.streams.len()), (left, 0));
         assert_eq!(desk.registrar.is_empty(), left == 0);
     }
@@ -180,7 +180,7 @@ fn the_flows_of_one_phone_stand_side_by_side_and_one_is_called() {
     assert_eq!(desk.registrar.len(), 2);
     // Both came by one stream here; when it closes nothing is left.
     let closed = desk.registrar.contacts("100", desk.now)[0].flow;
-    assert_eq!(desk.registrar.stream_closed(closed).len(), 2);
+    assert_eq!(desk.registrar.stream_closed(closed, desk.now).len(), 2);
     assert!(desk.registrar.is_empty());
 }
 
@@ -230,11 +230,68 @@ fn a_phone_that_a_push_can_wake_falls_asleep_with_its_stream() {
     let registered = desk.register(contact);
     assert!(registered.headers.iter().any(|(name, value)| name == "Feature-Caps" && value == b"*;+sip.pns=\"fcm\""));
     let flow = desk.registrar.contacts("100", desk.now)[0].flow;
-    assert!(desk.registrar.stream_closed(flow).is_empty());
+    assert!(desk.registrar.stream_closed(flow, desk.now).is_empty());
     assert!(desk.bound().is_empty());
     assert_eq!(desk.registrar.sleeping("100", desk.now)[0].push().unwrap().prid, "abc");
     let awake = desk.register(contact);
     assert_eq!((awake.changes[0].kind, desk.bound().len()), (ChangeKind::Altered, 1));
     assert!(desk.registrar.sleeping("100", desk.now).is_empty());
     assert_eq!(desk.register(&contact.replace("fcm", "apns")).status, Status(555));
+}
+
+#[test]
+fn a_page_keeps_its_place_for_a_while_after_its_stream() {
+    let mut desk = Desk::new();
+    desk.transport = Transport::Wss;
+    desk.registrar.config.grace = secs(30);
+    let contact = "Contact: <sip:100@a.invalid;transport=ws>;+sip.instance=\"<urn:uuid:1>\"\r\n";
+    desk.register(contact);
+    let flow = desk.registrar.contacts("100", desk.now)[0].flow;
+    assert_eq!(desk.registrar.missed_until("100", desk.now), None);
+    assert!(desk.registrar.stream_closed(flow, desk.now).is_empty());
+    assert!(desk.bound().is_empty(), "nothing leads to it now");
+    assert_eq!(desk.registrar.missed_until("100", desk.now), Some(desk.now + secs(30)));
+    assert_eq!(desk.registrar.poll_timeout(), Some(desk.now + secs(30)));
+    desk.now += secs(29);
+    assert!(desk.registrar.handle_timeout(desk.now).is_empty());
+    // It comes back, with the same address or, after a reload, with another.
+    let back = desk.register(contact);
+    assert_eq!((back.changes[0].kind, desk.bound().len()), (ChangeKind::Altered, 1));
+    assert_eq!(desk.registrar.missed_until("100", desk.now), None);
+    desk.registrar.stream_closed(flow, desk.now);
+    desk.register_as("two", 1, &contact.replace("a.invalid", "b.invalid"));
+    assert_eq!((desk.bound().len(), desk.registrar.len()), (1, 1));
+    // Who does not come back is gone, before its time.
+    desk.registrar.stream_closed(flow, desk.now);
+    desk.now += secs(30);
+    assert_eq!(desk.registrar.handle_timeout(desk.now).len(), 1);
+    assert!(desk.registrar.is_empty() && desk.registrar.streams.is_empty());
+}
+
+#[test]
+fn pages_that_are_gone_make_room_for_new_ones() {
+    let mut desk = Desk::new();
+    desk.transport = Transport::Ws;
+    desk.registrar.config.grace = secs(30);
+    for n in 0..10 {
+        assert_eq!(desk.register(&format!("Contact: <sip:a@h{n}.invalid>\r\n")).status, Status::OK);
+    }
+    assert_eq!(desk.register("Contact: <sip:a@h10.invalid>\r\n").status, Status::FORBIDDEN);
+    let flow = desk.registrar.contacts("100", desk.now)[0].flow;
+    desk.registrar.stream_closed(flow, desk.now);
+    let reloaded = desk.register("Contact: <sip:a@h10.invalid>\r\n");
+    assert_eq!(reloaded.changes.iter().map(|c| c.kind).collect::<Vec<_>>(), [ChangeKind::Added, ChangeKind::Removed]);
+    assert_eq!((desk.bound().len(), desk.registrar.len()), (1, 10));
+}
+
+#[test]
+fn what_an_earlier_process_left_of_pages_waits_for_them_too() {
+    let mut desk = Desk::new();
+    desk.transport = Transport::Ws;
+    desk.register("Contact: <sip:a@h.invalid>\r\n");
+    let binding = desk.registrar.contacts("100", desk.now)[0].clone();
+    let mut next = Registrar::new(Config { grace: secs(30), ..Config::default() });
+    assert!(next.restore(binding.clone(), desk.now));
+    assert!(next.contacts("100", desk.now).is_empty() && next.missed_until("100", desk.now).is_some());
+    assert!(!Registrar::new(Config::default()).restore(binding, desk.now), "without grace it is gone");
 }

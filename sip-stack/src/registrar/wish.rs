@@ -89,6 +89,7 @@ impl Wish {
             reg_id: self.reg_id,
             asleep: false,
             awake_until: None,
+            kept_until: None,
         };
         let new = Binding { awake_until: new.nat_forgets_at(now), ..new };
         match old {

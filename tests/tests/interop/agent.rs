@@ -4,7 +4,6 @@ use crate::chromium::Page;
 use crate::patience::{millis, pass, secs};
 use crate::phone::{Account, Phone};
 use crate::server::{Server, Setup};
-use serde_json::json;
 use std::time::Duration;
 
 /// How long a handshake may take on a busy machine.
@@ -134,6 +133,14 @@ fn two_agents_work_by_clicks() {
     other.reads(".card h3", "Demo 1001");
     one.page.picture("calling");
     other.page.picture("ringing");
+    // Without a microphone it goes on ringing, and the page says what to do.
+    other
+        .page
+        .ask("navigator.mediaDevices.getUserMedia = async () => { throw new DOMException('', 'NotAllowedError'); }; 0");
+    other.act("1001", "answer");
+    other.reads(".notice", "The microphone is blocked");
+    other.page.picture("no-microphone");
+    other.page.ask("delete navigator.mediaDevices.getUserMedia");
     other.act("1001", "answer");
     one.expect_card("1002", "talking");
     one.hears(other_hz);
@@ -217,6 +224,16 @@ fn an_agents_call_outlives_its_page_and_its_connection_and_goes_to_who_was_asked
     agent.page.expect_heard(LAST, two.hz, millis(500));
     assert!(!two.has_seen("CALL_CLOSED"), "the other party noticed nothing but a gap");
 
+    // Nothing comes through for a while: the page looks for another way by itself.
+    let port = agent.page.ask("ears.port()");
+    server.freeze();
+    agent.reads(".card .state", "Restoring the sound");
+    agent.page.picture("searching");
+    pass(secs(4));
+    server.thaw();
+    agent.page.expect_that(&format!("ears.port().then((port) => port > 0 && port !== {port})"), SOON);
+    agent.hears(two.hz);
+
     // Somebody else calls meanwhile: answered by a key, while the first waits.
     three.dial(&server.uri("1001"));
     agent.expect_card("1003", "ringing");
@@ -230,18 +247,41 @@ fn an_agents_call_outlives_its_page_and_its_connection_and_goes_to_who_was_asked
     agent.page.press("t");
     agent.act("1003", "join");
     agent.expect_no_cards();
-    pass(secs(3));
+    pass(secs(2));
+    two.hang_up();
+    three.expect("CALL_CLOSED", SOON);
+
+    // One is asked before the other is sent there.
+    agent.dial("1002");
+    agent.expect_card("1002", "talking");
+    agent.page.press("t");
+    agent.page.write("1003");
+    agent.act("1002", "ask-first");
+    three.expect("CALL_INCOMING", SOON);
+    three.command("accept", "");
+    agent.expect_card("1003", "talking");
+    agent.expect_card("1002", "held");
+    agent.hears(three.hz);
+    agent.page.picture("asking");
+    agent.page.click(".consult [data-act=join]");
+    agent.expect_no_cards();
+    pass(secs(2));
     two.hang_up();
     three.expect("CALL_CLOSED", SOON);
     let (two_hz, three_hz) = (two.hz, three.hz);
-    let (two, three) = (two.quit(), three.quit());
-    let hears =
-        |sounds: &[crate::sound::Sound], hz| sounds.iter().any(|s| media::testing::hears(&s.channels[0], hz).is_some());
-    assert!(hears(&two, three_hz) && hears(&three, two_hz), "the two phones hear each other");
-    assert!(hears(&two, agent.page.hz), "the phone heard the page");
+    for (sounds, hz) in [(two.quit(), three_hz), (three.quit(), two_hz)] {
+        let heard = |sound: &crate::sound::Sound| media::testing::hears(&sound.channels[0], hz).is_some();
+        assert!(sounds.len() == 2 && sounds.iter().all(heard), "the two phones hear each other, both times");
+    }
 
-    // Another tab of the same browser does not ring for the same extension, until it is told to.
-    assert_eq!(agent.page.ask("navigator.locks.query().then((all) => all.held.length)"), json!(1));
+    // Another tab of the same browser does not take the phone by itself, but does when it is told to.
+    agent.page.ask("window.tab = window.open('/'); 0");
+    let tab = |what: &str| format!("tab.document.querySelector('{what}')");
+    agent.page.expect_that(&format!("{}?.dataset.standing === 'elsewhere'", tab(".standing")), SOON);
+    agent.expect_ready();
+    agent.page.ask(&format!("{}.click()", tab("[data-act=notice]")));
+    agent.page.expect_that(&format!("{}?.dataset.standing === 'ready'", tab(".standing")), SOON);
+    agent.reads(".notice", "Another tab");
     agent.page.close();
     server.finish();
 }

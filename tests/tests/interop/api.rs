@@ -53,6 +53,14 @@ impl Api {
         assert_eq!(request.call().expect("the server answers").status().as_u16(), 204, "hanging up {call}");
     }
 
+    /// Plays something into a call.
+    pub(crate) fn play(&self, call: &Value, wish: &Value) {
+        let id = call["id"].as_str().expect("a call has an id");
+        let request = self.agent.post(self.at(&format!("/calls/{id}/play"))).header("authorization", self.bearer());
+        let status = request.send_json(wish).expect("the server answers").status().as_u16();
+        assert_eq!(status, 204, "playing {wish}");
+    }
+
     /// Changes an extension.
     pub(crate) fn set_extension(&self, number: &str, settings: &Value) {
         let request = self.agent.put(self.at(&format!("/extensions/{number}"))).header("authorization", self.bearer());

@@ -32,6 +32,7 @@ mod registering;
 mod repeating;
 mod sipjs;
 mod sounding;
+mod speaking;
 mod streams;
 mod talking;
 mod texting;

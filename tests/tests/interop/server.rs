@@ -28,6 +28,8 @@ pub(crate) struct Setup {
     pub(crate) acme_by_tls: bool,
     /// Streams that may be silent at one time.
     pub(crate) silent_streams: u32,
+    /// A page that lost its connection keeps its registration so long, seconds.
+    pub(crate) grace_seconds: u32,
     /// Lines for its own `/etc/hosts`.
     pub(crate) hosts: &'static str,
 }
@@ -42,6 +44,7 @@ impl Default for Setup {
             acme: None,
             acme_by_tls: false,
             silent_streams: 1_000,
+            grace_seconds: 30,
             hosts: "",
         }
     }
@@ -142,7 +145,21 @@ impl Server {
 
     /// `SIGTERM`.
     pub(crate) fn terminate(&self) {
-        let kill = format!("kill {}", self.process.id());
+        self.signal("TERM");
+    }
+
+    /// It stands still: to others it looks as if the network were gone.
+    pub(crate) fn freeze(&self) {
+        self.signal("STOP");
+    }
+
+    /// It goes on.
+    pub(crate) fn thaw(&self) {
+        self.signal("CONT");
+    }
+
+    fn signal(&self, name: &str) {
+        let kill = format!("kill -{name} {}", self.process.id());
         let done = Command::new("sh").args(["-c", &kill]).status().expect("there is a shell");
         assert!(done.success(), "the server is gone already");
     }
@@ -207,11 +224,11 @@ fn config(setup: Setup, sip: u16, http: u16, media: u16) -> String {
     let https = https.map_or_else(String::new, |(_, port)| format!("tls = [\"127.0.0.1:{port}\"]\n"));
     let also = if setup.ipv6 { format!(", \"[::]:{sip}\"") } else { String::new() };
     format!(
-        "data_dir = \"data\"\nworkers = 2\n[sip]\nlisten = [\"127.0.0.1:{sip}\"{also}]\n[media]\nports = \"{media}-{last}\"\n\
+        "data_dir = \"data\"\nworkers = 2\n[sip]\nlisten = [\"127.0.0.1:{sip}\"{also}]\ngrace_seconds = {}\n[media]\nports = \"{media}-{last}\"\n\
          [call]\nannounce = {}\nrecord = true\ndrain_seconds = {}\n\
          [recording]\ndir = \"recordings\"\nmin_free_mb = 0\n[http]\nlisten = \"127.0.0.1:{http}\"\n{https}\
          [log]\nlevel = \"info\"\n[limits]\nsilent_streams = {}\n{acme}",
-        setup.announce, setup.drain_seconds, setup.silent_streams
+        setup.grace_seconds, setup.announce, setup.drain_seconds, setup.silent_streams
     )
 }
 

@@ -1,8 +1,9 @@
 //! Pages in browsers: ICE, DTLS-SRTP and WebSocket, in virtual time.
 
 use expect_test::expect_file;
-use patchbay_tests::{assert_recorded, connect, converse, everywhere, once, part};
-use sim::{Conduct, Phone, Setup, World, secs};
+use model::MediaKind;
+use patchbay_tests::{assert_recorded, connect, converse, everywhere, once, part, refusal};
+use sim::{Conduct, Phone, Setup, Stream, World, secs};
 
 /// One calls, the other answers; they are connected.
 fn dial(world: &World, phone: &Phone, other: &Phone) {
@@ -88,5 +89,37 @@ fn a_page_behind_nat_is_heard_and_hears() {
     dial(&world, &page, &phone);
     converse(&world, &page, &phone);
     over(&world, &page, &phone);
+    world.assert_settled();
+}
+
+#[test]
+fn a_websocket_that_is_no_page_and_a_page_without_one_speak_by_their_setting() {
+    let world = World::new(Setup::new(5).browsers());
+    let (plain, page) = (world.phone_by(Stream::Ws, "100"), world.page_by(Stream::Tcp, "101"));
+    world.change_extension("100", |e| e.media = MediaKind::Rtp);
+    world.change_extension("101", |e| e.media = MediaKind::Webrtc);
+    for (caller, called) in [(&plain, &page), (&page, &plain)] {
+        dial(&world, caller, called);
+        converse(&world, caller, called);
+        over(&world, caller, called);
+    }
+    world.assert_settled();
+}
+
+#[test]
+fn another_kind_of_media_than_set_is_refused_and_calls_nobody() {
+    let world = World::new(Setup::new(5).browsers());
+    let (page, phone, other) = (world.page("100"), world.phone("101"), world.phone("102"));
+    world.change_extension("100", |e| e.media = MediaKind::Rtp);
+    world.change_extension("101", |e| e.media = MediaKind::Webrtc);
+    for caller in [&page, &phone] {
+        caller.dial("102");
+        assert_eq!((refusal(&world, caller), other.calls_received()), (488, 0));
+    }
+    // Whoever is left to its own is what it offers.
+    world.change_extension("101", |e| e.media = MediaKind::Auto);
+    dial(&world, &phone, &other);
+    converse(&world, &phone, &other);
+    over(&world, &phone, &other);
     world.assert_settled();
 }

@@ -201,3 +201,63 @@ fn a_trunk_has_its_own_patience_with_silence_but_not_while_it_holds() {
     assert!(!phone.is_talking(), "five seconds of nothing are enough there");
     assert_eq!(world.records()[0].outcome, model::Outcome::MediaTimeout);
 }
+
+#[test]
+fn a_phone_that_has_only_a_wide_band_codec_is_called_from_others() {
+    roughly(
+        |setup| setup,
+        |world| {
+            let (phone, other) = (world.phone("100"), world.phone("101"));
+            phone.speak_only("PCMA");
+            other.speak_only("G722");
+            other.set_conduct(Conduct::Answer(secs(1)));
+            phone.dial("101");
+            connect(world, &phone, &other);
+            converse(world, &phone, &other);
+            // G.711 first, and the rest only once that was refused.
+            let offered = other.offered_payload_types();
+            assert!(offered.starts_with(&[8, 0, 9]), "{offered:?}");
+            phone.hang_up();
+            part(world, &phone, &other);
+            assert_recorded(world, &world.records()[0], &phone, &other);
+        },
+    );
+    let world = World::seeded(7);
+    let (phone, other) = (world.phone("100"), world.phone("101"));
+    other.set_conduct(Conduct::Answer(secs(1)));
+    phone.dial("101");
+    connect(&world, &phone, &other);
+    assert!(!other.offered_payload_types().contains(&9), "who needs no more is offered no more");
+    phone.hang_up();
+    part(&world, &phone, &other);
+    // Nothing is left to offer to a phone that has been limited to what it has not.
+    world.change_extension("101", |e| e.codecs = vec!["PCMA".to_owned()]);
+    other.speak_only("G722");
+    phone.dial("101");
+    assert_eq!(refusal(&world, &phone), 488);
+    assert_eq!(other.calls_received(), 2);
+    world.assert_settled();
+}
+
+#[test]
+fn a_codec_changes_in_a_call_without_a_gap() {
+    for (before, after) in [("PCMA", "G722"), ("G722", "PCMA"), ("PCMA", "L16"), ("PCMU", "PCMA")] {
+        let world = World::seeded(7);
+        let (phone, other) = (world.phone("100"), world.phone("101"));
+        phone.speak_only(before);
+        other.speak_only("PCMA");
+        other.set_conduct(Conduct::Answer(secs(1)));
+        phone.dial("101");
+        connect(&world, &phone, &other);
+        converse(&world, &phone, &other);
+        phone.change_codec(after);
+        assert!(world.run_until(secs(5), || phone.reinvite_status() == Some(200)), "{before} to {after}");
+        converse(&world, &phone, &other);
+        for (who, ear) in [("who changed", &phone), ("the other", &other)] {
+            assert!(ear.longest_gap() <= millis(60), "{before} to {after}, {who}: {:?}", ear.longest_gap());
+        }
+        phone.hang_up();
+        part(&world, &phone, &other);
+        world.assert_settled();
+    }
+}

@@ -1,6 +1,6 @@
 //! What parties hear from the switch: music while they are held, prompts by command.
 
-use model::{CallId, Command, EventBody, Item, LegNo, Playback, PlaybackEnd, Refusal, Reply};
+use model::{CallId, Command, EventBody, Item, LegNo, Playback, PlaybackEnd, Refusal, Reply, Spoken};
 use patchbay_tests::{assert_recorded, connect, converse, part, roughly};
 use sim::{Conduct, Phone, Setup, Sound, World, cell, millis, secs};
 use std::sync::Arc;
@@ -191,5 +191,35 @@ fn what_cannot_be_played_is_refused_and_changes_nothing() {
     ana.hang_up();
     part(&world, &ana, &ben);
     assert_eq!(world.command(call, play(call, None, &["welcome"], 1)), Err(Refusal::NoSuchCall));
+    world.assert_settled();
+}
+
+#[test]
+fn texts_and_numbers_are_said_in_a_call() {
+    let clips = [("liang", 1_350), ("yuan", 1_450)];
+    let clip = |setup: Setup, (name, hertz)| setup.prompt(&format!("zh/spoken/{name}"), hertz, millis(300));
+    let world = World::new(clips.into_iter().fold(Setup::new(7), clip));
+    let (ana, ben) = talking(&world);
+    let call = world.live_calls()[0].id;
+    let say = |items: Vec<Item>| {
+        let play = Playback { items, times: 1, volume_db: 0.0, barge_in: false };
+        world.command(call, Command::Play { call, leg: Some(1), play: Box::new(play) })
+    };
+    let text = |text: &str| Item::Text { text: text.to_owned(), voice: String::new(), speed: 100 };
+    assert_eq!(say(vec![text("ten signs.")]), Ok(Reply::Done));
+    world.run_for(secs(3));
+    let heard = ben.heard(Sound::Voice(1_850)).total();
+    assert!(heard.abs_diff(secs(1)) < millis(60), "{heard:?}");
+    let spoken = |what| Item::Spoken { what, language: "zh".to_owned() };
+    assert_eq!(say(vec![spoken(Spoken::Number(10)), text("x")]), Err(Refusal::NoSuchPrompt), "no clip says 十");
+    assert_eq!(say(vec![text("")]), Err(Refusal::NoSuchPrompt));
+    assert_eq!(say(vec![spoken(Spoken::Yuan(200))]), Ok(Reply::Done));
+    world.run_for(secs(2));
+    let spells = [1_350, 1_450].map(|hertz| ben.heard(Sound::Voice(hertz)).spells);
+    assert!(spells.iter().all(|spells| spells.len() == 1) && spells[0][0].1 <= spells[1][0].0 + 160, "{spells:?}");
+    assert!(!ana.has_heard(Sound::Voice(1_850)) && ana.hears(ben.voice()));
+    converse(&world, &ana, &ben);
+    ana.hang_up();
+    part(&world, &ana, &ben);
     world.assert_settled();
 }

@@ -288,7 +288,9 @@ fn a_phone_hears_of_the_other_contacts_of_its_extension() {
 #[test]
 fn a_contact_that_goes_is_told_of_once_more_and_why() {
     for workers in 1..4 {
-        let world = World::new(Setup::new(workers.into()).workers(workers));
+        // A page that may come back is not gone.
+        let at_once = |config: &mut sim::cell::Config| config.policy.grace = secs(0);
+        let world = World::new(Setup::new(workers.into()).workers(workers).tuned(at_once));
         let phone = world.phone("100");
         phone.subscribe("100", "reg", 3600);
         let last = || phone.notices("100", "reg").pop().map(|(_, body)| body).unwrap_or_default();

@@ -17,7 +17,7 @@ class Page {
   private desk: Desk | null = null;
   private app: App | null = null;
 
-  async start(): Promise<void> {
+  async start(first = true): Promise<void> {
     const token = sessionStorage.getItem(TOKEN);
     if (!token) return this.showLogin(null);
     try {
@@ -25,8 +25,8 @@ class Page {
     } catch (error) {
       if (error instanceof ApiError && error.status === 401) return this.logOut("sayExpired");
       // The switch may be starting: the calls of this page wait there.
-      this.showLogin("sayUnreachable");
-      window.setTimeout(() => this.desk ?? void this.start(), AGAIN_MS);
+      if (first) this.showLogin("sayUnreachable");
+      window.setTimeout(() => this.desk ?? void this.start(false), AGAIN_MS);
     }
   }
 
@@ -36,8 +36,10 @@ class Page {
     api.expired = () => this.expired();
     this.api = api;
     this.user = user;
-    this.extensionName = user.extension ? await api.nameOf(user.extension).catch(() => "") : "";
-    this.desk = new Desk(user, token, []);
+    // Without it the phone works all the same where the switch can be reached directly.
+    const phone = user.extension ? await api.phone().catch(() => null) : null;
+    this.extensionName = phone?.name ?? user.nickname;
+    this.desk = new Desk(user, token, phone?.iceServers ?? [], async () => (await api.phone()).iceServers);
     // A refused connection does not say why: the API does.
     this.desk.lost = () => void api.whoAmI().catch(() => {});
     this.show();

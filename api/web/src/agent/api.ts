@@ -10,6 +10,11 @@ export interface User {
   extension: string | null;
 }
 
+export interface PhoneInfo {
+  name: string;
+  iceServers: RTCIceServer[];
+}
+
 export interface CallRecord {
   id: string;
   caller: string;
@@ -54,10 +59,14 @@ export class Api {
     return (await this.get("/session")).json();
   }
 
-  /** The name of an extension; empty if it has none. */
-  async nameOf(extension: string): Promise<string> {
-    const found = await (await this.get(`/extensions/${encodeURIComponent(extension)}`)).json();
-    return typeof found.name === "string" ? found.name : "";
+  /** What the user's phone needs: how it is called, and servers that help sound through firewalls, whose credentials lapse. */
+  async phone(): Promise<PhoneInfo> {
+    const told = await (await this.get("/session/phone")).json();
+    const servers: PhoneInfo["iceServers"] = [];
+    for (const { urls, username, credential } of told.ice_servers ?? []) {
+      servers.push(typeof username === "string" ? { urls, username, credential } : { urls });
+    }
+    return { name: String(told.name ?? ""), iceServers: servers };
   }
 
   async records(extension: string | null, cursor: string | null): Promise<RecordPage> {

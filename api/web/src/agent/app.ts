@@ -6,6 +6,7 @@ import { SoundDialog, barButton, shortcutsDialog, shortcutsUsed } from "./dialog
 import { el, icon, show, write } from "./dom";
 import { History } from "./history";
 import { keypad } from "./keypad";
+import { isSilenced } from "./sound";
 import { type Word, say } from "./words";
 
 const METERS_MS = 80;
@@ -153,7 +154,8 @@ export class App {
   }
 
   private showNotice(): void {
-    const { notice } = this.desk;
+    const silenced = this.desk.ringing() && isSilenced();
+    const notice = this.desk.notice ?? (silenced ? { text: () => say("sayNoSound"), act: undefined } : null);
     show(this.notice, notice !== null);
     const text = notice?.text() ?? "";
     if (this.notice.dataset["text"] === text) return;

@@ -71,6 +71,7 @@ export class Card {
     const talking = session.state === "talking";
     if (!talking) this.panel = "none";
     this.element.dataset["state"] = talking && session.heldHere ? "held" : session.state;
+    this.element.classList.toggle("searching", session.searching);
     write(this.state, this.stateText());
     write(this.timer, session.since ? howLong(Date.now() - session.since) : "");
     const note = session.transferring ? `${say("transferring")} ${session.transferring}…` : this.line.remark ? say(this.line.remark) : "";
@@ -90,8 +91,8 @@ export class Card {
     }
     show(this.keys, this.panel === "keypad");
     show(this.transfer, this.panel === "transfer");
-    show(this.sound, talking);
-    show(this.quality, talking);
+    show(this.sound, talking && !session.heldHere);
+    show(this.quality, talking && !session.heldHere && !session.searching);
     this.showQuality();
     this.showOthers();
     if (session.state === "ended") this.end();
@@ -159,10 +160,13 @@ export class Card {
     const number = () => this.target.value.replace(/[\s()-]/g, "");
     const send = (event: Event) => {
       event.preventDefault();
-      if (number()) session.transfer(number());
+      if (!number()) return this.target.focus();
+      session.transfer(number());
     };
     const ask = () => {
-      if (number()) this.desk.ask(this.line, number());
+      if (!number()) return this.target.focus();
+      this.panel = "none";
+      this.desk.ask(this.line, number());
     };
     return el(
       "form",

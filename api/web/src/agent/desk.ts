@@ -28,7 +28,10 @@ export interface Notice {
 
 /** How long a call that ended is still shown. */
 const SHOWN_MS = 4_000;
+/** And one that came to nothing, so that its reason can be read. */
+const FAILED_MS = 8_000;
 const QUALITY_MS = 2_000;
+const FRESH_MS = 1_500;
 /** A tab that was just loaded anew may find its own lock for a moment. */
 const LOCK_TRIES = 4;
 
@@ -54,6 +57,7 @@ export class Desk {
     private readonly user: User,
     private readonly token: string,
     private readonly iceServers: RTCIceServer[],
+    private readonly freshIceServers: () => Promise<RTCIceServer[]>,
   ) {
     if (user.extension === null) {
       this.standing = "none";
@@ -218,12 +222,12 @@ export class Desk {
     const line: Line = { session, asksFor, quality: null, remark: null };
     this.lines.push(line);
     void playBy(session.player, soundSettings().speaker);
-    const over = () => {
-      window.setTimeout(() => this.forget(line), SHOWN_MS);
+    const over = (shown: number) => {
+      window.setTimeout(() => this.forget(line), shown);
       this.over();
     };
-    session.on("ended", over);
-    session.on("failed", over);
+    session.on("ended", () => over(SHOWN_MS));
+    session.on("failed", () => over(FAILED_MS));
     session.on("confirmed", () => (line.remark = null));
     session.on("transferFailed", () => (line.remark = "transferFailed"));
     session.on("transferred", () => (line.remark = "transferred"));
@@ -255,7 +259,7 @@ export class Desk {
     if (this.opening) return null;
     this.opening = true;
     try {
-      const stream = await openMicrophone();
+      const [stream] = await Promise.all([openMicrophone(), this.refresh()]);
       if (this.standing === "ready") this.notice = null;
       return stream;
     } catch (error) {
@@ -264,6 +268,13 @@ export class Desk {
     } finally {
       this.opening = false;
     }
+  }
+
+  /** Credentials of relays lapse; a call does not wait long for new ones. */
+  private async refresh(): Promise<void> {
+    const late = new Promise<null>((resolve) => window.setTimeout(() => resolve(null), FRESH_MS));
+    const fresh = await Promise.race([this.freshIceServers().catch(() => null), late]);
+    if (fresh) this.phone?.helpedBy(fresh);
   }
 
   private async measure(): Promise<void> {

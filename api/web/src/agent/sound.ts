@@ -60,6 +60,11 @@ export function context(): AudioContext {
   return shared;
 }
 
+/** True as long as the browser lets the page make no sound. */
+export function isSilenced(): boolean {
+  return context().state === "suspended";
+}
+
 /** How loud a stream is. */
 export class Level {
   private readonly source: MediaStreamAudioSourceNode;

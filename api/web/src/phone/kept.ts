@@ -11,7 +11,7 @@ export interface KeptCall {
   held: boolean;
 }
 
-/** The switch gives a call up when its page stays away; older ones need not be asked for. */
+/** The switch gives a call up when its page stays away; what was left longer ago need not be asked for. */
 const STALE_MS = 90_000;
 
 /** Calls by page: every tab has its own. */
@@ -35,6 +35,7 @@ export class KeptCalls {
     const calls = this.read();
     this.write([]);
     const left = Number(sessionStorage.getItem(`${this.key}.left`) ?? 0);
+    sessionStorage.removeItem(`${this.key}.left`);
     return left && Date.now() - left > STALE_MS ? [] : calls;
   }
 

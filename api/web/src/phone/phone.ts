@@ -20,6 +20,7 @@ export class Phone {
   private readonly host: string;
   private readonly kept: KeptCalls | null;
   private readonly former: KeptCall[];
+  private iceServers: RTCIceServer[];
   private wasLost = false;
   private readonly online = () => this.networkChanged();
   private readonly leaving = () => this.leave();
@@ -30,6 +31,7 @@ export class Phone {
     const hasHost = options.uri.includes("@");
     this.host = hasHost ? options.uri.replace(/^[^@]*@/, "").replace(/[;?>].*$/, "") : new URL(servers[0]!).hostname;
     this.kept = options.keepCalls ? new KeptCalls(options.authorizationUser) : null;
+    this.iceServers = options.iceServers ?? [];
     this.former = this.kept?.take() ?? [];
     this.wires = servers.map((server) => new Wire(withToken(server, options.token)));
     this.ua = new JsSIP.UA({
@@ -53,6 +55,11 @@ export class Phone {
     window.removeEventListener("online", this.online);
     window.removeEventListener("pagehide", this.leaving);
     this.ua.stop();
+  }
+
+  /** Calls to come use these STUN and TURN servers. */
+  helpedBy(iceServers: RTCIceServer[]): void {
+    this.iceServers = iceServers;
   }
 
   on(event: PhoneEvent, listener: (what?: Session | string) => void): void {
@@ -114,7 +121,7 @@ export class Phone {
   private around(): Surroundings {
     return {
       kept: this.kept,
-      pcConfig: { iceServers: this.options.iceServers ?? [] },
+      pcConfig: { iceServers: this.iceServers },
       player: this.player(),
       isConnected: () => this.isConnected(),
       whenAlive: (then) => this.wires.find((wire) => wire.isConnected())?.ask(then),

@@ -36,7 +36,7 @@ export async function measure(connection: RTCPeerConnection, before?: Counted): 
     lossPercent,
     jitterMs,
     rttMs,
-    mos: counted.received > 0 ? opinion(lossPercent, (rttMs ?? 0) / 2 + 2 * jitterMs + 20) : null,
+    mos: received > 0 ? opinion(lossPercent, (rttMs ?? 0) / 2 + 2 * jitterMs + 20) : null,
   };
   return [quality, counted];
 }

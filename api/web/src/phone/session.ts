@@ -52,7 +52,7 @@ export class Session implements SoftPhoneSession {
   constructor(
     private readonly call: Call,
     private readonly around: Surroundings,
-    back?: KeptCall,
+    private readonly back?: KeptCall,
   ) {
     const party = call.remote_identity;
     this.direction = back?.direction ?? (call.direction === "incoming" ? "in" : "out");
@@ -230,12 +230,13 @@ export class Session implements SoftPhoneSession {
 
   private ends(event: "ended" | "failed", what: { cause: string; message?: any }): void {
     this.state = "ended";
-    this.cause = what.cause;
+    // A call that is not there any more when its page comes back has ended.
+    this.cause = this.back && !this.kept ? "Terminated" : what.cause;
     clearTimeout(this.lost);
     clearTimeout(this.settling);
     this.own?.getTracks().forEach((track) => track.stop());
     if (this.kept) this.around.kept?.remove(this.kept.dialog);
-    this.tell(event, what.cause);
+    this.tell(event, this.cause);
   }
 
   private follow(connection: RTCPeerConnection): void {

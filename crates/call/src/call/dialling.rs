@@ -134,7 +134,11 @@ impl Call {
                 self.next_stage(now);
             }
             State::Dialling(_, dialling) if !dialling.redirected.is_empty() => self.on_redirection_located(placed, now),
-            State::Dialling(..) | State::Announcing { .. } | State::Talking { .. } | State::Ended => {}
+            State::Dialling(..)
+            | State::Announcing { .. }
+            | State::Talking { .. }
+            | State::Served { .. }
+            | State::Ended => {}
         }
     }
 
@@ -147,7 +151,7 @@ impl Call {
                     self.leg_failed(leg, outcome, outcome.cause(), now);
                 }
             }
-            State::Announcing { .. } | State::Talking { .. } | State::Ended => {}
+            State::Announcing { .. } | State::Talking { .. } | State::Served { .. } | State::Ended => {}
         }
     }
 

@@ -44,6 +44,7 @@ impl Call {
                 self.transferor().into_iter().chain([wait.leg]).collect()
             }
             State::Announcing { to, .. } => vec![*to],
+            State::Served { legs } => legs.clone(),
             State::Ended => Vec::new(),
         };
         for leg in present {

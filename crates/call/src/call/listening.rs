@@ -48,6 +48,7 @@ impl Call {
                 [wait.leg].into_iter().chain(self.transferor()).collect()
             }
             State::Announcing { to, .. } => vec![*to],
+            State::Served { legs } => legs.clone(),
             State::Ended => Vec::new(),
         }
     }

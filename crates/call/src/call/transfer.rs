@@ -83,6 +83,7 @@ impl Call {
             | State::Dialling(..)
             | State::Announcing { .. }
             | State::Talking { .. }
+            | State::Served { .. }
             | State::Ended => return Err(Refusal::WrongState),
         }
         self.moves += 1;
@@ -161,7 +162,7 @@ impl Call {
             State::Locating(wait) | State::Dialling(wait, _) => {
                 wait.transfer.as_ref().filter(|transfer| transfer.there).map(|transfer| transfer.by)
             }
-            State::Announcing { .. } | State::Talking { .. } | State::Ended => None,
+            State::Announcing { .. } | State::Talking { .. } | State::Served { .. } | State::Ended => None,
         }
     }
 

@@ -163,6 +163,8 @@ impl Cell {
                 Some(hop) => Course::Trunk { name: hop.trunk, numbers: (hop.number, hop.caller) },
                 None => Course::Nowhere(Status::TEMPORARILY_UNAVAILABLE),
             },
+            // Nobody reads there.
+            Decision::Conference { .. } | Decision::Prompt { .. } => Course::Nowhere(Status(404)),
             Decision::Refused { outcome, .. } => Course::Nowhere(Status(outcome.cause().sip)),
         }
     }

@@ -117,7 +117,7 @@ impl Cell {
         }
         match published {
             Some(published) => published.clone(),
-            None => Presence { open: !self.registrar.contacts(number, now).is_empty(), ..Presence::default() },
+            None => Presence { open: self.is_registered(number, now), ..Presence::default() },
         }
     }
 

@@ -133,6 +133,7 @@ fn extension(number: &str) -> Extension {
         srtp: None,
         inband_dtmf: model::InbandDtmf::default(),
         codecs: Vec::new(),
+        media: model::MediaKind::Auto,
         contacts: 0,
         watched_by: model::WatchedBy::default(),
     }

@@ -97,6 +97,9 @@ pub(super) struct ExtensionSettings {
     /// Whether keys are listened for in its sound: auto (if its phone has no RTP events), always, never
     #[arg(long)]
     inband_dtmf: Option<String>,
+    /// By what kind of media it speaks; auto: what it offers, and called by WebSocket it is offered WebRTC
+    #[arg(long)]
+    media: Option<MediaKind>,
     /// How many contacts (phones, pages) it may have registered; 0: as the configuration says for all
     #[arg(long)]
     contacts: Option<u16>,
@@ -120,6 +123,23 @@ impl Srtp {
             Self::Off => "off",
             Self::Offered => "offered",
             Self::Required => "required",
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(super) enum MediaKind {
+    Auto,
+    Rtp,
+    Webrtc,
+}
+
+impl MediaKind {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Auto => "auto",
+            Self::Rtp => "rtp",
+            Self::Webrtc => "webrtc",
         }
     }
 }
@@ -262,6 +282,7 @@ fn extension_body(settings: &ExtensionSettings) -> Map<String, Value> {
         ("outside_number", settings.outside_number.clone().map(Value::from)),
         ("srtp", settings.srtp.map(|srtp| srtp.name().into())),
         ("codecs", settings.codecs.clone().map(|list| list.into_iter().filter(|name| !name.is_empty()).collect())),
+        ("media", settings.media.map(|kind| kind.name().into())),
         ("inband_dtmf", settings.inband_dtmf.clone().map(Value::from)),
         ("allow", settings.allow.clone().map(|list| list.into_iter().filter(|net| !net.is_empty()).collect())),
         ("monitor", settings.monitor.map(Value::from)),

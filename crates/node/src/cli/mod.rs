@@ -7,6 +7,7 @@ mod csv;
 mod history;
 mod json;
 mod ladder;
+mod prompts;
 mod route;
 mod run;
 mod table;
@@ -55,6 +56,11 @@ enum Command {
     Extension {
         #[command(subcommand)]
         action: admin::Extension,
+    },
+    /// Prompts: clips of single words, from which numbers, amounts, dates and times are said
+    Prompts {
+        #[command(subcommand)]
+        action: prompts::Prompts,
     },
     /// Users: people and programs that log in to the API
     User {
@@ -127,6 +133,7 @@ fn act(cli: Cli) -> Result<(), Trouble> {
         Command::Call { action } => history::call(&Client::connect(&load(file.as_deref())?)?, action),
         Command::Ban { action } => ban::ban(&Client::connect(&load(file.as_deref())?)?, &action),
         Command::Trunk { action } => trunk::trunk(&Client::connect(&load(file.as_deref())?)?, &action),
+        Command::Prompts { action } => prompts::prompts(&load(file.as_deref())?, &action),
         Command::Cdr { action } => history::cdr(&Client::connect(&load(file.as_deref())?)?, action),
     }
 }
@@ -225,6 +232,7 @@ mod tests {
             "ban remove 2001:db8::1",
             "extension set 1001 --allow 192.0.2.0/24,10.0.0.1",
             "call list",
+            "prompts make zh",
             "spending --json",
             "call hangup 0123",
             "cdr list --limit 5 --caller 1001",

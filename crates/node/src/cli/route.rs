@@ -105,6 +105,9 @@ fn verdict(decision: &Decision) -> String {
         Decision::Extension { number, record } => {
             format!("→ extension {number}{}", if *record { ", recorded" } else { "" })
         }
+        Decision::Conference { name } => format!("→ conference {name}"),
+        Decision::Prompt { name, times: 0 } => format!("→ prompt {name}, again and again"),
+        Decision::Prompt { name, times } => format!("→ prompt {name}, {times} times"),
         Decision::Refused { outcome, note } => {
             let cause = outcome.cause();
             let note = if note.is_empty() { String::new() } else { format!(": {note}") };

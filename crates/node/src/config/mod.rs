@@ -78,6 +78,10 @@ pub struct Config {
     pub hep: Hep,
     /// Waking phones that sleep.
     pub push: Push,
+    /// What pages are told of the way to us.
+    pub webrtc: WebRtc,
+    /// Recognition of speech.
+    pub asr: Asr,
     /// Connections to the PSTN or other switches.
     #[serde(rename = "trunk")]
     pub trunks: Vec<Trunk>,
@@ -111,6 +115,8 @@ impl Default for Config {
             trace: Trace::default(),
             hep: Hep::default(),
             push: Push::default(),
+            webrtc: WebRtc::default(),
+            asr: Asr::default(),
             trunks: Vec::new(),
             routes: Vec::new(),
         }
@@ -208,6 +214,9 @@ pub struct Sip {
     /// A stream on which nothing came for so long is closed.
     #[serde(rename = "idle_seconds", deserialize_with = "words::seconds")]
     pub idle: Duration,
+    /// A page whose WebSocket is gone keeps its registration so long; zero: it goes too.
+    #[serde(rename = "grace_seconds", deserialize_with = "words::seconds_or_none")]
+    pub grace: Duration,
     /// After what time a call's sessions have to be refreshed (RFC 4028); zero: never.
     #[serde(rename = "session_seconds", deserialize_with = "words::seconds_or_none")]
     pub session_expires: Duration,
@@ -254,6 +263,7 @@ impl Default for Sip {
             wss: Vec::new(),
             origins: Vec::new(),
             idle: Duration::from_secs(3900),
+            grace: cell::Policy::default().grace,
             session_expires: Duration::from_secs(1800),
             reliable_ringing: false,
             advertised: None,
@@ -396,8 +406,17 @@ pub struct Media {
     pub music: Music,
     /// Where prompts are; by default `prompts` below `data_dir`.
     pub prompts: Option<PathBuf>,
+    /// A speech engine that is asked by HTTP; otherwise `espeak-ng` speaks.
+    pub speech_url: Option<String>,
     /// Addresses at which pages find the ports for sound, beside our own and the advertised one.
     pub candidates: Vec<IpAddr>,
+}
+
+impl Media {
+    /// Who speaks texts.
+    pub fn speech(&self) -> crate::speech::Engine {
+        self.speech_url.clone().map_or_else(Default::default, crate::speech::Engine::Http)
+    }
 }
 
 impl Default for Media {
@@ -412,6 +431,7 @@ impl Default for Media {
             country: Country::Cn,
             music: Music::Melody,
             prompts: None,
+            speech_url: None,
             candidates: Vec::new(),
         }
     }
@@ -603,6 +623,34 @@ impl Default for Push {
     fn default() -> Self {
         Self { url: None, providers: Vec::new(), wait: Duration::from_secs(15) }
     }
+}
+
+/// `[webrtc]`: servers by which pages find a way to us where UDP does not pass.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct WebRtc {
+    /// `stun:…`, `turn:…`, `turns:…`, as pages are told them.
+    #[serde(deserialize_with = "words::strings")]
+    pub ice_servers: Vec<String>,
+    /// What the TURN servers and we know, and nobody else (coturn: `static-auth-secret`).
+    pub turn_secret: Option<String>,
+    /// How long the credentials that pages get are good.
+    #[serde(rename = "turn_seconds", deserialize_with = "words::seconds")]
+    pub turn: Duration,
+}
+
+impl Default for WebRtc {
+    fn default() -> Self {
+        Self { ice_servers: Vec::new(), turn_secret: None, turn: Duration::from_secs(12 * 3600) }
+    }
+}
+
+/// `[asr]`: recognition of speech.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Asr {
+    /// A recogniser that speaks as the Vosk server does, `ws://…`; without it speech is not recognised.
+    pub url: Option<String>,
 }
 
 /// `[limits]`: what is refused beyond it.

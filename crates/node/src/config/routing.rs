@@ -262,8 +262,13 @@ pub struct Route {
     pub queue: Option<String>,
     /// … or to this flow …
     pub flow: Option<String>,
-    /// … or to this conference.
+    /// … or to this conference …
     pub conference: Option<String>,
+    /// … or to this prompt.
+    pub prompt: Option<String>,
+    /// How often the prompt is played; 0: until the caller hangs up.
+    #[serde(default = "once")]
+    pub times: u32,
     /// After which outcomes the next trunk is tried; without: where another trunk may do better.
     pub go_on: Option<BTreeSet<Outcome>>,
     /// Record calls that go this way.
@@ -288,6 +293,10 @@ pub struct Route {
     pub price_step_seconds: Option<u16>,
 }
 
+fn once() -> u32 {
+    1
+}
+
 fn usual_ring() -> u16 {
     60
 }
@@ -303,6 +312,7 @@ impl Route {
             self.queue.clone().map(To::Queue),
             self.flow.clone().map(To::Flow),
             self.conference.clone().map(To::Conference),
+            self.prompt.clone().map(|name| To::Prompt { name, times: self.times }),
         ];
         let go_on = |mut to: To| {
             if let (To::Trunks(ways), Some(go_on)) = (&mut to, &self.go_on) {

@@ -62,6 +62,11 @@ fn a_wrong_key_or_value_is_named_with_its_line_and_what_to_do() {
         ("[[trunk]]\nname = \"a\"\ntarget = \"b\"\nstir = \"verify\"", 4, "needs [stir] roots"),
         ("[[trunk]]\nname = \"a\"\ntarget = \"b\"\nstir_sign = true", 4, "needs [stir] key"),
         ("[stir]\nkey = \"a.key\"\ncertificate_url = \"https://x\"", 2, "needs origid"),
+        ("[webrtc]\nice_servers = [\"turn:x\"]", 2, "needs turn_secret"),
+        ("[webrtc]\nice_servers = [\"http://x\"]", 2, "must begin with"),
+        ("[webrtc]\nturn_secret = \"short\"\nice_servers = [\"turn:x\"]", 2, "at least 16"),
+        ("[sip]\ngrace_seconds = 301", 2, "at most 300"),
+        ("[asr]\nurl = \"http://x\"", 2, "must begin with ws://"),
         ("[push]\nurl = \"ftp://x\"\nproviders = [\"fcm\"]", 2, "must begin with http://"),
     ] {
         let problems = wrong(text);
@@ -210,6 +215,7 @@ fn the_sample_file_is_valid_has_every_key_and_shows_the_defaults() {
                 "wss",
                 "origins",
                 "idle_seconds",
+                "grace_seconds",
                 "session_seconds",
                 "reliable_ringing",
                 "advertised",
@@ -225,7 +231,10 @@ fn the_sample_file_is_valid_has_every_key_and_shows_the_defaults() {
         ("tls", &["client_certificates", "client_authority"]),
         ("certificate", &["chain", "key"]),
         ("acme", &["directory", "domains", "contact", "accept_terms", "challenge", "listen", "authority"]),
-        ("media", &["ports", "timeout_seconds", "srtp", "voice_events", "g729", "country", "music", "prompts"]),
+        (
+            "media",
+            &["ports", "timeout_seconds", "srtp", "voice_events", "g729", "country", "music", "prompts", "speech_url"],
+        ),
         (
             "call",
             &[
@@ -297,7 +306,9 @@ fn the_sample_file_is_valid_has_every_key_and_shows_the_defaults() {
         ("rights", &["default", "local", "national", "international"]),
         ("blocked", &["callers", "called"]),
         ("stir", &["roots", "private_servers", "servers_authority", "key", "certificate_url", "origid", "own_numbers"]),
+        ("webrtc", &["ice_servers", "turn_secret", "turn_seconds"]),
         ("push", &["url", "providers", "wait_seconds"]),
+        ("asr", &["url"]),
         (
             "trunk",
             &[
@@ -343,6 +354,8 @@ fn the_sample_file_is_valid_has_every_key_and_shows_the_defaults() {
                 "queue",
                 "flow",
                 "conference",
+                "prompt",
+                "times",
                 "go_on",
                 "record",
                 "strip",

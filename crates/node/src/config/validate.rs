@@ -2,12 +2,19 @@
 
 use super::{Config, Trunk};
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 /// Something wrong at a key, as a path like `trunk.0.target`.
 pub(super) struct Finding {
     pub(super) key: String,
     pub(super) text: String,
 }
+
+/// The longest that a page's registration is kept without its connection.
+const MAX_GRACE: Duration = Duration::from_secs(300);
+
+/// The most servers that pages are told of.
+const MAX_ICE_SERVERS: usize = 8;
 
 /// Everything that is wrong with the configuration.
 pub(super) fn findings(config: &Config) -> Vec<Finding> {
@@ -66,6 +73,10 @@ pub(super) fn findings(config: &Config) -> Vec<Finding> {
     if config.push.url.as_ref().is_some_and(|url| !url.starts_with("http://")) {
         say("push.url", "must begin with http://; the gateway is expected on this host or in this network".to_owned());
     }
+    webrtc(&config.webrtc, &mut say);
+    if config.asr.url.as_ref().is_some_and(|url| !url.starts_with("ws://")) {
+        say("asr.url", "must begin with ws://; the recogniser is expected on this host or in this network".to_owned());
+    }
     if config.push.url.is_some() == config.push.providers.is_empty() {
         say("push.providers", "a url and the providers that are reached through it go together".to_owned());
     }
@@ -97,6 +108,10 @@ fn listeners(config: &Config, say: &mut impl FnMut(&str, String)) {
             say("sip.listen", format!("{address} is named twice; remove one"));
         }
     }
+    // As long as that callers may wait in silence.
+    if config.sip.grace > MAX_GRACE {
+        say("sip.grace_seconds", format!("must be at most {}", MAX_GRACE.as_secs()));
+    }
     let (tls, https) = (config.sip_tls(), config.https());
     let http = [config.http.listen];
     let streams: [(&str, &[_]); 6] = [
@@ -121,6 +136,28 @@ fn listeners(config: &Config, say: &mut impl FnMut(&str, String)) {
             }
             seen.push((key, *address));
         }
+    }
+}
+
+fn webrtc(webrtc: &super::WebRtc, say: &mut impl FnMut(&str, String)) {
+    let kind = |url: &str| ["stun:", "stuns:", "turn:", "turns:"].into_iter().find(|kind| url.starts_with(kind));
+    for (i, url) in webrtc.ice_servers.iter().enumerate() {
+        if kind(url).is_none_or(|kind| url.len() == kind.len() || url.contains(char::is_whitespace)) {
+            let text = format!("\"{url}\" must begin with stun:, stuns:, turn: or turns:, and a host follow");
+            say(&format!("webrtc.ice_servers.{i}"), text);
+        }
+    }
+    if webrtc.ice_servers.len() > MAX_ICE_SERVERS {
+        // Browsers grow slow with more than a few, and say so.
+        say("webrtc.ice_servers", format!("holds at most {MAX_ICE_SERVERS}"));
+    }
+    let relays = webrtc.ice_servers.iter().any(|url| url.starts_with("turn"));
+    match &webrtc.turn_secret {
+        None if relays => say("webrtc.ice_servers", "a turn: server needs turn_secret, which it knows too".to_owned()),
+        Some(secret) if secret.len() < 16 => {
+            say("webrtc.turn_secret", "write at least 16 characters: whoever guesses it uses your server".to_owned());
+        }
+        Some(_) | None => {}
     }
 }
 
@@ -384,8 +421,10 @@ pub(crate) fn warnings(config: &Config) -> Vec<String> {
         route.targets().into_iter().find_map(|to| match to {
             model::RouteTarget::Queue(name) => Some(format!("queue \"{name}\"")),
             model::RouteTarget::Flow(name) => Some(format!("flow \"{name}\"")),
-            model::RouteTarget::Conference(name) => Some(format!("conference \"{name}\"")),
-            model::RouteTarget::Extension(_) | model::RouteTarget::Trunks(_) => None,
+            model::RouteTarget::Extension(_)
+            | model::RouteTarget::Trunks(_)
+            | model::RouteTarget::Conference(_)
+            | model::RouteTarget::Prompt { .. } => None,
         })
     };
     let mut told: Vec<String> = config

@@ -42,7 +42,7 @@ const FAILURES: usize = 16_384;
 #[derive(Debug)]
 pub enum Ask {
     /// Do this.
-    Command(Command, oneshot::Sender<Result<Reply, Refusal>>),
+    Command(Box<Command>, oneshot::Sender<Result<Reply, Refusal>>),
     /// Tell this.
     Query(Query, oneshot::Sender<Answer>),
     /// Tell how you are.
@@ -180,7 +180,7 @@ impl Inbox {
         self.envelopes.pop()
     }
 
-    pub(super) fn take_ask(&self) -> Option<Ask> {
+    pub(crate) fn take_ask(&self) -> Option<Ask> {
         self.asks.pop()
     }
 

@@ -393,7 +393,7 @@ impl<C: Core, K: Keeper> Shell<C, K> {
                     drop(reply.send(Err(Refusal::Overloaded)));
                 } else {
                     let ticket = self.waiting.command(reply);
-                    self.input(Input::Command { ticket, command }, now);
+                    self.input(Input::Command { ticket, command: *command }, now);
                 }
             }
             Ask::Query(query, answer) => {

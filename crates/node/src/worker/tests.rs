@@ -173,7 +173,12 @@ impl Bench {
             events: broadcast::channel(16).0,
             resolver,
             fetcher,
-            library: Library::new(runtime.handle().clone(), "/nowhere".into(), Arc::clone(&inboxes)),
+            library: Library::new(
+                runtime.handle().clone(),
+                "/nowhere".into(),
+                crate::speech::Engine::default(),
+                Arc::clone(&inboxes),
+            ),
             passed: broadcast::channel(16).0,
             hep: None,
         };
@@ -340,7 +345,7 @@ fn messages_to_oneself_commands_and_orders_arrive() {
     bench.shell.parts.core.outputs.push_back(Output::Envelope(envelope(0, false, 7)));
     let (reply, mut replied) = oneshot::channel::<Result<Reply, Refusal>>();
     let command = Command::RemoveExtension { number: "1001".to_owned() };
-    bench.inboxes[0].put_ask(Ask::Command(command, reply)).unwrap();
+    bench.inboxes[0].put_ask(Ask::Command(Box::new(command), reply)).unwrap();
     bench.inboxes[0].order(Order::Drain);
     bench.until(|shell| shell.parts.core.inputs.iter().any(|i| matches!(i, Input::Drain)));
     assert_eq!(replied.try_recv(), Ok(Ok(Reply::Done)));

@@ -51,6 +51,7 @@ impl World {
             srtp: None,
             inband_dtmf: model::InbandDtmf::default(),
             codecs: Vec::new(),
+            media: model::MediaKind::Auto,
             contacts: 0,
             watched_by: model::WatchedBy::default(),
         });
@@ -70,6 +71,21 @@ impl World {
         let mut extension = known.unwrap_or_else(|| panic!("there is no extension {number}"));
         change(&mut extension);
         self.put_extension(extension);
+    }
+
+    /// A user of an extension was given this token.
+    pub fn give_token(&self, number: &str, user: i64, token: &str, until: stdx::UnixMillis) {
+        self.switch(|switch, now| {
+            let command = Command::KnowToken { extension: number.to_owned(), user, ha1: ha1(number, token), until };
+            switch.command_all(&command, now);
+        });
+    }
+
+    /// The tokens of a user count no more.
+    pub fn forget_tokens(&self, number: &str, user: i64) {
+        self.switch(|switch, now| {
+            switch.command_all(&Command::ForgetTokens { extension: number.to_owned(), user }, now);
+        });
     }
 
     /// Removes an extension.
@@ -157,6 +173,41 @@ impl World {
     /// An API client commands something in this call.
     pub fn command(&self, call: CallId, command: Command) -> Result<Reply, Refusal> {
         self.command_at(call.cell(), command)
+    }
+
+    /// An API client commands something in a conference.
+    pub fn conference_command(&self, command: Command) -> Result<Reply, Refusal> {
+        let workers = self.switch(|switch, _| switch.wanted);
+        let name = match &command {
+            Command::Invite { conference, .. }
+            | Command::Dismiss { conference, .. }
+            | Command::Mute { conference, .. }
+            | Command::EndConference { conference } => conference.clone(),
+            other => panic!("{other:?} is about no conference"),
+        };
+        self.command_at(cell::conference_home(&name, workers), command)
+    }
+
+    /// What a program at this port of the switch's machine was sent so far: samples of 16 bits.
+    pub fn program_heard(&self, port: u16) -> Vec<i16> {
+        self.switch(|switch, _| switch.programs.get(&port).cloned().unwrap_or_default())
+    }
+
+    /// A program sends a packet from this port to one of the switch's.
+    pub fn program_sends(&self, port: u16, to: u16, packet: &[u8]) {
+        let from = std::net::SocketAddr::from(([127, 0, 0, 1], port));
+        let to = std::net::SocketAddr::new(super::SWITCH.ip(), to);
+        let packet = crate::network::Packet { from, to, data: packet.to_vec() };
+        self.switch(|switch, now| switch.handle_packet(&packet, now));
+    }
+
+    /// The conferences that somebody is in.
+    pub fn conferences(&self) -> Vec<model::Conference> {
+        let of = |answer| match answer {
+            Answer::Conferences(list) => list,
+            _ => Vec::new(),
+        };
+        self.query(&Query::Conferences).into_iter().flat_map(of).collect()
     }
 
     /// A program sends a text.

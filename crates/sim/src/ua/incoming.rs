@@ -2,6 +2,8 @@
 
 use super::line::{Beginning, End, LineId, LineState};
 use super::message::{self, Facts};
+use crate::sdp::Remote;
+
 use super::{Conduct, GIVE_UP, T1, T2, Timer, Ua};
 use rsip::{Header, Request};
 use std::time::{Duration, Instant};
@@ -25,6 +27,10 @@ impl Ua {
             | Conduct::AnswerAtOnce
             | Conduct::EarlyMedia(_)
             | Conduct::TryingOnly => {}
+        }
+        let offer = Remote::parse(&request.body, &self.codecs).filter(|_| !self.browser);
+        if offer.is_some_and(|remote| remote.codec.is_none()) {
+            return self.respond(request, facts, 488, None, Vec::new(), &[], now);
         }
         let replaces = message::other(&request.headers, "Replaces").map(str::to_owned);
         let in_place_of = replaces.as_deref().and_then(|value| self.named_by(value));

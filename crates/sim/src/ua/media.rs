@@ -8,7 +8,7 @@ use crate::rtp::{self, Rtp};
 use crate::sdp::{self, Remote};
 use crate::secure::Secure;
 use crate::sound::{self, Sound};
-use media::testing::Page;
+use media::testing::Peer;
 use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
@@ -33,7 +33,9 @@ pub(crate) struct Media {
     pub(super) early_answer: Option<Vec<u8>>,
     pub(super) coder: Coder,
     /// The browser's end of it, if it is a page.
-    pub(super) page: Option<Box<Page>>,
+    pub(super) page: Option<Box<dyn Peer>>,
+    /// Its next offer begins ICE anew.
+    pub(crate) restarts: bool,
     /// What a page was offered.
     pub(super) offered: Vec<u8>,
     /// The keys, if the phone speaks SRTP.
@@ -82,6 +84,7 @@ impl Media {
             early_answer: None,
             coder: Coder::default(),
             page: None,
+            restarts: false,
             offered: Vec::new(),
             secure: Secure::new(&mut entropy.clone()),
             sealed: false,

@@ -10,7 +10,7 @@ mod incoming;
 pub(crate) mod line;
 mod media;
 pub(crate) mod message;
-mod page;
+pub(crate) mod page;
 mod registration;
 mod serve;
 pub(crate) mod server;
@@ -133,6 +133,8 @@ pub(crate) struct Ua {
     pub(crate) secure: bool,
     /// It is a page in a browser.
     pub(crate) browser: bool,
+    /// What its sound is made of then.
+    pub(crate) make_page: page::MakePage,
     pub(crate) voice: Sound,
     pub(crate) conduct: Conduct,
     /// How many calls it takes at once; more are 486.
@@ -209,6 +211,7 @@ impl Ua {
             codecs: vec![Codec::G711(Law::A), Codec::G711(Law::Mu)],
             secure: false,
             browser: false,
+            make_page: page::usual,
             voice,
             conduct: Conduct::Ring,
             max_lines: 1,

@@ -5,22 +5,31 @@ use super::line::LineId;
 use crate::network::Packet;
 use crate::rtp::{self, Rtp};
 use crate::sound;
-use media::testing::{Page, Talents};
+use media::testing::{Page, Peer, Talents};
+use std::net::SocketAddr;
 use std::time::Instant;
 
 /// Frames between two keys: the one before must be over.
 const KEY_EVERY: u64 = 10;
 
+/// Makes the sound of a page at an address.
+pub type MakePage = fn(SocketAddr, Instant) -> Box<dyn Peer>;
+
+/// What pages are made of unless a test has something else.
+pub(crate) fn usual(at: SocketAddr, now: Instant) -> Box<dyn Peer> {
+    Box::new(Page::new(at, Talents { opus: true, g722: false, g711: true }, now))
+}
+
 impl Ua {
-    fn page_of(&mut self, id: LineId, now: Instant) -> &mut Page {
-        let at = self.rtp_address(id);
-        let talents = Talents { opus: true, g722: false, g711: true };
-        self.lines[id].media.page.get_or_insert_with(|| Box::new(Page::new(at, talents, now)))
+    fn page_of(&mut self, id: LineId, now: Instant) -> &mut dyn Peer {
+        let (at, make) = (self.rtp_address(id), self.make_page);
+        &mut **self.lines[id].media.page.get_or_insert_with(|| make(at, now))
     }
 
     pub(super) fn offer_of_page(&mut self, id: LineId, now: Instant) -> Vec<u8> {
         let direction = self.lines[id].media.direction.clone();
-        self.page_of(id, now).offer(&direction, false)
+        let restart = std::mem::take(&mut self.lines[id].media.restarts);
+        self.page_of(id, now).offer(&direction, restart, now)
     }
 
     pub(super) fn answer_of_page(&mut self, id: LineId, now: Instant) -> Vec<u8> {
@@ -77,9 +86,9 @@ impl Ua {
     fn flush_page(&mut self, id: LineId, now: Instant) {
         let line = &mut self.lines[id];
         let Some(page) = &mut line.media.page else { return };
-        let sent = std::mem::take(&mut page.sent);
-        let heard = std::mem::take(&mut page.heard);
-        line.media.digits.push_str(&std::mem::take(&mut page.digits));
+        let sent = page.take_sent();
+        let heard = page.take_heard();
+        line.media.digits.push_str(&page.take_digits());
         for frame in heard {
             let rtp = Rtp {
                 marker: false,

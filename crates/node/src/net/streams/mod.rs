@@ -236,4 +236,6 @@ impl Shared {
 }
 
 #[cfg(test)]
+mod hostile_tests;
+#[cfg(test)]
 mod tests;

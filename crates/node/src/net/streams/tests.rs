@@ -16,14 +16,14 @@ use tungstenite::client::IntoClientRequest as _;
 
 const LONG: Duration = Duration::from_secs(8);
 
-struct Bench {
-    streams: Streams,
+pub(super) struct Bench {
+    pub(super) streams: Streams,
     inboxes: Arc<[Inbox]>,
     address: SocketAddr,
 }
 
 impl Bench {
-    fn new(gate: GateLimits, tls: Option<Arc<Tls>>) -> Self {
+    pub(super) fn new(gate: GateLimits, tls: Option<Arc<Tls>>) -> Self {
         install_provider();
         let inboxes: Arc<[Inbox]> = vec![Inbox::new().unwrap(), Inbox::new().unwrap()].into();
         let settings = Settings { gate, idle: Duration::from_secs(60), locals: Locals::default() };
@@ -34,7 +34,7 @@ impl Bench {
         Self { streams, inboxes, address }
     }
 
-    fn open() -> Self {
+    pub(super) fn open() -> Self {
         Self::new(GateLimits { total: 100, per_source: 100, unproven: 100 }, None)
     }
 
@@ -43,7 +43,7 @@ impl Bench {
     }
 
     /// The next letter to worker `to`.
-    async fn letter(&self, to: usize) -> Body {
+    pub(super) async fn letter(&self, to: usize) -> Body {
         let next = async {
             loop {
                 if let Some(envelope) = self.inboxes[to].take_envelope() {
@@ -56,7 +56,7 @@ impl Bench {
     }
 
     /// The next message, and which worker got it.
-    async fn message(&self) -> (usize, Flow, Bytes) {
+    pub(super) async fn message(&self) -> (usize, Flow, Bytes) {
         let next = async {
             loop {
                 for (to, inbox) in self.inboxes.iter().enumerate() {
@@ -70,12 +70,12 @@ impl Bench {
         timeout(LONG, next).await.expect("a message")
     }
 
-    fn count(&self, cause: Cause) -> u64 {
+    pub(super) fn count(&self, cause: Cause) -> u64 {
         self.streams.figures().causes[cause as usize]
     }
 }
 
-fn options(call_id: &str, via: &str) -> String {
+pub(super) fn options(call_id: &str, via: &str) -> String {
     format!(
         "OPTIONS sip:pbx SIP/2.0\r\nVia: SIP/2.0/{via};branch=z9hG4bK{call_id}\r\nFrom: <sip:a@b>;tag=1\r\nTo: <sip:pbx>\r\n\
          Call-ID: {call_id}\r\nCSeq: 1 OPTIONS\r\nMax-Forwards: 70\r\nContent-Length: 0\r\n\r\n"
@@ -402,11 +402,15 @@ async fn a_tls_peer_is_verified_by_its_name_if_it_has_one() {
     assert_eq!(timeout(LONG, served).await.unwrap().unwrap(), b"hello");
 }
 
-async fn web(bench: &Bench, origins: &[&str]) -> SocketAddr {
+pub(super) async fn web(bench: &Bench, origins: &[&str]) -> SocketAddr {
+    web_with(bench, origins, None).await
+}
+
+pub(super) async fn web_with(bench: &Bench, origins: &[&str], tokens: Option<store::Store>) -> SocketAddr {
     let bound = bind(&["127.0.0.1:0".parse().unwrap()], "[http] listen").unwrap().remove(0);
     let address = bound.address;
     let origins: Vec<String> = origins.iter().map(|origin| (*origin).to_owned()).collect();
-    let sockets = WebSockets { streams: bench.streams.clone(), origins: origins.into(), tokens: None };
+    let sockets = WebSockets { streams: bench.streams.clone(), origins: origins.into(), tokens };
     let app = Router::new().route("/sip", any(upgrade)).with_state(sockets);
     crate::web::serve(bound, None, bench.streams.web_gate(), app);
     address

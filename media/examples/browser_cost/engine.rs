@@ -1,10 +1,4 @@
-//! What a browser leg costs: `cargo run --release -p patchbay-media --example browser_cost` on a quiet machine.
-//!
-//! Calls between a page and a plain phone, handshake and all; the time is the engine's alone, without sockets. Printed is the share of
-//! a core that a call takes by it.
-
-// A measurement is for a person, and needs a clock.
-#![allow(clippy::disallowed_methods, clippy::print_stdout)]
+//! The engine alone, without sockets: what its own work costs.
 
 use media::browser::{Certificate, Settings};
 use media::codec::{Codec, Encoder};
@@ -16,7 +10,6 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 use stdx::{Entropy, Wall};
 
-const CALLS: usize = 100;
 const FRAMES: usize = 500;
 const FRAME: Duration = Duration::from_millis(20);
 
@@ -29,27 +22,29 @@ struct Call {
     said: Vec<Vec<u8>>,
 }
 
-fn main() {
+/// Prints what calls cost by the engine alone.
+pub(crate) fn run() {
     let Some(certificate) = Certificate::generate().map(Arc::new) else { return println!("no randomness") };
-    for (name, talents, codec) in [
-        ("PCMU relayed", Talents { opus: false, g722: false, g711: true }, Codec::G711(Law::Mu)),
-        ("Opus to PCMU", Talents { opus: true, g722: false, g711: false }, Codec::Opus),
-    ] {
-        match measure(&certificate, talents, codec) {
-            Some((handshake, call)) => println!("{name}: {handshake:.0} µs a handshake, {call:.3} % of a core a call"),
+    for (name, calls, talents, codec) in
+        [("PCMU relayed", 200, crate::PCMU, Codec::G711(Law::Mu)), ("Opus to PCMU", 100, crate::OPUS, Codec::Opus)]
+    {
+        match measure(&certificate, calls, talents, codec) {
+            Some((handshake, call)) => {
+                println!("{name}, {calls} calls: {handshake:.0} µs a handshake, {call:.3} % of a core a call");
+            }
             None => println!("{name}: the calls did not come about"),
         }
     }
 }
 
 /// Microseconds of a handshake, and per cent of a core that a call takes.
-fn measure(certificate: &Arc<Certificate>, talents: Talents, codec: Codec) -> Option<(f64, f64)> {
+fn measure(certificate: &Arc<Certificate>, count: usize, talents: Talents, codec: Codec) -> Option<(f64, f64)> {
     let mut now = stdx::testing::start();
     let mut config = Config::new(Wall::new(now, 0));
     config.browsers = Some(Settings { certificate: Arc::clone(certificate), candidates: Vec::new() });
     let mut engine = Engine::new(config, Entropy::seeded(1));
-    engine.stock((0..CALLS as u16 + 8).map(|i| 20_000 + i * 2));
-    let mut calls = (0..CALLS).map(|n| begin(&mut engine, n, talents, now)).collect::<Option<Vec<_>>>()?;
+    engine.stock((0..count as u16 + 8).map(|i| 20_000 + i * 2));
+    let mut calls = (0..count).map(|n| begin(&mut engine, n, talents, now)).collect::<Option<Vec<_>>>()?;
     let handshakes = shake_hands(&mut engine, &mut calls, &mut now);
     if !calls.iter().all(|call| call.page.connected) {
         return None;
@@ -65,8 +60,8 @@ fn measure(certificate: &Arc<Certificate>, talents: Talents, codec: Codec) -> Op
         call.said.retain(|data| data.first().is_some_and(|first| (128..=191).contains(first)));
     }
     let spent = speak(&mut engine, &calls, now);
-    let handshake = handshakes.as_secs_f64() * 1e6 / CALLS as f64;
-    Some((handshake, spent.as_secs_f64() * 100.0 / (FRAME.as_secs_f64() * FRAMES as f64) / CALLS as f64))
+    let handshake = handshakes.as_secs_f64() * 1e6 / count as f64;
+    Some((handshake, spent.as_secs_f64() * 100.0 / (FRAME.as_secs_f64() * FRAMES as f64) / count as f64))
 }
 
 fn begin(engine: &mut Engine, n: usize, talents: Talents, now: Instant) -> Option<Call> {
@@ -150,7 +145,7 @@ fn speak(engine: &mut Engine, calls: &[Call], mut now: Instant) -> Duration {
 }
 
 /// 20 ms of a tone.
-fn voice(codec: Codec) -> Vec<u8> {
+pub(crate) fn voice(codec: Codec) -> Vec<u8> {
     let samples = codec.rate() as usize / 50;
     let pcm: Vec<i16> = (0..samples).map(|i| ((i as f32 * 0.3).sin() * 8_000.0) as i16).collect();
     let mut octets = [0; media::codec::MAX_PAYLOAD];

@@ -8,7 +8,8 @@ use crate::state::App;
 use axum::extract::State;
 use axum::http::StatusCode;
 use model::{
-    CallId, Command, Item, MAX_ITEMS, MAX_SPEED, MAX_TEXT, MIN_SPEED, Playback, RecordingChoice, RecordingWish, Spoken, is_prompt_name,
+    CallId, Command, Item, MAX_ITEMS, MAX_SPEED, MAX_TEXT, MIN_SPEED, Playback, RecordingChoice, RecordingWish, Spoken,
+    is_prompt_name,
 };
 use serde::Deserialize;
 use utoipa::ToSchema;

@@ -1,7 +1,7 @@
 //! What the media engine reports, told to the calls and to the shell.
 
 use crate::cell::Cell;
-use crate::io::{Output, RecordingKey};
+use crate::io::Output;
 use call::{Input, Party, PartyKind};
 use media::engine::{EndReason, Event, NoPorts, PortId};
 use model::{EventBody, MediaKind};

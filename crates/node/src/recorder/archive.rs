@@ -28,7 +28,7 @@ pub struct Archive {
 #[derive(Debug)]
 enum Source {
     File(Arc<File>),
-    Object(Objects, String),
+    Object(Box<Objects>, String),
 }
 
 impl Source {
@@ -95,7 +95,7 @@ impl Recordings for Archive {
             for suffix in SUFFIXES {
                 let name = format!("{stem}.{suffix}.{}", seal::SUFFIX);
                 if let Some(file) = self.local(&name).await {
-                    let octets = file.metadata().map_err(unreachable)?.len();
+                    let octets = file.metadata().map_err(|e| unreachable(&e))?.len();
                     return self.found(Source::File(Arc::new(file)), octets, suffix, true).await;
                 }
             }
@@ -106,7 +106,7 @@ impl Recordings for Archive {
                 let head = objects.read(&name, 0..1).await;
                 let head = head.map_err(|e| RecordingTrouble::Unreachable(e.to_string()))?;
                 if let Some((_, octets)) = head {
-                    return self.found(Source::Object(objects.clone(), name), octets, suffix, sealed).await;
+                    return self.found(Source::Object(Box::new(objects.clone()), name), octets, suffix, sealed).await;
                 }
             }
             Err(RecordingTrouble::Missing)
@@ -137,13 +137,13 @@ impl Archive {
             return Ok(Arc::new(Found { source, octets, opener: None, suffix }));
         }
         let masters = self.masters.as_ref().ok_or(RecordingTrouble::NoKey)?;
-        let head = source.read(0..octets.min(HEAD as u64)).await.map_err(unreachable)?;
+        let head = source.read(0..octets.min(HEAD as u64)).await.map_err(|e| unreachable(&e))?;
         let mut opener = Opener::new(&head, octets, masters).map_err(|locked| match locked {
             Locked::NoKey => RecordingTrouble::NoKey,
             Locked::Damaged => RecordingTrouble::Unreachable("the recording is damaged".to_owned()),
         })?;
         if let Some(last) = opener.last() {
-            let stored = source.read(last).await.map_err(unreachable)?;
+            let stored = source.read(last).await.map_err(|e| unreachable(&e))?;
             let end = opener.octets();
             if opener.open(&(end - 1..end), stored).is_err() {
                 opener.forget_last();
@@ -153,6 +153,6 @@ impl Archive {
     }
 }
 
-fn unreachable(e: io::Error) -> RecordingTrouble {
+fn unreachable(e: &io::Error) -> RecordingTrouble {
     RecordingTrouble::Unreachable(e.to_string())
 }

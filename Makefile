@@ -59,6 +59,7 @@ program: web
 
 interop: clients program ## the real program with SIPp, baresip, linphone, Kamailio and Chromium over loopback
 	$(CARGO) test $(ALL) --test interop -- --test-threads=1
+	$(CARGO) test $(ALL) --lib lame
 
 codec-compare: ## codecs and SRTP against libgsm, spandsp, libopus, bcg729, libsrtp2 (PATCHBAY_COMPARE_SECONDS of sound each, 20)
 	@deploy/install-references.sh

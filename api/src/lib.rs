@@ -9,6 +9,7 @@
 //!     switch,
 //!     store,
 //!     recordings_dir: "data/recordings".into(),
+//!     recordings: std::sync::Arc::new(patchbay_api::NoRecordings),
 //!     prompts: std::sync::Arc::new(patchbay_api::NoPrompts),
 //!     login: LoginSettings::default(),
 //!     ice: std::sync::Arc::new(patchbay_api::NoIceServers),
@@ -26,6 +27,7 @@ mod extract;
 mod ice;
 mod problem;
 mod prompts;
+mod recordings;
 mod routes;
 mod state;
 mod switch;
@@ -34,6 +36,7 @@ mod wire;
 
 pub use ice::{IceServer, IceServers, NoIceServers};
 pub use prompts::{NoPrompts, PromptInfo, PromptRefusal, Prompts};
+pub use recordings::{Later, NoRecordings, Recording, RecordingTrouble, Recordings};
 pub use state::{ApiState, LoginSettings};
 pub use switch::{AudioRequest, Connected, Switch};
 pub use token::{MintError, extension_of, mint_token};

@@ -69,6 +69,7 @@ pub(crate) fn all() -> OpenApiRouter<App> {
         .routes(routes!(conferences::supervise))
         .routes(routes!(playback::play))
         .routes(routes!(playback::stop))
+        .routes(routes!(playback::record))
         .routes(routes!(prompts::list))
         .routes(routes!(records::list))
         .routes(routes!(records::get))

@@ -2,6 +2,7 @@
 
 use crate::ice::IceServers;
 use crate::prompts::Prompts;
+use crate::recordings::Recordings;
 use crate::switch::{AnySwitch, Switch};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -17,6 +18,8 @@ pub struct ApiState<S> {
     pub store: Store,
     /// The folder that recordings' paths are below.
     pub recordings_dir: PathBuf,
+    /// Those that are not there as they are.
+    pub recordings: Arc<dyn Recordings>,
     /// The prompts.
     pub prompts: Arc<dyn Prompts>,
     /// How logins are answered.
@@ -51,6 +54,7 @@ pub(crate) struct Parts {
     pub(crate) switch: AnySwitch,
     pub(crate) store: Store,
     pub(crate) recordings_dir: PathBuf,
+    pub(crate) recordings: Arc<dyn Recordings>,
     pub(crate) prompts: Arc<dyn Prompts>,
     pub(crate) login: LoginSettings,
     pub(crate) ice: Arc<dyn IceServers>,
@@ -58,8 +62,9 @@ pub(crate) struct Parts {
 
 impl App {
     pub(crate) fn new<S: Switch>(state: ApiState<S>) -> Self {
-        let ApiState { switch, store, recordings_dir, prompts, login, ice, version: _ } = state;
-        Self(Arc::new(Parts { switch: AnySwitch::new(switch), store, recordings_dir, prompts, login, ice }))
+        let ApiState { switch, store, recordings_dir, recordings, prompts, login, ice, version: _ } = state;
+        let switch = AnySwitch::new(switch);
+        Self(Arc::new(Parts { switch, store, recordings_dir, recordings, prompts, login, ice }))
     }
 }
 

@@ -147,6 +147,7 @@ async fn every_operation_of_the_description_does_what_it_says() {
         ("post /calls/{id}/retrieve", format!("{V1}/calls/{call}/retrieve"), json!({ "leg": 1 }), 204),
         ("post /calls/{id}/transfer", format!("{V1}/calls/{call}/transfer"), json!({ "leg": 1, "to": "102" }), 204),
         ("post /calls/{id}/play", format!("{V1}/calls/{call}/play"), json!({ "prompts": ["a"] }), 204),
+        ("post /calls/{id}/recording", format!("{V1}/calls/{call}/recording"), json!({ "wish": "start" }), 204),
         ("post /calls/{id}/conference", format!("{V1}/calls/{call}/conference"), nothing.clone(), 201),
         (
             "post /calls/{id}/supervise",

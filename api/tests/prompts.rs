@@ -52,6 +52,15 @@ async fn what_is_to_be_played_is_checked_before_the_switch_is_asked() {
     play(&admin, own, json!({ "prompts": vec!["a"; 65] })).await.problem(400);
     play(&admin, own, json!({ "prompts": ["a"], "volume_db": 21.0 })).await.problem(400);
     play(&admin, own, json!({ "prompts": ["../a"] })).await.problem(404);
+    let record = async |token: &str, call, body: Value| {
+        world.call("POST", &format!("{V1}/calls/{call}/recording"), token, body).await
+    };
+    assert_eq!(record(&ana, own, json!({ "wish": "pause" })).await.status, 204);
+    record(&ana, other, json!({ "wish": "pause" })).await.problem(404);
+    assert_eq!(record(&admin, other, json!({ "wish": "start", "leg": 1, "mixed": true })).await.status, 204);
+    for bad in [json!({ "wish": "rewind" }), json!({ "wish": "stop", "mixed": true }), json!({})] {
+        record(&admin, own, bad).await.problem(400);
+    }
     let say =
         json!([{ "number": 5 }, { "date": "2026-11-21", "language": "en" }, { "time": "14:05" }, { "text": "hi" }]);
     assert_eq!(play(&admin, own, json!({ "say": say })).await.status, 204);

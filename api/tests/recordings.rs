@@ -128,3 +128,56 @@ async fn no_path_in_a_record_leads_out_of_the_folder() {
         assert!(!String::from_utf8_lossy(&got.body).contains("secret"));
     }
 }
+
+#[tokio::test]
+async fn files_after_the_first_are_had_by_their_number() {
+    let world = World::new().await;
+    for (name, sound) in [("a.wav", "first"), ("a.2.wav", "second")] {
+        std::fs::write(world.recordings().join(name), sound).unwrap();
+    }
+    let call = world.record(10, "100", "101", Some("a.wav")).await;
+    let token = world.log_in("boss").await;
+    let ask = async |query: &str| world.get(&format!("/patchbay/v1/records/{call}/recording{query}"), &token).await;
+    for query in ["", "?file=1"] {
+        assert_eq!(ask(query).await.body, b"first");
+    }
+    assert_eq!(ask("?file=2").await.body, b"second");
+    assert_eq!(ask("?file=3").await.problem(404), "no_recording");
+    for bad in ["?file=x", "?file=-1", "?what=1"] {
+        assert_eq!(ask(bad).await.status, 400, "{bad}");
+    }
+    let record = world.get(&format!("/patchbay/v1/records/{call}"), &token).await.json();
+    assert_eq!(record["more_recordings"][0]["path"], "a.2.wav");
+}
+
+#[tokio::test]
+async fn what_is_elsewhere_is_had_whole_and_in_parts_or_the_reason_is_told() {
+    let world = World::new().await;
+    let token = world.log_in("boss").await;
+    let call = world.record(10, "100", "101", Some("elsewhere.wav")).await;
+    let sound: Vec<u8> = (0..600_000u32).map(|n| (n / 3) as u8).collect();
+    let whole = ask(&world, &token, "GET", call, &[]).await;
+    assert_eq!(
+        (whole.status.as_u16(), whole.header("content-type"), whole.header("content-length")),
+        (200, "audio/mpeg", "600000")
+    );
+    assert!(whole.body == sound);
+    assert_eq!(whole.header("content-disposition"), format!("inline; filename=\"{call}.mp3\""));
+    for (range, from, to) in [
+        ("bytes=0-0", 0, 1),
+        ("bytes=262140-262150", 262_140, 262_151),
+        ("bytes=-5", 599_995, 600_000),
+        ("bytes=599999-", 599_999, 600_000),
+    ] {
+        let part = ask(&world, &token, "GET", call, &[("range", range)]).await;
+        assert_eq!((part.status.as_u16(), &part.body[..]), (206, &sound[from..to]), "{range}");
+        assert_eq!(part.header("content-range"), format!("bytes {from}-{}/600000", to - 1));
+    }
+    let none = ask(&world, &token, "GET", call, &[("range", "bytes=600000-")]).await;
+    assert_eq!((none.problem(416), none.header("content-range")), ("bad_range".into(), "bytes */600000"));
+    for (path, status, code) in [("locked.wav", 503, "recording_locked"), ("broken.wav", 502, "recording_unreachable")]
+    {
+        let call = world.record(10, "100", "101", Some(path)).await;
+        assert_eq!(ask(&world, &token, "GET", call, &[]).await.problem(status), code);
+    }
+}

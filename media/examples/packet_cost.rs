@@ -30,7 +30,7 @@ fn cost(answer: &str, record: bool) -> f64 {
     for call in 0..CALLS {
         let Some(pair) = talk(&mut engine, call, answer, now) else { return f64::NAN };
         if record {
-            engine.record(pair[0].0, pair[1].0, now);
+            engine.record(pair[0].0, pair[1].0, false, now);
         }
         ports.extend(pair);
     }

@@ -137,7 +137,7 @@ fn mixing_allocates_nothing_recorded_or_not() {
         circle.run(SECOND);
         mix(&mut circle, 100);
         assert_eq!(mix(&mut circle, 300), 0, "{phones:?}");
-        circle.engine.record(ports[0], ports[1], circle.now);
+        circle.engine.record(ports[0], ports[1], false, circle.now);
         mix(&mut circle, 100);
         assert_eq!(mix(&mut circle, 300), 0, "{phones:?}, recorded");
     }
@@ -232,18 +232,18 @@ fn a_prepared_clip_costs_its_listeners_no_allocation() {
         assert!(circle.engine.play_list(port, &play, circle.now));
     }
     let (mut count, mut sent) = (0, 0);
-    for frame in 0..150 {
+    for frame in 0..1_000 {
         circle.now += 20 * MS;
         let before = ALLOCATIONS.with(Cell::get);
         circle.engine.handle_timeout(circle.now);
         while let Some(output) = circle.engine.poll_output() {
             sent += usize::from(matches!(output, Output::Transmit { .. }));
         }
-        if frame > 5 {
+        // The first reports make room for all that follow.
+        if frame > 500 {
             count += ALLOCATIONS.with(Cell::get) - before;
         }
     }
-    assert!(sent > 4 * 145, "{sent}");
-    // A report now and then takes something.
-    assert!(count <= 4, "{count}");
+    assert!(sent > 4 * 990, "{sent}");
+    assert_eq!(count, 0);
 }

@@ -418,7 +418,7 @@ fn a_recording_goes_on_through_every_codec() {
     let mut circle = Circle::of(&[(Codec::G722, VOICES[0]), (Codec::Opus, VOICES[1])]);
     let [a, b] = circle.ports()[..] else { panic!() };
     circle.engine.bridge(a, b, circle.now);
-    let recording = circle.engine.record(a, b, circle.now);
+    let recording = circle.engine.record(a, b, false, circle.now);
     circle.run(3 * SECOND);
     // Another description: the caller turns to A-law, while both are recorded.
     circle.members[0].turn_to(A);

@@ -237,3 +237,36 @@ fn a_call_that_is_put_on_hold_and_moves_stays_on_its_clock() {
     assert!(hears(&left, 1070.0).unwrap().longest_gap.as_millis().abs_diff(2_000) < 25);
     assert!(hears(&right, 2050.0).unwrap().longest_gap.is_zero());
 }
+
+#[test]
+fn a_paused_recording_holds_silence_of_the_same_length() {
+    let mut pair = Pair::plain();
+    let recording = pair.record();
+    pair.run(SECOND);
+    pair.engine.pause_recording(recording, true, pair.now);
+    pair.run(2 * SECOND);
+    pair.engine.pause_recording(recording, false, pair.now);
+    pair.run(SECOND);
+    pair.engine.stop_recording(recording, pair.now);
+    pair.drain();
+    assert_eq!(pair.ended, Some((32_000, 0, EndReason::Stopped)));
+    for (channel, hz) in pair.channels().iter().zip([1070.0, 2050.0]) {
+        let heard = hears(channel, hz).unwrap();
+        assert!(heard.longest_gap.as_millis().abs_diff(2_000) < 40 && heard.until > 3_950 * MS, "{heard:?}");
+    }
+}
+
+#[test]
+fn a_mixed_recording_has_both_voices_in_one_channel() {
+    let mut pair = Pair::plain();
+    let [a, b] = pair.ports();
+    let recording = pair.engine.record(a, b, true, pair.now);
+    pair.run(3 * SECOND);
+    pair.engine.stop_recording(recording, pair.now);
+    pair.drain();
+    assert_eq!((pair.ended, pair.recorded.len()), (Some((24_000, 0, EndReason::Stopped)), 24_000));
+    for hz in [1070.0, 2050.0] {
+        let heard = hears(&pair.recorded, hz).unwrap();
+        assert!(heard.longest_gap.is_zero() && heard.share > 0.99, "{heard:?}");
+    }
+}

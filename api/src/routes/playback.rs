@@ -7,7 +7,10 @@ use crate::problem::{Kind, Problem, ProblemBody};
 use crate::state::App;
 use axum::extract::State;
 use axum::http::StatusCode;
-use model::{CallId, Command, Item, MAX_ITEMS, MAX_SPEED, MAX_TEXT, MIN_SPEED, Playback, Spoken, is_prompt_name};
+use model::{
+    CallId, Command, Item, MAX_ITEMS, MAX_SPEED, MAX_TEXT, MIN_SPEED, Playback, RecordingChoice, RecordingWish, Spoken,
+    is_prompt_name,
+};
 use serde::Deserialize;
 use utoipa::ToSchema;
 
@@ -181,6 +184,46 @@ pub(super) async fn stop(
     Body(StopIn { leg }): Body<StopIn>,
 ) -> Result<StatusCode, Problem> {
     command(&app, &caller, id, Command::StopPlay { call: id, leg }).await
+}
+
+/// What is wished of a recording.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RecordIn {
+    /// `start` (a file of its own if there has been a recording before), `pause` (silence is recorded), `resume`, `stop`.
+    #[schema(value_type = String)]
+    wish: RecordingWish,
+    /// With `start`: only as long as this party is in the conversation; left out: until the call ends.
+    leg: Option<u16>,
+    /// With `start`: both voices in one channel, or one channel for each; left out: as the configuration says.
+    mixed: Option<bool>,
+}
+
+/// Control the recording
+///
+/// Begins, interrupts, continues or ends the recording of a call in conversation; 409 if it is not in a state for that. Agents can
+/// do it in the calls of their own extension.
+#[utoipa::path(post, path = "/calls/{id}/recording", tag = "live", request_body = RecordIn,
+    params(("id" = String, Path, description = "The call's UUID")),
+    responses(
+        (status = 204, description = "Done"),
+        (status = 400, body = ProblemBody, content_type = "application/problem+json"),
+        (status = 401, body = ProblemBody, content_type = "application/problem+json"),
+        (status = 404, body = ProblemBody, content_type = "application/problem+json"),
+        (status = 409, body = ProblemBody, content_type = "application/problem+json"),
+        (status = 503, body = ProblemBody, content_type = "application/problem+json"),
+    ))]
+pub(super) async fn record(
+    caller: Caller,
+    State(app): State<App>,
+    Call(id): Call,
+    Body(RecordIn { wish, leg, mixed }): Body<RecordIn>,
+) -> Result<StatusCode, Problem> {
+    if wish != RecordingWish::Start && (leg.is_some() || mixed.is_some()) {
+        return Err(Problem::because(Kind::BadBody, "leg and mixed go with start"));
+    }
+    let choice = RecordingChoice { leg, mixed };
+    command(&app, &caller, id, Command::Record { call: id, wish, choice }).await
 }
 
 /// A command about a call as a whole: an agent's own calls are those of its extension.

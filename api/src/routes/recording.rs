@@ -2,23 +2,29 @@
 
 use super::records;
 use crate::caller::Caller;
-use crate::extract::Call;
+use crate::extract::{Call, Query};
 use crate::problem::{Kind, Problem, ProblemBody};
+use crate::recordings::{Pieces, RecordingTrouble};
 use crate::state::App;
 use axum::body::Body;
 use axum::extract::{Request, State};
-use axum::http::{HeaderValue, Method, header};
+use axum::http::{HeaderName, HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use model::CallId;
+use serde::Deserialize;
+use std::ffi::OsStr;
 use std::io::ErrorKind;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use tower_http::services::ServeFile;
 
 /// Download a recording
 ///
-/// Stereo, the caller on the left, the called party on the right. One range of bytes may be asked for.
+/// Stereo, the caller on the left, the called party on the right, unless both were mixed. One range of bytes may be asked for.
 #[utoipa::path(get, path = "/records/{id}/recording", tag = "records",
     params(
         ("id" = String, Path, description = "The call's UUID"),
+        ("file" = Option<u16>, Query, description = "Which of the call's files: 1 (unless told) is the first"),
         ("range" = Option<String>, Header, description = "`bytes=0-1023`, `bytes=1024-` or `bytes=-1024`"),
     ),
     responses(
@@ -31,29 +37,111 @@ use tower_http::services::ServeFile;
             content_type = "application/problem+json"),
         (status = 416, description = "The file has no such part", body = ProblemBody,
             content_type = "application/problem+json"),
+        (status = 502, description = "`recording_unreachable`", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 503, description = "`recording_locked`", body = ProblemBody, content_type = "application/problem+json"),
     ))]
 pub(super) async fn download(
     caller: Caller,
     State(app): State<App>,
     Call(id): Call,
+    Query(Which { file }): Query<Which>,
     request: Request,
 ) -> Result<Response, Problem> {
     let record = records::find(&app, &caller, id).await?;
-    let recording = record.recording.ok_or(Kind::NoRecording)?;
-    let path = kept(&app.recordings_dir, &recording.path).await?;
-    let kind = content_type(&path);
+    let mut files = record.recording.into_iter().chain(record.more_recordings);
+    let recording = files.nth(usize::from(file.max(1)) - 1).ok_or(Kind::NoRecording)?;
+    // A body is no thing to be held while something is waited for.
+    let head = request.method() == Method::HEAD;
+    let whole = file_request(&request);
+    let range = whole.headers().get(header::RANGE).and_then(|value| value.to_str().ok()).map(str::to_owned);
+    let path = match kept(&app.recordings_dir, &recording.path).await {
+        Ok(path) => path,
+        Err(missing) => {
+            return elsewhere(&app, id, &recording.path, head, range.as_deref())
+                .await
+                .map_err(|e| e.unwrap_or(missing));
+        }
+    };
+    let kind = content_type(path.extension());
 
-    let served = ServeFile::new(&path).try_call(file_request(&request)).await;
+    let served = ServeFile::new(&path).try_call(whole).await;
     let mut response = served.map_err(|e| Problem::ours(&e))?.map(Body::new).into_response();
     if response.status().is_success() {
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
         let suffix = path.extension().and_then(|suffix| suffix.to_str()).unwrap_or("wav");
-        if let Ok(name) = HeaderValue::from_str(&format!("inline; filename=\"{id}.{suffix}\"")) {
-            headers.insert(header::CONTENT_DISPOSITION, name);
-        }
+        headers.extend(named(id, suffix));
     }
     Ok(response)
+}
+
+fn named(id: CallId, suffix: &str) -> Option<(HeaderName, HeaderValue)> {
+    let name = HeaderValue::from_str(&format!("inline; filename=\"{id}.{suffix}\"")).ok()?;
+    Some((header::CONTENT_DISPOSITION, name))
+}
+
+/// A recording that is encrypted, or in a store of objects; `Err(None)`: there is none.
+async fn elsewhere(
+    app: &App,
+    id: CallId,
+    path: &str,
+    head: bool,
+    range: Option<&str>,
+) -> Result<Response, Option<Problem>> {
+    let found = app.recordings.find(path).await.map_err(|trouble| match trouble {
+        RecordingTrouble::Missing => None,
+        RecordingTrouble::NoKey => Some(Kind::RecordingLocked.into()),
+        RecordingTrouble::Unreachable(why) => Some(Problem::because(Kind::RecordingUnreachable, why)),
+    })?;
+    let octets = found.octets();
+    let Ok(part) = range.map(|range| part_of(range, octets).ok_or(())).transpose() else {
+        let problem = Problem::from(Kind::BadRange).into_response();
+        let unsatisfied = HeaderValue::from_str(&format!("bytes */{octets}")).ok();
+        return Ok(with(problem, unsatisfied.map(|value| (header::CONTENT_RANGE, value))));
+    };
+    let sent = part.clone().unwrap_or(0..octets);
+    let kind = content_type(Some(found.suffix().as_ref()));
+    let mut headers = vec![
+        (header::CONTENT_TYPE, HeaderValue::from_static(kind)),
+        (header::ACCEPT_RANGES, HeaderValue::from_static("bytes")),
+        (header::CONTENT_LENGTH, HeaderValue::from(sent.end - sent.start)),
+    ];
+    headers.extend(named(id, found.suffix()));
+    let mut status = StatusCode::OK;
+    if part.is_some() {
+        status = StatusCode::PARTIAL_CONTENT;
+        let range = HeaderValue::from_str(&format!("bytes {}-{}/{octets}", sent.start, sent.end - 1)).ok();
+        headers.extend(range.map(|range| (header::CONTENT_RANGE, range)));
+    }
+    let body = if head { Body::empty() } else { Body::from_stream(Pieces::new(found, sent)) };
+    Ok(with((status, body).into_response(), headers))
+}
+
+fn with(mut response: Response, headers: impl IntoIterator<Item = (HeaderName, HeaderValue)>) -> Response {
+    response.headers_mut().extend(headers);
+    response
+}
+
+/// What a range that [`is_one_range`] means of so many octets; `None` if there is nothing of it.
+fn part_of(range: &str, octets: u64) -> Option<Range<u64>> {
+    let (first, last) = range.split_once('=')?.1.trim().split_once('-')?;
+    let part = match (first.parse::<u64>(), last.parse::<u64>()) {
+        (Ok(first), Ok(last)) => first..last.saturating_add(1).min(octets),
+        (Ok(first), Err(_)) => first..octets,
+        (Err(_), last) => octets.saturating_sub(last.ok()?)..octets,
+    };
+    Some(part).filter(|part| !part.is_empty())
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Which {
+    #[serde(default = "first")]
+    file: u16,
+}
+
+fn first() -> u16 {
+    1
 }
 
 /// What of the request concerns the file.
@@ -124,8 +212,8 @@ async fn below(folder: &Path, path: &str) -> Result<PathBuf, Problem> {
     }
 }
 
-fn content_type(path: &Path) -> &'static str {
-    match path.extension().and_then(|suffix| suffix.to_str()) {
+fn content_type(suffix: Option<&OsStr>) -> &'static str {
+    match suffix.and_then(OsStr::to_str) {
         Some("mp3") => "audio/mpeg",
         Some("opus") => "audio/ogg",
         _ => "audio/wav",

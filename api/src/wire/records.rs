@@ -59,6 +59,8 @@ pub(crate) struct RecordOut {
     legs: Vec<LegRecordOut>,
     /// What was recorded; `null` if nothing.
     recording: Option<RecordingOut>,
+    /// The files after the first: of a recording that was begun again, or became too long for one file.
+    more_recordings: Vec<RecordingOut>,
     /// What it cost, in millionths of the currency; `null` if it was not answered by way of a trunk.
     cost: Option<u64>,
     /// Its price in millionths per minute; `null` as `cost`.
@@ -184,7 +186,7 @@ pub(crate) struct VerificationOut {
     note: String,
 }
 
-/// A recording, to be had at `/patchbay/v1/records/{id}/recording`.
+/// A recording, to be had at `/patchbay/v1/records/{id}/recording`, files after the first with `?file=2` and so on.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct RecordingOut {
     /// Path below the recordings' folder.
@@ -219,6 +221,7 @@ impl From<CallRecord> for RecordOut {
             note: record.note,
             legs: record.legs.into_iter().map(LegRecordOut::from).collect(),
             recording: record.recording.map(RecordingOut::from),
+            more_recordings: record.more_recordings.into_iter().map(RecordingOut::from).collect(),
             cost: record.charge.map(|charge| charge.cost),
             price_per_minute: record.charge.map(|charge| charge.price.per_minute),
             variables: record.variables,

@@ -217,6 +217,7 @@ impl World {
             switch: switch.clone(),
             store: store.clone(),
             recordings_dir: dir.path().join("recordings"),
+            recordings: std::sync::Arc::new(Elsewhere),
             prompts: Arc::new(FakePrompts(dir.path().join("prompts"))),
             login: LoginSettings::default(),
             ice: Arc::new(FakeIce),
@@ -291,6 +292,7 @@ impl World {
     pub(crate) async fn record(&self, at: u64, caller: &str, callee: &str, recording: Option<&str>) -> CallId {
         let id = CallId::new(0, &mut self.entropy.lock().unwrap());
         let record = CallRecord {
+            more_recordings: recording.filter(|path| *path == "a.wav").map(|_| file("a.2.wav")).into_iter().collect(),
             id,
             caller: caller.into(),
             caller_name: "Ana".into(),
@@ -306,12 +308,7 @@ impl World {
             cause: Cause { sip: 200, q850: 16 },
             note: String::new(),
             legs: [(0, caller), (1, callee)].map(|(no, number)| leg(no, number)).into(),
-            recording: recording.map(|path| RecordingFile {
-                path: path.into(),
-                length_ms: 4000,
-                complete: true,
-                note: String::new(),
-            }),
+            recording: recording.map(file),
             charge: None,
             variables: std::collections::BTreeMap::new(),
             verification: None,
@@ -340,6 +337,43 @@ fn leg(no: u16, number: &str) -> LegRecord {
         answered_at: Some(1_000),
         ended_at: 2_000,
         heard: Vec::new(),
+    }
+}
+
+fn file(path: &str) -> RecordingFile {
+    RecordingFile { path: path.into(), length_ms: 4000, complete: true, note: String::new() }
+}
+
+/// Recordings that are no files: `elsewhere.wav` has become MP3 in a store.
+struct Elsewhere;
+
+struct Mp3;
+
+impl patchbay_api::Recordings for Elsewhere {
+    fn find<'a>(
+        &'a self,
+        path: &'a str,
+    ) -> patchbay_api::Later<'a, Result<Arc<dyn patchbay_api::Recording>, patchbay_api::RecordingTrouble>> {
+        Box::pin(std::future::ready(match path {
+            "elsewhere.wav" => Ok(Arc::new(Mp3) as Arc<dyn patchbay_api::Recording>),
+            "locked.wav" => Err(patchbay_api::RecordingTrouble::NoKey),
+            "broken.wav" => Err(patchbay_api::RecordingTrouble::Unreachable("it says 500".into())),
+            _ => Err(patchbay_api::RecordingTrouble::Missing),
+        }))
+    }
+}
+
+impl patchbay_api::Recording for Mp3 {
+    fn octets(&self) -> u64 {
+        600_000
+    }
+
+    fn suffix(&self) -> &str {
+        "mp3"
+    }
+
+    fn read(self: Arc<Self>, range: std::ops::Range<u64>) -> patchbay_api::Later<'static, std::io::Result<Vec<u8>>> {
+        Box::pin(std::future::ready(Ok(range.map(|n| (n / 3) as u8).collect())))
     }
 }
 

@@ -3,6 +3,7 @@
 mod dialling;
 mod ending;
 mod listening;
+mod recording;
 mod serving;
 mod summoning;
 mod transfer;
@@ -13,6 +14,7 @@ use model::{
     CallId, CallRecord, Cause, Direction, EventBody, LegId, LegNo, LegOrigin, LegState, LiveCall, LiveLeg, Outcome,
     Side,
 };
+use recording::Taping;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::{Duration, Instant};
 use stdx::{UnixMillis, Wall};
@@ -89,7 +91,7 @@ pub struct Call {
     answered_at: Option<UnixMillis>,
     /// When the longest allowed duration is reached.
     ends_at: Option<Instant>,
-    recording: bool,
+    recording: Taping,
     /// Numbers that were located for this call: none is tried twice on a phone's word.
     visited: BTreeSet<String>,
     /// How often parties were transferred or replaced.
@@ -172,7 +174,7 @@ impl Call {
             ringing_at: None,
             answered_at: None,
             ends_at: None,
-            recording: false,
+            recording: Taping::Never,
             visited: BTreeSet::from([setup.dialled.clone()]),
             moves: 0,
             deadline: Some(now + setup.policy.locate_limit),
@@ -329,7 +331,7 @@ impl Call {
             direction: self.direction,
             started_at: self.started_at,
             answered_at: self.answered_at,
-            recording: self.recording,
+            recording: self.recording == Taping::Running,
             legs: (0..)
                 .zip(&self.legs)
                 .map(|(no, leg)| LiveLeg { no, number: leg.number.clone(), state: self.leg_state(no) })

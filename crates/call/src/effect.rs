@@ -1,6 +1,6 @@
 //! What a call is told and what it wishes.
 
-use model::{CallRecord, Cause, EventBody, LegNo, Outcome};
+use model::{CallRecord, Cause, EventBody, LegNo, Outcome, RecordingChoice, RecordingWish};
 use std::collections::BTreeSet;
 use std::time::Duration;
 
@@ -230,7 +230,11 @@ pub enum Effect {
         left: LegNo,
         /// On the right.
         right: LegNo,
+        /// How.
+        choice: RecordingChoice,
     },
+    /// Interrupt the recording, let it go on, or end it.
+    Recording(RecordingWish),
     /// End a leg: cancel it, refuse it or hang it up, as its state demands.
     HangUp {
         /// Which leg.

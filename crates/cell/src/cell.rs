@@ -53,6 +53,8 @@ pub(crate) enum Timer {
     Linger(CallId),
     /// A trunk has not said in time what became of a party that it was to transfer.
     HandOver(CallId),
+    /// Those who are recorded are told so again.
+    Beep(CallId),
     /// Time to say that we live.
     Alive,
     /// Subscribers of the last process are told how things stand.
@@ -73,6 +75,8 @@ pub(crate) struct Cell {
     pub(crate) sessions: SecondaryMap<SessionId, (CallId, LegNo)>,
     pub(crate) ports: SecondaryMap<PortId, (CallId, LegNo)>,
     pub(crate) recordings: BTreeMap<RecordingId, CallId>,
+    /// What those hear who are recorded, made when it is first wanted.
+    pub(crate) beep: Option<crate::playback::Clips>,
     /// Ladders of calls that are over, and whose sessions they follow.
     pub(crate) lingering: BTreeMap<CallId, (Ladder, Vec<SessionId>)>,
     pub(crate) traced: BTreeMap<SessionId, CallId>,
@@ -185,6 +189,7 @@ impl Cell {
             sessions: SecondaryMap::new(),
             ports: SecondaryMap::new(),
             recordings: BTreeMap::new(),
+            beep: None,
             lingering: BTreeMap::new(),
             traced: BTreeMap::new(),
             timers: Timers::default(),
@@ -305,6 +310,7 @@ impl Cell {
                 Timer::Announced(id) => self.facts.push_back((id, call::Input::Announced)),
                 Timer::HandOver(id) => self.hand_over_failed(id, now),
                 Timer::Check(id) => self.check_late(id, now),
+                Timer::Beep(id) => self.announce_recording(id, now),
                 Timer::Linger(id) => self.forget_ladder(id),
                 Timer::Alive => self.say_alive(now),
                 Timer::Greeting => self.greet_watchers(now),
@@ -413,6 +419,7 @@ impl Cell {
                 Ok(()) => return,
                 Err(refusal) => Err(refusal),
             },
+            Command::Record { call, wish, choice } => self.record_by_command(call, wish, choice, now),
             Command::StopPlay { call, leg } => self.stop_by_command(call, leg, now),
             Command::Confer { call } => self.confer(call, now),
             Command::Invite { conference, extension } => self.invite_to_conference(conference, &extension, now),

@@ -102,6 +102,16 @@ pub struct Policy {
     pub latest_early_media: bool,
     /// A transferred party whose new party does not answer is put through to who transferred it.
     pub recall: bool,
+    /// Recordings have one channel with both voices, not one for each.
+    pub record_mixed: bool,
+    /// Who hears a short tone when a recording begins.
+    pub record_beep: Beep,
+    /// How often they hear it again; `None`: never.
+    pub record_beep_every: Option<Duration>,
+    /// A recording goes on in another file before one has more octets than this.
+    pub record_file_octets: u64,
+    /// The names of recordings below their folder, without suffix: see [`crate::recording_name`].
+    pub record_name: String,
     /// Calls are recorded whatever extension or route says.
     pub record_all: bool,
     /// Whether the sound of phones is encrypted (SRTP); what a trunk speaks is its own affair.
@@ -157,6 +167,11 @@ impl Default for Policy {
             pick_up: true,
             latest_early_media: false,
             recall: true,
+            record_mixed: false,
+            record_beep: Beep::Nobody,
+            record_beep_every: None,
+            record_file_octets: 4_000_000_000,
+            record_name: "{yyyy}/{MM}/{dd}/{call}".to_owned(),
             record_all: false,
             srtp: model::Srtp::Off,
             tell_speech: false,
@@ -188,6 +203,20 @@ impl Default for Policy {
             kept_messages: 4 << 20,
         }
     }
+}
+
+/// Who hears that there is a recording.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Beep {
+    /// Nobody.
+    #[default]
+    Nobody,
+    /// Both parties.
+    Both,
+    /// Who calls.
+    Caller,
+    /// Who was called.
+    Callee,
 }
 
 /// In which order the phones of an extension are called.

@@ -43,6 +43,8 @@ pub(crate) struct Conversation {
     /// Extensions that count this call against their limit.
     pub(crate) occupied: Vec<String>,
     pub(crate) recording: Option<Recording>,
+    /// Files that are complete: of earlier recordings, and of this one.
+    pub(crate) recorded: Vec<RecordingFile>,
     pub(crate) ladder: Ladder,
     /// Every session the call ever had, for its ladder.
     pub(crate) sessions: Vec<SessionId>,
@@ -238,7 +240,25 @@ pub(crate) struct Recording {
     pub(crate) path: String,
     pub(crate) note: String,
     pub(crate) running: bool,
+    pub(crate) paused: bool,
+    pub(crate) mixed: bool,
+    /// Only as long as this party speaks.
+    pub(crate) only: Option<LegNo>,
+    /// The frame with which its last file begins, and how many there are.
+    pub(crate) from: u64,
     pub(crate) frames: u64,
+}
+
+impl Recording {
+    /// Its last file. While it runs this is what is true if the switch dies now.
+    pub(crate) fn file(&self) -> RecordingFile {
+        let note = match self.running && self.note.is_empty() {
+            true => "the switch stopped while recording",
+            false => &self.note,
+        };
+        let length_ms = self.frames.saturating_sub(self.from) / 8;
+        RecordingFile { path: self.path.clone(), length_ms, complete: note.is_empty(), note: note.to_owned() }
+    }
 }
 
 impl Conversation {
@@ -254,6 +274,7 @@ impl Conversation {
             came_by: None,
             occupied: Vec::new(),
             recording: None,
+            recorded: Vec::new(),
             ladder: Ladder::default(),
             sessions: Vec::new(),
             warning: None,
@@ -320,12 +341,9 @@ impl Conversation {
             leg.quality.clone_from(&end.quality);
             leg.heard.clone_from(&end.heard);
         }
-        record.recording = self.recording.as_ref().map(|recording| RecordingFile {
-            path: recording.path.clone(),
-            length_ms: recording.frames / 8,
-            complete: recording.note.is_empty(),
-            note: recording.note.clone(),
-        });
+        let mut files = self.recorded.iter().cloned().chain(self.recording.as_ref().map(Recording::file));
+        record.recording = files.next();
+        record.more_recordings = files.collect();
         record.charge = self.charge(record.ended_at);
         record.verification.clone_from(&self.verification);
         if let (Some(_), Some(Status(sip)), Outcome::Forbidden) = (&self.verification, self.refuse_with, record.outcome)

@@ -2,9 +2,9 @@
 
 use crate::cell::{Cell, Timer};
 use crate::config::{Forking, Redirect};
-use crate::conversation::{CallerId, Conversation, LegEnd, Link, Recording, Way};
+use crate::conversation::{CallerId, Conversation, LegEnd, Link, Way};
 use crate::hot;
-use crate::io::{Body, Contact, Output, RecordingKey};
+use crate::io::{Body, Contact, Output};
 use crate::outward::OutLeg;
 use crate::signalling::reason_value;
 use crate::sound::is_by_websocket;
@@ -38,7 +38,8 @@ impl Cell {
                 Effect::Serve { leg } => self.serve(id, leg, now),
                 Effect::Music { to, on } => self.hold_music(id, to, on, now),
                 Effect::Progress { leg, how } => self.notify_progress(id, leg, how, now),
-                Effect::Record { left, right } => self.record(id, left, right, now),
+                Effect::Record { left, right, choice } => self.record(id, [left, right], choice, now),
+                Effect::Recording(wish) => self.change_recording(id, wish, now),
                 Effect::HangUp { leg, cause } => self.hang_up_leg(id, leg, cause, now),
                 Effect::Tell(event) => {
                     let begins = matches!(event, EventBody::CallStarted { .. });
@@ -105,11 +106,12 @@ impl Cell {
     }
 
     fn locate_extension(&mut self, id: CallId, number: String, record: bool, now: Instant) {
+        let by_caller = self.records_caller(id);
         let Some(extension) = self.directory.extension(&number) else {
             return self.facts.push_back((id, Input::Nowhere(Outcome::Unallocated)));
         };
         let Some(conversation) = self.conversations.get_mut(&id) else { return };
-        conversation.record = record || extension.record || self.config.policy.record_all;
+        conversation.record = record || extension.record || by_caller;
         conversation.ring = Duration::from_secs(extension.ring_seconds.into());
         conversation.destination = Some(number.clone());
         self.send_home(&number.clone(), Body::Locate { call: id, number }, now);
@@ -433,46 +435,6 @@ impl Cell {
         }
     }
 
-    /// A recording goes on with whoever took the place of a party.
-    fn follow_with_recording(&mut self, id: CallId, legs: [LegNo; 2], now: Instant) {
-        let Some(conversation) = self.conversations.get_mut(&id) else { return };
-        let Some(recording) = conversation.recording.as_mut().filter(|recording| recording.running) else { return };
-        let old = std::mem::replace(&mut recording.of, legs);
-        let mut gone = Vec::new();
-        for (old, new) in old.into_iter().zip(legs).filter(|(old, new)| old != new) {
-            let (Some(from), Some(to)) = (conversation.port(old), conversation.port(new)) else { continue };
-            self.media.pass_recording(from, to, now);
-            if conversation.session(old).is_none() {
-                gone.push(old);
-            }
-        }
-        for leg in gone {
-            self.close_port(id, leg, now);
-        }
-    }
-
-    fn record(&mut self, id: CallId, left: LegNo, right: LegNo, now: Instant) {
-        let Some(conversation) = self.conversations.get_mut(&id) else { return };
-        let (Some(caller), Some(callee)) = (conversation.port(left), conversation.port(right)) else { return };
-        let recording = self.media.record(caller, callee, now);
-        let path = recording_path(id, self.config.wall.at(now));
-        conversation.recording = Some(Recording {
-            id: recording,
-            of: [left, right],
-            path: path.clone(),
-            note: String::new(),
-            running: true,
-            frames: 0,
-        });
-        self.recordings.insert(recording, id);
-        self.out.push_back(Output::RecordingOpened { recording: self.recording_key(recording), path });
-        self.keep(id, now);
-    }
-
-    pub(crate) fn recording_key(&self, id: media::engine::RecordingId) -> RecordingKey {
-        RecordingKey { cell: self.config.cell, id }
-    }
-
     fn reject(&mut self, id: CallId, leg: LegNo, cause: Cause, now: Instant) {
         let Some(conversation) = self.conversations.get_mut(&id) else { return };
         let (delay, told) = (conversation.reject_after, conversation.refuse_with);
@@ -556,6 +518,7 @@ impl Cell {
         self.timers.cancel(&Timer::Announced(id));
         self.timers.cancel(&Timer::HandOver(id));
         self.timers.cancel(&Timer::Check(id));
+        self.timers.cancel(&Timer::Beep(id));
         self.not_put_together(id, conversation.handing.as_ref(), now);
         self.dismiss_supervisors(conversation.supervisors.clone());
         conversation.complete(&mut record);
@@ -664,11 +627,4 @@ pub(crate) fn host(address: std::net::SocketAddr) -> String {
 /// SIP status where the phone shall know that another answered (RFC 3326 §2), Q.850 otherwise.
 fn reason_of(cause: Cause) -> Vec<u8> {
     if cause.q850 == 26 { b"SIP;cause=200;text=\"Call completed elsewhere\"".to_vec() } else { reason_value(cause) }
-}
-
-/// `2026/11/21/<call>.wav`, by UTC date.
-fn recording_path(id: CallId, at: stdx::UnixMillis) -> String {
-    let date = time::OffsetDateTime::from_unix_timestamp((at / 1000) as i64).map(time::OffsetDateTime::date);
-    let date = date.unwrap_or(time::Date::MIN);
-    format!("{:04}/{:02}/{:02}/{id}.wav", date.year(), u8::from(date.month()), date.day())
 }

@@ -261,10 +261,6 @@ impl Cell {
             if let Some(charge) = &mut record.charge {
                 charge.cost = charge.price.of(talked_ms);
             }
-            if let Some(recording) = &mut record.recording {
-                recording.complete = false;
-                recording.note = "the switch stopped while recording".to_owned();
-            }
             let value = hot::call_value(&record);
             self.out.push_back(Output::Keep { key: hot::record(record.id), value });
             self.out.push_back(Output::Record { record: Box::new(record) });

@@ -201,12 +201,16 @@ pub enum Output {
     Event(Event),
     /// A SIP message passed: for those who watch messages ([`Input::Watch`]).
     Passed(crate::tap::Passed),
-    /// Begin a recording: stereo, 16 bit, 8000 Hz.
+    /// Begin a recording: stereo or one channel, 16 bit, 8000 Hz.
     RecordingOpened {
         /// Its key from now on.
         recording: RecordingKey,
         /// Below the recordings' folder.
         path: String,
+        /// One channel with both voices.
+        mixed: bool,
+        /// The frame of the recording with which the file begins. An earlier file of the same recording is complete then.
+        from: u64,
     },
     /// More of a recording, in order. Give the page back by [`crate::Worker::give_back`].
     RecordingPage {

@@ -41,6 +41,7 @@ mod progress;
 mod protect;
 mod proxy;
 mod quality;
+mod recording;
 mod refer;
 mod remote;
 mod replacing;
@@ -61,13 +62,14 @@ mod worker;
 pub use addressee::Phone;
 pub use attest::Stir;
 pub use conference::conference_home;
-pub use config::{Config, Forking, Identity, Policy, Redirect, Sounds};
+pub use config::{Beep, Config, Forking, Identity, Policy, Redirect, Sounds};
 pub use io::{
     Body, Contact, Counts, Envelope, FarEnd, FarEndQuery, Fetched, Input, JoinRequest, LegView, LoadFailure,
     MAX_FETCHES, MAX_LOADS, MAX_QUESTIONS, Output, RecordingKey, Stats,
 };
 pub use locals::{Local, Locals};
 pub use playback::Clips;
+pub use recording::recording_name;
 pub use refer::Joined;
 pub use screen::{Class, Rates, ScreenStats, Security};
 pub use tap::Passed;

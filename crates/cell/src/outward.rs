@@ -106,13 +106,15 @@ impl Cell {
             Some(Asker::Extension(number)) => Some(number),
             Some(Asker::Trunk { .. }) | None => None,
         };
+        let by_caller = self.records_caller(id);
         let Some(conversation) = self.conversations.get_mut(&id) else { return };
-        let record = record || self.config.policy.record_all;
+        let record = record || by_caller;
         let name = conversation.call.caller().name.clone();
         let go_on = go_on.map_or(GoOn::Always, GoOn::On);
         let price = hops.iter().map(|hop| hop.price).max_by_key(|price| price.of(1)).unwrap_or_default();
         let mut stages = Vec::with_capacity(hops.len());
         for Hop { trunk, number, caller, headers, price, codecs } in hops {
+            let record = record || self.directory.trunk(&trunk).is_some_and(|trunk| trunk.record);
             let kind = PartyKind::Trunk(trunk.clone());
             let party = Party { number: number.clone(), name: String::new(), kind };
             let terms = Terms { headers, codecs, price, billed: billed.clone(), emergency };

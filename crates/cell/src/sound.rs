@@ -1,13 +1,12 @@
 //! What the media engine reports, told to the calls and to the shell.
 
 use crate::cell::Cell;
-use crate::io::{Output, RecordingKey};
+use crate::io::Output;
 use call::{Input, Party, PartyKind};
 use media::engine::{EndReason, Event, NoPorts, PortId};
 use model::{EventBody, MediaKind};
 use sip_stack::endpoint::{Flow, Transport};
 use std::time::Instant;
-use tracing::warn;
 
 impl Cell {
     /// Opens a port for a party: to a page if it is one and there are legs to pages, else for plain RTP. `page` is whether it looks like one;
@@ -52,8 +51,8 @@ impl Cell {
                 self.out.push_back(Output::Rtp { port, channel, to, data });
             }
             media::engine::Output::Page { recording, page } => {
-                let recording = self.recording_key(recording);
-                self.out.push_back(Output::RecordingPage { recording, page });
+                self.on_page(recording, &page, now);
+                self.out.push_back(Output::RecordingPage { recording: self.recording_key(recording), page });
             }
             media::engine::Output::RecordingEnded { recording, samples, missing, reason } => {
                 let note = match reason {
@@ -61,14 +60,7 @@ impl Cell {
                     EndReason::Stopped if missing > 0 => format!("{} ms were not written in time", missing / 8),
                     EndReason::Stopped => String::new(),
                 };
-                self.out.push_back(Output::RecordingClosed { recording: self.recording_key(recording) });
-                let Some(id) = self.recordings.remove(&recording) else { return };
-                let Some(kept) = self.conversations.get_mut(&id).and_then(|c| c.recording.as_mut()) else { return };
-                kept.running = false;
-                kept.frames = samples;
-                if kept.note.is_empty() {
-                    kept.note = note;
-                }
+                self.on_recording_ended(recording, samples, note, now);
             }
             media::engine::Output::Released(number) => self.out.push_back(Output::Released(number)),
             media::engine::Output::Event(event) => self.on_media_event(event, now),
@@ -117,15 +109,6 @@ impl Cell {
             }
             Event::Started { .. } => {}
         }
-    }
-
-    pub(crate) fn on_recording_failed(&mut self, recording: RecordingKey, note: String, now: Instant) {
-        let Some(id) = self.recordings.get(&recording.id).copied() else { return };
-        warn!(call = %id, note, "a recording failed; the call goes on");
-        if let Some(kept) = self.conversations.get_mut(&id).and_then(|c| c.recording.as_mut()) {
-            kept.note = note;
-        }
-        self.media.stop_recording(recording.id, now);
     }
 }
 

@@ -1,8 +1,8 @@
 //! What anyone may ask of the switch, and its answers.
 
 use crate::{
-    AudioWish, CallId, Conference, Direction, Extension, Ha1, LegNo, NewMessage, Originate, Playback, Seen, SeenFilter,
-    Spending, Supervision, TextMessage, TrunkStatus,
+    AudioWish, CallId, Conference, Direction, Extension, Ha1, LegNo, NewMessage, Originate, Playback, RecordingChoice,
+    RecordingWish, Seen, SeenFilter, Spending, Supervision, TextMessage, TrunkStatus,
 };
 use serde::{Deserialize, Serialize};
 use std::net::{IpAddr, SocketAddr};
@@ -49,6 +49,15 @@ pub enum Command {
         leg: Option<LegNo>,
         /// What and how.
         play: Box<Playback>,
+    },
+    /// Begin, interrupt or end the recording of a call.
+    Record {
+        /// Which call.
+        call: CallId,
+        /// What of it.
+        wish: RecordingWish,
+        /// How it is recorded, if it begins.
+        choice: RecordingChoice,
     },
     /// What is played to a party of a call by command ends.
     StopPlay {
@@ -284,6 +293,7 @@ impl Command {
             | Self::Hold { call, .. }
             | Self::Play { call, .. }
             | Self::StopPlay { call, .. }
+            | Self::Record { call, .. }
             | Self::Confer { call }
             | Self::Supervise { call, .. }
             | Self::OpenAudio { call, .. }

@@ -2,7 +2,7 @@
 
 use crate::{
     BanReason, CallId, CallRecord, Cause, Direction, LegNo, Outcome, PlaybackEnd, ProgressHeard, QualityMoment,
-    SoundAlarm, Spent, Supervision, TextMessage, TrunkRegistration, TrunkState, Verification,
+    RecordingWish, SoundAlarm, Spent, Supervision, TextMessage, TrunkRegistration, TrunkState, Verification,
 };
 use serde::{Deserialize, Serialize};
 use std::net::IpAddr;
@@ -289,6 +289,27 @@ pub enum EventBody {
         played_ms: u32,
         /// Why it is over.
         how: PlaybackEnd,
+    },
+    /// A call's recording was begun, interrupted or ended, by rule or by command.
+    RecordingChanged {
+        /// In which call.
+        call: CallId,
+        /// What was wished, and done.
+        wish: RecordingWish,
+    },
+    /// A recording could not be written any more, or not from its start; the call goes on.
+    RecordingFailed {
+        /// In which call.
+        call: CallId,
+        /// Why, as in the record.
+        note: String,
+    },
+    /// There is too little room for recordings, or there is enough again.
+    DiskLow {
+        /// Too little: nothing is recorded.
+        low: bool,
+        /// How much there is, MB.
+        free_mb: u64,
     },
     /// A key was pressed.
     Dtmf {

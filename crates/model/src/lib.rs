@@ -35,7 +35,9 @@ pub use net::{Net, Source};
 pub use originate::Originate;
 pub use playback::{Item, MAX_ITEMS, MAX_SPEED, MAX_TEXT, MIN_SPEED, Playback, PlaybackEnd, Spoken, is_prompt_name};
 pub use quality::{Quality, QualityMoment, SoundAlarm};
-pub use record::{CallRecord, Direction, LegOrigin, LegRecord, RecordingFile};
+pub use record::{
+    CallRecord, Direction, LegOrigin, LegRecord, MAX_RECORDINGS, RecordingChoice, RecordingFile, RecordingWish,
+};
 pub use routing::{
     BlackList, CallerChoice, CallerHeader, Charge, Country, Dialling, NumberFormat, Numbers, Price, Rewrite, Rights,
     RightsRules, Route, RouteTarget, Spending, SpendingCap, Spent, Ways, WeightedTrunk,

@@ -66,6 +66,9 @@ pub struct CallRecord {
     pub legs: Vec<LegRecord>,
     /// What was recorded.
     pub recording: Option<RecordingFile>,
+    /// The files after the first: of a recording that was begun again, or became too long for one file.
+    #[serde(default)]
+    pub more_recordings: Vec<RecordingFile>,
     /// What it cost; `None` if it was not answered by way of a trunk.
     #[serde(default)]
     pub charge: Option<Charge>,
@@ -168,6 +171,32 @@ pub enum LegOrigin {
     /// It was called first, so that the call could be placed on its behalf; the one that answered is the caller.
     Summoned,
 }
+
+/// What may be wished of a call's recording.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RecordingWish {
+    /// It begins; if something of the call has been recorded before, in a file of its own.
+    Start,
+    /// It holds silence from now on: a number of a card is being told.
+    Pause,
+    /// It goes on.
+    Resume,
+    /// It is over; another may begin.
+    Stop,
+}
+
+/// How something is recorded.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+pub struct RecordingChoice {
+    /// Only as long as this party is in the conversation; `None`: until the call ends, whoever takes a party's place.
+    pub leg: Option<LegNo>,
+    /// Both voices in one channel; `None`: as the configuration says.
+    pub mixed: Option<bool>,
+}
+
+/// The most files that the recordings of one call have together.
+pub const MAX_RECORDINGS: usize = 100;
 
 /// A recording that belongs to a call.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -45,6 +45,8 @@ pub struct Trunk {
     pub stir_sign: bool,
     /// How calls go over it: numbers, callers, hours, price, codecs.
     pub dialling: Dialling,
+    /// Calls that come or go by it are recorded.
+    pub record: bool,
     /// How its parties are transferred to outside numbers, and to each other.
     pub transfers: Transfers,
     /// Whether its sound is encrypted.
@@ -89,6 +91,7 @@ impl Trunk {
             stir: StirPolicy::Off,
             stir_sign: false,
             dialling: Dialling::default(),
+            record: false,
             transfers: Transfers::default(),
             srtp: Srtp::Off,
             inband_dtmf: InbandDtmf::default(),

@@ -31,6 +31,8 @@ pub struct Watch {
     pub records: RecordWriter,
     /// The recording thread.
     pub recorder: Recorder,
+    /// What goes to the store of objects.
+    pub uploads: crate::recorder::upload::Uploads,
     /// SIP streams.
     pub streams: Streams,
     /// The exporter of messages.
@@ -82,6 +84,7 @@ async fn scrape(State(watch): State<Watch>) -> Response {
     let gathered = Gathered {
         workers: watch.switch.figures(PATIENCE).await,
         recorder: watch.recorder.figures(),
+        uploads: watch.uploads.figures(),
         streams: watch.streams.figures(),
         records: watch.records.figures(),
         ladders_dropped: watch.store.ladders().dropped(),

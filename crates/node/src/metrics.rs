@@ -14,6 +14,8 @@ pub struct Gathered {
     pub workers: Vec<Option<Box<Figures>>>,
     /// The recording thread.
     pub recorder: RecorderFigures,
+    /// Recordings put into the store of objects, refused by it, and waiting for it.
+    pub uploads: [u64; 3],
     /// SIP streams.
     pub streams: StreamCounts,
     /// The writer of call records.
@@ -289,11 +291,16 @@ fn sound(page: &mut Page, sum: &Sum<'_>) {
 }
 
 fn kept(page: &mut Page, sum: &Sum<'_>, gathered: &Gathered) {
-    let RecorderFigures { open, backlog, octets, failed } = gathered.recorder;
+    let RecorderFigures { open, backlog, octets, failed, low } = gathered.recorder;
     page.one("recordings", "gauge", "Recordings that are being written.", open);
     page.one("recordings_backlog", "gauge", "Pages that wait for the disk.", backlog);
     page.one("recorded_bytes_total", "counter", "Sound written.", octets);
     page.one("recordings_failed_total", "counter", "Recordings that failed.", failed);
+    let [stored, refused, waiting] = gathered.uploads;
+    page.one("recordings_stored_total", "counter", "Recordings put into the store of objects.", stored);
+    page.one("recordings_store_refused_total", "counter", "Times that the store did not take a recording.", refused);
+    page.one("recordings_store_waiting", "gauge", "Recordings that wait for the store.", waiting);
+    page.one("recordings_disk_low", "gauge", "1 while the disk has too little room to record.", u64::from(low));
     page.one(
         "recordings_overrun_total",
         "counter",

@@ -1,23 +1,29 @@
-//! The thread that writes recordings: stereo, 16 bit, 8000 Hz, playable at any moment up to a second ago.
+//! The thread that writes recordings: stereo or one channel, 16 bit, 8000 Hz, playable at any moment up to a second ago.
 //!
 //! Workers put pages into one bounded ring and go on. When the disk is too slow and the ring is full, the page is lost, the
 //! recording is given up and its record says so; no call waits for a disk.
 
+pub mod archive;
 pub mod convert;
 mod file;
+pub mod objects;
 pub mod retain;
+pub mod seal;
+pub mod upload;
 
 use crate::worker::Inbox;
 use cell::RecordingKey;
 use crossbeam_queue::ArrayQueue;
 use file::WavFile;
 use media::engine::Page;
+use model::{Event, EventBody};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::{JoinHandle, Thread};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use tokio::sync::broadcast;
 use tracing::{info, warn};
 
 /// Pages that may wait: half a second of 2 000 recordings.
@@ -26,9 +32,20 @@ pub const RING: usize = 2048;
 /// How often the free space is looked at while something is recorded.
 const SPACE_EVERY: Duration = Duration::from_secs(5);
 
+/// A file that is to be begun.
+#[derive(Debug)]
+pub struct Opened {
+    /// Below the folder.
+    pub path: String,
+    /// One channel, not two.
+    pub mixed: bool,
+    /// The frame of the recording with which it begins; an earlier file of the recording is complete then.
+    pub from: u64,
+}
+
 #[derive(Debug)]
 enum Job {
-    Open(RecordingKey, String),
+    Open(RecordingKey, Opened),
     Page(RecordingKey, Page),
     Close(RecordingKey),
 }
@@ -44,6 +61,8 @@ pub struct RecorderFigures {
     pub octets: u64,
     /// Recordings that failed.
     pub failed: u64,
+    /// The disk has too little room: nothing is recorded.
+    pub low: bool,
 }
 
 #[derive(Debug, Default)]
@@ -51,6 +70,7 @@ struct Shared {
     open: AtomicU64,
     octets: AtomicU64,
     failed: AtomicU64,
+    low: AtomicBool,
     stop: AtomicBool,
 }
 
@@ -69,6 +89,10 @@ pub struct Settings {
     pub dir: PathBuf,
     /// Free space below which nothing is recorded, octets.
     pub min_free: u64,
+    /// With what files are encrypted; `None`: they are not.
+    pub masters: Option<Arc<seal::MasterKeys>>,
+    /// Who is told that the disk is full, or no longer.
+    pub events: broadcast::Sender<Event>,
 }
 
 /// Starts the thread. It ends after [`Recorder::stop`].
@@ -90,9 +114,9 @@ pub fn start(settings: Settings, inboxes: Arc<[Inbox]>) -> std::io::Result<(Reco
 }
 
 impl Recorder {
-    /// Begins a recording at a path below the folder. False: the ring is full, and the recording has failed.
-    pub fn open(&self, recording: RecordingKey, path: String) -> bool {
-        self.put(Job::Open(recording, path)).is_ok()
+    /// Begins a recording, or another file of it. False: the ring is full, and the recording has failed.
+    pub fn open(&self, recording: RecordingKey, file: Opened) -> bool {
+        self.put(Job::Open(recording, file)).is_ok()
     }
 
     /// More sound. False: the ring is full, the page is lost, and the recording has failed.
@@ -118,6 +142,7 @@ impl Recorder {
             backlog: self.ring.len() as u64,
             octets: self.shared.octets.load(Ordering::Relaxed),
             failed: self.shared.failed.load(Ordering::Relaxed),
+            low: self.shared.low.load(Ordering::Relaxed),
         }
     }
 
@@ -149,7 +174,14 @@ impl Writer {
             if self.shared.stop.load(Ordering::Acquire) && self.ring.is_empty() {
                 break;
             }
-            std::thread::park();
+            if self.space.short {
+                // Nobody may come while nothing is recorded: when there is room again is found out here.
+                std::thread::park_timeout(SPACE_EVERY);
+                let _ = self.space.enough(&self.settings, Instant::now());
+                self.shared.low.store(self.space.short, Ordering::Relaxed);
+            } else {
+                std::thread::park();
+            }
         }
         for (_, file) in std::mem::take(&mut self.files) {
             if let Some(Err(e)) = file.map(WavFile::finish) {
@@ -160,9 +192,14 @@ impl Writer {
 
     fn handle(&mut self, job: Job, now: Instant) {
         match job {
-            Job::Open(recording, path) => {
-                let room = self.space.enough(&self.settings, now);
-                match room.and_then(|()| WavFile::create(&self.settings.dir, &path, now)) {
+            Job::Open(recording, file) => {
+                // One that failed is over, whatever comes after.
+                if matches!(self.files.get(&recording), Some(None)) {
+                    return;
+                }
+                let before = self.files.remove(&recording).flatten().map_or(Ok(()), WavFile::finish);
+                let room = before.and_then(|()| self.space.enough(&self.settings, now));
+                match room.and_then(|()| WavFile::create(&self.settings, &file, now)) {
                     Ok(file) => {
                         self.files.insert(recording, Some(file));
                     }
@@ -200,6 +237,7 @@ impl Writer {
             }
         }
         self.shared.open.store(self.files.len() as u64, Ordering::Relaxed);
+        self.shared.low.store(self.space.short, Ordering::Relaxed);
     }
 
     fn fail_all(&mut self, why: &std::io::Error, now: Instant) {
@@ -237,11 +275,17 @@ impl Space {
     fn enough(&mut self, settings: &Settings, now: Instant) -> std::io::Result<()> {
         if self.looked.is_none_or(|at| now.duration_since(at) >= SPACE_EVERY) {
             self.looked = Some(now);
-            let short = free_space(&settings.dir).is_some_and(|free| free < settings.min_free);
+            let free = free_space(&settings.dir);
+            let short = free.is_some_and(|free| free < settings.min_free);
             if self.short && !short {
                 info!("the disk has room again: new calls are recorded");
             }
-            self.short = short;
+            if std::mem::replace(&mut self.short, short) != short {
+                let at = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as u64);
+                let body = EventBody::DiskLow { low: short, free_mb: free.unwrap_or_default() >> 20 };
+                // Perhaps nobody watches.
+                drop(settings.events.send(Event { at, body }));
+            }
         }
         if self.short {
             let text = format!("the disk has less than {} MB of room", settings.min_free >> 20);

@@ -10,6 +10,8 @@ use crate::http::{VERSION, Watch, watch_routes};
 use crate::library::{Library, Shelf};
 use crate::net::sound::{Sockets, bind_address};
 use crate::net::{Listeners, Stock, resolve};
+use crate::recorder::archive::Archive;
+use crate::recorder::upload::Uploads;
 use crate::recorder::{self, Recorder};
 use crate::run_file::{RunFile, lock};
 use crate::switch::{self, NodeSwitch};
@@ -84,8 +86,18 @@ impl Server {
         load_g729(&config)?;
         let workers = config.worker_count();
         let inboxes: Arc<[Inbox]> = (0..workers).map(|_| Inbox::new()).collect::<Result<Vec<_>, _>>()?.into();
-        let settings =
-            recorder::Settings { dir: config.recordings_dir(), min_free: config.recording.min_free_mb << 20 };
+        let settings = recorder::Settings {
+            dir: config.recordings_dir(),
+            min_free: config.recording.min_free_mb << 20,
+            masters: config.recording.masters()?,
+            events: events.clone(),
+        };
+        let archive = Archive {
+            folder: config.recordings_dir(),
+            masters: settings.masters.clone(),
+            objects: config.recording_store.objects()?,
+        };
+        let uploads = Uploads::default();
         let mut edge = Edge::new(&config, &edge_listeners, locals.clone(), Arc::clone(&inboxes))?;
         let (recorder, recorder_thread) = recorder::start(settings, Arc::clone(&inboxes))?;
         let records = RecordWriter::start(store.clone(), hot.clone(), |_| {});
@@ -147,7 +159,11 @@ impl Server {
 
         tokio::spawn(recorder::retain::run(config.recordings_dir(), config.recording.rules()));
         if let Some(format) = config.recording.conversion() {
-            tokio::spawn(recorder::convert::run(config.recordings_dir(), format));
+            tokio::spawn(recorder::convert::run(config.recordings_dir(), format, archive.masters.clone()));
+        }
+        if let Some(objects) = archive.objects.clone() {
+            let settings = config.recording_store.upload(config.recordings_dir(), &config.recording);
+            tokio::spawn(recorder::upload::run(settings, objects, uploads.clone()));
         }
         if let Some(url) = config.push.url.clone() {
             tokio::spawn(crate::push::carry(url, events.subscribe()));
@@ -160,12 +176,13 @@ impl Server {
             store: store.clone(),
             records: records.clone(),
             recorder: recorder.clone(),
+            uploads,
             streams: edge.streams.clone(),
             hep: hep.clone(),
             ready: Arc::clone(&ready),
             since,
         };
-        edge.serve(&config, edge_listeners, &router(&config, &switch, &store, watch), &store);
+        edge.serve(&config, edge_listeners, &router(&config, &switch, &store, archive, watch), &store);
         let run_file = RunFile::write(&config.data_dir, http_address, &addresses.0)?;
         if let Some(accounts) = accounts {
             show_accounts(&accounts, &served);
@@ -299,6 +316,17 @@ fn cell_config(config: &Config, realm: &str, number: u16, wall: Wall) -> cell::C
     cell.policy.proxy.clone_from(&config.sip.proxy);
     cell.policy.watch = config.sip.watch == crate::config::Watch::All;
     cell.policy.record_all = config.call.record;
+    cell.policy.record_mixed = config.recording.mixed;
+    cell.policy.record_beep = match config.recording.beep {
+        crate::config::Beep::None => cell::Beep::Nobody,
+        crate::config::Beep::Both => cell::Beep::Both,
+        crate::config::Beep::Caller => cell::Beep::Caller,
+        crate::config::Beep::Callee => cell::Beep::Callee,
+    };
+    let beep_seconds = config.recording.beep_seconds;
+    cell.policy.record_beep_every = (beep_seconds > 0).then(|| Duration::from_secs(beep_seconds.into()));
+    cell.policy.record_file_octets = u64::from(config.recording.max_file_mb) * 1_000_000;
+    cell.policy.record_name.clone_from(&config.recording.name);
     cell.policy.forking = match config.call.forking {
         crate::config::Forking::All => cell::Forking::All,
         crate::config::Forking::Q => cell::Forking::ByPreference,
@@ -363,11 +391,12 @@ fn restore(core: &mut cell::Worker, kept: &[(Vec<u8>, Vec<u8>)], extensions: &[E
 }
 
 /// What HTTP shows: the API, and beside it health and metrics.
-fn router(config: &Config, switch: &NodeSwitch, store: &Store, watch: Watch) -> axum::Router {
+fn router(config: &Config, switch: &NodeSwitch, store: &Store, archive: Archive, watch: Watch) -> axum::Router {
     let state = api::ApiState {
         switch: switch.clone(),
         store: store.clone(),
         recordings_dir: config.recordings_dir(),
+        recordings: Arc::new(archive),
         prompts: Arc::new(Shelf::new(config.prompts_dir())),
         login: api::LoginSettings::default(),
         ice: Arc::new(crate::ice::Configured::new(&config.webrtc)),

@@ -99,6 +99,7 @@ fn record(entropy: &mut Entropy, n: u64) -> CallRecord {
         note: String::new(),
         legs: vec![leg(0, "100"), leg(1, "101")],
         recording: None,
+        more_recordings: Vec::new(),
         charge: None,
         variables: std::collections::BTreeMap::new(),
         verification: None,

@@ -56,6 +56,7 @@ async fn a_record_comes_back_as_it_went_in_also_with_what_callers_make_up() {
         outcome: Outcome::SwitchFailure,
         note: "note".into(),
         recording: None,
+        more_recordings: Vec::new(),
         started_at: u64::MAX,
         legs: vec![],
         ..record(&mut entropy, 5, "%' OR 1=1 \u{0}", "")

@@ -18,11 +18,12 @@ const PAGE: usize = 4_000;
 /// Pages that may be on their way to the disk; beyond (8 s) they are lost and counted rather than kept.
 const MAX_OUT: usize = 16;
 
-/// Up to half a second of a recording: interleaved 16-bit stereo at 8 kHz, left first.
+/// Up to half a second of a recording, 16 bits at 8 kHz: interleaved stereo, left first, or both voices in one channel.
 #[derive(Debug, Default)]
 pub struct Page {
     at: u64,
     samples: Vec<i16>,
+    mixed: bool,
 }
 
 impl Page {
@@ -32,19 +33,29 @@ impl Page {
         self.at
     }
 
-    /// Left, right, left, right …
+    /// Left, right, left, right …; or one channel.
     pub fn samples(&self) -> &[i16] {
         &self.samples
     }
 
     /// Frames in it.
     pub fn frames(&self) -> usize {
-        self.samples.len() / 2
+        self.samples.len() / if self.mixed { 1 } else { 2 }
+    }
+
+    /// Both voices in one channel.
+    fn mix(&mut self) {
+        for at in 0..self.samples.len() / 2 {
+            self.samples[at] = self.samples[at * 2].saturating_add(self.samples[at * 2 + 1]);
+        }
+        self.samples.truncate(self.samples.len() / 2);
+        self.mixed = true;
     }
 
     /// Makes it a silent page at `at`.
     fn clear(&mut self, at: u64) {
         self.at = at;
+        self.mixed = false;
         self.samples.clear();
         self.samples.resize(PAGE * 2, 0);
     }
@@ -80,11 +91,16 @@ pub(super) struct Recorder {
     tracks: [Track; 2],
     /// True while the switch speaks on that channel.
     taken: [bool; 2],
+    mixed: bool,
+    /// Silence is written.
+    paused: bool,
+    /// The frame with which it last went on: what was said before is not written, however late it comes.
+    resumed_at: i64,
     pub(super) ports: [Option<PortId>; 2],
 }
 
 impl Recorder {
-    pub(super) fn new(id: RecordingId, left: PortId, right: PortId, now: Instant) -> Self {
+    pub(super) fn new(id: RecordingId, left: PortId, right: PortId, mixed: bool, now: Instant) -> Self {
         let (mut front, mut back) = (Page::default(), Page::default());
         front.clear(0);
         back.clear(PAGE as u64);
@@ -99,6 +115,9 @@ impl Recorder {
             missing: 0,
             tracks: Default::default(),
             taken: [false; 2],
+            mixed,
+            paused: false,
+            resumed_at: i64::MIN,
             ports: [Some(left), Some(right)],
         }
     }
@@ -137,6 +156,14 @@ impl Recorder {
             self.pull(side, from, by);
         }
         self.write(side, place.at, payload.len(), |i| law.decode(payload[i]));
+    }
+
+    /// Silence is written from now on, or what is said.
+    pub(super) fn pause(&mut self, paused: bool, now: Instant) {
+        if self.paused && !paused {
+            self.resumed_at = self.frame_at(now);
+        }
+        self.paused = paused;
     }
 
     /// Another port speaks on this channel from now on; its stream begins where it begins.
@@ -199,6 +226,9 @@ impl Recorder {
         } else {
             let mut page = std::mem::replace(&mut self.back, self.spare.pop().unwrap_or_default());
             page.samples.truncate(frames * 2);
+            if self.mixed {
+                page.mix();
+            }
             self.out += 1;
             out.push_back(Output::Page { recording: self.id, page });
         }
@@ -225,8 +255,12 @@ impl Recorder {
 
     /// Writes what lies within the two pages; what is older has been handed out.
     fn write(&mut self, side: Side, at: i64, len: usize, sample: impl Fn(usize) -> i16) {
+        if self.paused {
+            return;
+        }
         let from = at - self.front.at as i64;
-        for i in 0..len {
+        let unheard = self.resumed_at.saturating_sub(at).clamp(0, len as i64) as usize;
+        for i in unheard..len {
             if let Some(slot) = self.slot(from + i as i64, side) {
                 *slot = sample(i);
             }

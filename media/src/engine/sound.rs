@@ -88,14 +88,14 @@ impl Engine {
 
     /// Records two ports, `left` on the left channel. A recording that either is in already ends first.
     ///
-    /// What the switch plays to one of them is heard on the other's channel.
-    pub fn record(&mut self, left: PortId, right: PortId, now: Instant) -> RecordingId {
+    /// What the switch plays to one of them is heard on the other's channel. `mixed`: both voices in one channel.
+    pub fn record(&mut self, left: PortId, right: PortId, mixed: bool, now: Instant) -> RecordingId {
         for port in [left, right] {
             if let Some((recording, _)) = self.ports.get(port).and_then(|p| p.recording) {
                 self.end_recording(recording, EndReason::Stopped, now);
             }
         }
-        let id = self.recordings.insert_with_key(|id| Recorder::new(id, left, right, now));
+        let id = self.recordings.insert_with_key(|id| Recorder::new(id, left, right, mixed, now));
         let sides = [(left, super::recorder::Side::Left), (right, super::recorder::Side::Right)];
         for (port, side) in sides {
             if let Some(port) = self.ports.get_mut(port) {
@@ -134,6 +134,11 @@ impl Engine {
         if self.ports.get(from).is_some_and(|p| p.recording.is_some()) {
             self.leave_recording(to, now);
         }
+    }
+
+    /// A recording holds silence from now on, or goes on. Unknown ones are ignored.
+    pub fn pause_recording(&mut self, recording: RecordingId, paused: bool, now: Instant) {
+        self.recordings.get_mut(recording).into_iter().for_each(|recorder| recorder.pause(paused, now));
     }
 
     /// Ends a recording: its last page and [`Output::RecordingEnded`] follow. Unknown ones are ignored.

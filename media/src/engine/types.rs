@@ -124,7 +124,7 @@ pub enum Output {
     Page {
         /// Of which recording.
         recording: RecordingId,
-        /// Interleaved stereo, and its place in the recording.
+        /// Interleaved stereo or one channel, and its place in the recording.
         page: Page,
     },
     /// No more pages will come.

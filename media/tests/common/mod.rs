@@ -211,7 +211,7 @@ impl Pair {
 
     pub(crate) fn record(&mut self) -> RecordingId {
         let [a, b] = self.ports();
-        self.engine.record(a, b, self.now)
+        self.engine.record(a, b, false, self.now)
     }
 
     /// The recording's channels.
@@ -300,8 +300,10 @@ impl Pair {
                 Output::Page { recording, page } => {
                     assert!(page.frames() <= 4_000);
                     if self.disk {
-                        assert!(page.at() as usize * 2 >= self.recorded.len(), "pages in order");
-                        self.recorded.resize(page.at() as usize * 2, 0);
+                        let channels = page.samples().len() / page.frames().max(1);
+                        let start = page.at() as usize * channels;
+                        assert!(start >= self.recorded.len(), "pages in order");
+                        self.recorded.resize(start, 0);
                         self.recorded.extend_from_slice(page.samples());
                         self.engine.give_back(recording, page);
                     }

@@ -83,7 +83,18 @@ fn on_a_clean_line_nothing_of_a_conversation_is_missing() {
     let names: Vec<&str> = world.events().iter().map(|event| kind(&event.body)).collect();
     assert_eq!(
         names,
-        ["registered", "registered", "started", "dialing", "ringing", "answered", "leg ended", "leg ended", "ended"]
+        [
+            "registered",
+            "registered",
+            "started",
+            "dialing",
+            "ringing",
+            "recorded",
+            "answered",
+            "leg ended",
+            "leg ended",
+            "ended"
+        ]
     );
     let trace = world.trace(record.id).expect("the ladder is kept");
     assert!(trace.contains("INVITE sip:101") && trace.contains("BYE sip:"), "{trace}");
@@ -99,6 +110,7 @@ fn kind(body: &EventBody) -> &'static str {
         EventBody::LegDialing { .. } => "dialing",
         EventBody::LegRinging { .. } => "ringing",
         EventBody::CallAnswered { .. } => "answered",
+        EventBody::RecordingChanged { wish: model::RecordingWish::Start, .. } => "recorded",
         EventBody::LegEnded { .. } => "leg ended",
         EventBody::CallEnded { .. } => "ended",
         other => panic!("nobody expected {other:?}"),

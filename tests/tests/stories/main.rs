@@ -29,6 +29,7 @@ mod proxying;
 mod races;
 mod random;
 mod reaching;
+mod recording;
 mod refreshing;
 mod registering;
 mod reliable;

@@ -1,9 +1,10 @@
 //! Who is tried, in which order, and what the party who waits hears meanwhile.
 
 use super::ending::weight;
+use super::recording::Taping;
 use super::{Call, Leg, State};
 use crate::effect::{Effect, PartyKind, Progress, Stage, Target};
-use model::{Cause, Direction, EventBody, LegId, LegNo, LegOrigin, LegState, Outcome, Side};
+use model::{Cause, Direction, EventBody, LegId, LegNo, LegOrigin, LegState, Outcome, RecordingChoice, Side};
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Instant;
 
@@ -295,9 +296,8 @@ impl Call {
         let target = self.legs.get(usize::from(leg)).and_then(|leg| self.targets.get(leg.target?));
         if let Some(Target { party, record }) = target.cloned() {
             self.learn_direction(&party.kind);
-            if record && !self.recording {
-                self.recording = true;
-                self.out.push_back(Effect::Record { left: a, right: b });
+            if record && self.recording == Taping::Never {
+                self.begin_recording([a, b], RecordingChoice::default());
             }
         }
         match wait.transfer {

@@ -122,6 +122,7 @@ impl Call {
             note: note.to_owned(),
             legs: legs.collect(),
             recording: None,
+            more_recordings: Vec::new(),
             charge: None,
             variables: self.setup.variables.clone(),
             verification: None,

@@ -103,7 +103,7 @@ fn a_call_rings_is_answered_recorded_and_hung_up() {
     story.wait(secs(3));
     assert_eq!(
         story.hear(Input::Answered { leg: 1 }),
-        [Effect::Join { a: 0, b: 1 }, Effect::Record { left: 0, right: 1 }]
+        [Effect::Join { a: 0, b: 1 }, Effect::Record { left: 0, right: 1, choice: model::RecordingChoice::default() }]
     );
     story.wait(secs(10));
     story.hear(Input::HungUp { leg: 1, cause: None });
@@ -254,7 +254,7 @@ fn a_stage_that_rings_too_long_is_followed_by_the_next() {
     assert!(matches!(story.said[..], [Effect::HangUp { leg: 1, .. }, Effect::Dial { leg: 2, target: 1 }]));
     assert_eq!(
         story.hear(Input::Answered { leg: 2 }),
-        [Effect::Join { a: 0, b: 2 }, Effect::Record { left: 0, right: 2 }]
+        [Effect::Join { a: 0, b: 2 }, Effect::Record { left: 0, right: 2, choice: model::RecordingChoice::default() }]
     );
     assert!(matches!(story.hear(Input::Answered { leg: 1 }), [Effect::HangUp { leg: 1, .. }]));
 }
@@ -483,7 +483,8 @@ fn a_call_is_placed_for_a_phone_that_is_called_first() {
     story.hear(Input::Answered { leg: 0 });
     story.hear(located);
     assert_eq!(story.hear(Input::Ringing { leg: 2, early_media: false }), [Effect::Ring { to: 0, early_media: None }]);
-    let joined = [Effect::Join { a: 0, b: 2 }, Effect::Record { left: 0, right: 2 }];
+    let joined =
+        [Effect::Join { a: 0, b: 2 }, Effect::Record { left: 0, right: 2, choice: model::RecordingChoice::default() }];
     assert_eq!(story.hear(Input::Answered { leg: 2 }), joined);
     story.hear(Input::HungUp { leg: 0, cause: None });
     let record = story.finished();

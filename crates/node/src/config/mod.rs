@@ -4,6 +4,7 @@
 
 mod capture;
 mod load;
+mod recording;
 mod routing;
 mod security;
 mod signalling;
@@ -14,9 +15,10 @@ mod validate;
 mod words;
 
 pub use capture::{Hep, Trace};
+pub use recording::{Beep, Recording, RecordingFormat, RecordingStore};
 pub use security::{DigestFor, RateLimits, Security, digest_for};
 pub use signalling::{Acme, AcmeChallenge, Certificate, ClientCertificates, ContactsFull, Sip, Tls, Watch};
-pub use sound::{Asr, Media, Music, Recording, RecordingFormat, WebRtc};
+pub use sound::{Asr, Media, Music, WebRtc};
 pub use stir::Stir;
 pub use trunk::Trunk;
 
@@ -51,6 +53,8 @@ pub struct Config {
     pub call: Call,
     /// Sound that is kept.
     pub recording: Recording,
+    /// Where recordings go after the call.
+    pub recording_store: RecordingStore,
     /// How durable things are.
     pub store: StoreSettings,
     /// The API.
@@ -99,6 +103,7 @@ impl Default for Config {
             media: Media::default(),
             call: Call::default(),
             recording: Recording::default(),
+            recording_store: RecordingStore::default(),
             store: StoreSettings::default(),
             http: Http::default(),
             log: Log::default(),

@@ -1,4 +1,4 @@
-//! What sound is set to: ports, tones, recordings, ways for pages, recognisers.
+//! What sound is set to: ports, tones, ways for pages, recognisers.
 
 use super::{PortRange, words};
 use media::tones::Country;
@@ -71,59 +71,6 @@ pub enum Music {
     None,
     /// The sound files of a folder, one after the other.
     Folder(PathBuf),
-}
-
-/// `[recording]`: sound that is kept.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct Recording {
-    /// Where; by default `recordings` below `data_dir`.
-    pub dir: Option<PathBuf>,
-    /// Recording stops while the disk has less room than this.
-    pub min_free_mb: u64,
-    /// What recordings become after the call.
-    pub format: RecordingFormat,
-    /// Recordings go after so many days; 0: never.
-    pub keep_days: u32,
-    /// All recordings together take no more room than this, the oldest go; 0: they may take the whole disk.
-    pub max_gb: u32,
-}
-
-/// What recordings become after the call.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum RecordingFormat {
-    /// They stay as they are.
-    #[default]
-    Wav,
-    /// MP3, if `lame` is installed.
-    Mp3,
-    /// Opus in Ogg.
-    Opus,
-}
-
-impl Recording {
-    /// How long recordings are kept.
-    pub fn rules(&self) -> crate::recorder::retain::Rules {
-        let age = (self.keep_days > 0).then(|| Duration::from_secs(u64::from(self.keep_days) * 24 * 3600));
-        let room = (self.max_gb > 0).then(|| u64::from(self.max_gb) << 30);
-        crate::recorder::retain::Rules { age, room }
-    }
-
-    /// What they become, if that is something else.
-    pub fn conversion(&self) -> Option<crate::recorder::convert::Format> {
-        match self.format {
-            RecordingFormat::Wav => None,
-            RecordingFormat::Mp3 => Some(crate::recorder::convert::Format::Mp3),
-            RecordingFormat::Opus => Some(crate::recorder::convert::Format::Opus),
-        }
-    }
-}
-
-impl Default for Recording {
-    fn default() -> Self {
-        Self { dir: None, min_free_mb: 200, format: RecordingFormat::Wav, keep_days: 0, max_gb: 0 }
-    }
 }
 
 /// `[webrtc]`: servers by which pages find a way to us where UDP does not pass.

@@ -54,6 +54,8 @@ pub struct Trunk {
     pub max_calls: u32,
     /// New calls to it per second; 0: no limit.
     pub calls_per_second: u32,
+    /// Record calls that come or go by it.
+    pub record: bool,
     /// How its parties are transferred to outside numbers: "bridge" or "refer".
     pub transfers: Transfers,
     /// Whether its sound is encrypted.
@@ -100,6 +102,7 @@ impl Default for Trunk {
             inband_dtmf: InbandDtmf::default(),
             call_progress: CallProgress::default(),
             media_timeout: None,
+            record: false,
             stir: StirPolicy::Off,
             stir_sign: false,
             dialling: Dialling::default(),
@@ -151,6 +154,7 @@ impl Trunk {
             inband_dtmf: self.inband_dtmf,
             call_progress: self.call_progress,
             media_timeout: self.media_timeout,
+            record: self.record,
             ..model::Trunk::new(&self.name)
         }
     }

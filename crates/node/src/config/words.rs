@@ -84,6 +84,27 @@ pub(super) fn music<'de, D: Deserializer<'de>>(from: D) -> Result<Music, D::Erro
     })
 }
 
+/// Megabytes that fit into a WAV file, whose lengths are 32 bits.
+pub(super) fn file_size<'de, D: Deserializer<'de>>(from: D) -> Result<u32, D::Error> {
+    let megabytes = u32::deserialize(from)?;
+    let fits = (1..=4_000).contains(&megabytes);
+    if fits { Ok(megabytes) } else { Err(D::Error::custom("must be from 1 to 4000")) }
+}
+
+/// A template whose names are all different and stay below the folder.
+pub(super) fn recording_name<'de, D: Deserializer<'de>>(from: D) -> Result<String, D::Error> {
+    let template = String::deserialize(from)?;
+    if !template.contains("{call}") {
+        return Err(D::Error::custom("{call} must be in it, or two recordings could have the same name"));
+    }
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_+.{}".contains(c);
+    let part = |part: &str| !part.is_empty() && !part.starts_with('.') && part.chars().all(plain);
+    if !template.split('/').all(part) || template.len() > 200 {
+        return Err(D::Error::custom("write it like \"{yyyy}/{MM}/{dd}/{call}\", without a suffix"));
+    }
+    Ok(template)
+}
+
 fn header_name(text: &str) -> Result<String, String> {
     let name = text.strip_suffix('*').unwrap_or(text);
     let token = |b: u8| b.is_ascii_alphanumeric() || b"-.!%_+`'~".contains(&b);

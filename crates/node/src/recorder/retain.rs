@@ -93,7 +93,11 @@ fn walk(folder: &Path, depth: usize, all: &mut Vec<Kept>) -> io::Result<()> {
     for entry in entries {
         let entry = entry?;
         let kind = entry.file_type()?;
-        let suffix = entry.path().extension().and_then(|s| s.to_str()).map(str::to_ascii_lowercase);
+        let path = entry.path();
+        let shown = if super::upload::is_mark(&path) { path.with_extension("") } else { path.clone() };
+        let shown =
+            if shown.extension().is_some_and(|s| s == super::seal::SUFFIX) { shown.with_extension("") } else { shown };
+        let suffix = shown.extension().and_then(|s| s.to_str()).map(str::to_ascii_lowercase);
         if kind.is_dir() && depth > 0 {
             walk(&entry.path(), depth - 1, all)?;
         } else if kind.is_file() && matches!(suffix.as_deref(), Some("wav" | "mp3" | "opus")) {

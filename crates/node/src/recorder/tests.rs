@@ -20,6 +20,14 @@ fn wait_for<T>(mut what: impl FnMut() -> Option<T>) -> T {
     }
 }
 
+fn settings(dir: &tempfile::TempDir, min_free: u64) -> Settings {
+    Settings { dir: dir.path().to_owned(), min_free, masters: None, events: broadcast::channel(8).0 }
+}
+
+fn opened(path: &str) -> Opened {
+    Opened { path: path.to_owned(), mixed: false, from: 0 }
+}
+
 fn inboxes() -> Arc<[Inbox]> {
     Arc::from(vec![Inbox::new().unwrap()])
 }
@@ -28,7 +36,7 @@ fn inboxes() -> Arc<[Inbox]> {
 fn a_killed_recording_is_playable_up_to_the_last_checkpoint() {
     let dir = tempfile::tempdir().unwrap();
     let (path, t0) = ("2026/11/21/a.wav", Instant::now());
-    let mut file = WavFile::create(dir.path(), path, t0).unwrap();
+    let mut file = WavFile::create(&settings(&dir, 0), &opened(path), t0).unwrap();
     // Playable from its first moment.
     assert!(read(&dir.path().join(path)).is_empty());
     let page: Vec<i16> = (0..8000).map(|i| (i % 2000) as i16).collect();
@@ -49,7 +57,7 @@ fn a_killed_recording_is_playable_up_to_the_last_checkpoint() {
 #[test]
 fn what_was_lost_between_pages_is_silence_so_that_the_rest_stays_in_time() {
     let dir = tempfile::tempdir().unwrap();
-    let mut file = WavFile::create(dir.path(), "a.wav", Instant::now()).unwrap();
+    let mut file = WavFile::create(&settings(&dir, 0), &opened("a.wav"), Instant::now()).unwrap();
     file.write(0, &[1; 100], Instant::now()).unwrap();
     assert_eq!(file.write(20_000, &[2; 100], Instant::now()).unwrap(), (20_000 - 50 + 50) * 4);
     file.finish().unwrap();
@@ -62,10 +70,10 @@ fn what_was_lost_between_pages_is_silence_so_that_the_rest_stays_in_time() {
 fn a_recording_neither_leaves_its_folder_nor_overwrites_another() {
     let dir = tempfile::tempdir().unwrap();
     for path in ["../a.wav", "/tmp/a.wav", "x/../../a.wav"] {
-        assert!(WavFile::create(dir.path(), path, Instant::now()).is_err(), "{path}");
+        assert!(WavFile::create(&settings(&dir, 0), &opened(path), Instant::now()).is_err(), "{path}");
     }
-    WavFile::create(dir.path(), "a.wav", Instant::now()).unwrap().finish().unwrap();
-    assert!(WavFile::create(dir.path(), "a.wav", Instant::now()).is_err());
+    WavFile::create(&settings(&dir, 0), &opened("a.wav"), Instant::now()).unwrap().finish().unwrap();
+    assert!(WavFile::create(&settings(&dir, 0), &opened("a.wav"), Instant::now()).is_err());
 }
 
 #[test]
@@ -74,20 +82,20 @@ fn a_full_disk_is_told_to_the_worker_once_and_the_thread_goes_on() {
     // Opening this name again is refused, as a disk would refuse it.
     std::fs::write(dir.path().join("bad.wav"), "occupied").unwrap();
     let inboxes = inboxes();
-    let settings = Settings { dir: dir.path().to_owned(), min_free: 0 };
+    let settings = settings(&dir, 0);
     let (recorder, handle) = start(settings, Arc::clone(&inboxes)).unwrap();
-    assert!(recorder.open(key(0), "bad.wav".to_owned()));
+    assert!(recorder.open(key(0), opened("bad.wav")));
     assert!(recorder.page(key(0), Page::default()));
     assert!(recorder.page(key(0), Page::default()));
     let (failed, note) = wait_for(|| inboxes[0].take_failure());
     assert_eq!(failed, key(0));
     assert!(!note.is_empty());
     assert!(recorder.close(key(0)));
-    assert!(recorder.open(key(0), "good.wav".to_owned()) && recorder.close(key(0)));
+    assert!(recorder.open(key(0), opened("good.wav")) && recorder.close(key(0)));
     recorder.stop();
     handle.join().unwrap();
     assert!(inboxes[0].take_failure().is_none());
-    assert_eq!(recorder.figures(), RecorderFigures { open: 0, backlog: 0, octets: 0, failed: 1 });
+    assert_eq!(recorder.figures(), RecorderFigures { open: 0, backlog: 0, octets: 0, failed: 1, low: false });
     assert!(read(&dir.path().join("good.wav")).is_empty());
     // Pages come back even from recordings that failed.
     assert!(inboxes[0].take_page().is_some() && inboxes[0].take_page().is_some());
@@ -97,27 +105,117 @@ fn a_full_disk_is_told_to_the_worker_once_and_the_thread_goes_on() {
 fn nothing_is_recorded_while_the_disk_is_nearly_full() {
     let dir = tempfile::tempdir().unwrap();
     let inboxes = inboxes();
-    let settings = Settings { dir: dir.path().to_owned(), min_free: u64::MAX };
+    let settings = settings(&dir, u64::MAX);
+    let mut events = settings.events.subscribe();
     let (recorder, handle) = start(settings, Arc::clone(&inboxes)).unwrap();
-    assert!(recorder.open(key(0), "a.wav".to_owned()));
+    assert!(recorder.open(key(0), opened("a.wav")));
     assert!(wait_for(|| inboxes[0].take_failure()).1.contains("room"));
     recorder.stop();
     handle.join().unwrap();
     assert!(!dir.path().join("a.wav").exists());
+    assert!(matches!(events.try_recv().unwrap().body, EventBody::DiskLow { low: true, .. }));
+    assert!(events.try_recv().is_err(), "told once");
+    assert!(recorder.figures().low);
+}
+
+#[test]
+fn a_mixed_recording_has_one_channel() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut file =
+        WavFile::create(&settings(&dir, 0), &Opened { mixed: true, ..opened("a.wav") }, Instant::now()).unwrap();
+    assert_eq!(file.write(100, &[3; 50], Instant::now()).unwrap(), 150 * 2);
+    file.finish().unwrap();
+    assert_eq!(hound::WavReader::open(dir.path().join("a.wav")).unwrap().spec().channels, 1);
+    assert_eq!(read(&dir.path().join("a.wav"))[99..102], [0, 3, 3]);
+}
+
+#[test]
+fn a_recording_goes_on_in_another_file() {
+    let dir = tempfile::tempdir().unwrap();
+    let (recorder, handle) = start(settings(&dir, 0), inboxes()).unwrap();
+    assert!(recorder.open(key(0), opened("a.wav")));
+    assert!(recorder.open(key(0), Opened { from: 4_000, ..opened("a.2.wav") }));
+    assert!(recorder.close(key(0)));
+    recorder.stop();
+    handle.join().unwrap();
+    assert_eq!(recorder.figures().open, 0);
+    let mut second =
+        WavFile::create(&settings(&dir, 0), &Opened { from: 4_000, ..opened("b.wav") }, Instant::now()).unwrap();
+    second.write(4_010, &[5; 20], Instant::now()).unwrap();
+    second.finish().unwrap();
+    assert_eq!(read(&dir.path().join("b.wav"))[19..], [&[0][..], &[5; 20]].concat());
+    assert!(read(&dir.path().join("a.wav")).is_empty() && read(&dir.path().join("a.2.wav")).is_empty());
+}
+
+fn locked(dir: &tempfile::TempDir) -> Settings {
+    let path = dir.path().join("master");
+    std::fs::write(&path, [9; 32]).unwrap();
+    let masters = seal::MasterKeys::read(&path, &[]).unwrap();
+    Settings { dir: dir.path().join("recordings"), masters: Some(Arc::new(masters)), ..settings(dir, 0) }
+}
+
+/// All of a recording, as the API reads it.
+async fn heard(archive: &archive::Archive, path: &str) -> Vec<u8> {
+    use api::Recordings as _;
+    let found = archive.find(path).await.unwrap();
+    let octets = found.octets();
+    let whole = Arc::clone(&found).read(0..octets).await.unwrap();
+    let part = found.read(50..octets / 2).await.unwrap();
+    assert!(part == whole[50..(octets / 2) as usize]);
+    whole
+}
+
+#[tokio::test]
+async fn an_encrypted_recording_is_heard_up_to_its_last_chunk_after_a_kill_and_whole_otherwise() {
+    let dir = tempfile::tempdir().unwrap();
+    let settings = locked(&dir);
+    let page: Vec<i16> = (0..8000).map(|i| (i % 2000) as i16 + 1).collect();
+    let write = |path: &str| {
+        let mut file = WavFile::create(&settings, &opened(path), Instant::now()).unwrap();
+        for at in 0..4 {
+            file.write(at * 4_000, &page, Instant::now()).unwrap();
+        }
+        file.write(16_000, &page[..100], Instant::now()).unwrap();
+        file
+    };
+    std::mem::forget(write("2026/killed.wav"));
+    write("2026/whole.wav").finish().unwrap();
+    let plain = std::fs::read(settings.dir.join("2026/whole.wav.sealed")).unwrap();
+    assert!(!plain.windows(4).any(|octets| octets == b"WAVE") && !settings.dir.join("2026/whole.wav").exists());
+    let archive = archive::Archive { folder: settings.dir.clone(), masters: settings.masters.clone(), objects: None };
+    for (path, samples) in [("2026/killed.wav", 32_000), ("2026/whole.wav", 32_100)] {
+        let wav = heard(&archive, path).await;
+        let reader = hound::WavReader::new(&wav[..]).unwrap();
+        let pcm: Vec<i16> = reader.into_samples::<i16>().map(Result::unwrap).collect();
+        assert_eq!((pcm.len(), &pcm[8_000..16_000]), (samples, &page[..]), "{path}");
+    }
+    for nowhere in ["../master.wav", "2026/none.wav", "/etc/passwd", "2026/whole"] {
+        use api::Recordings as _;
+        assert!(matches!(archive.find(nowhere).await, Err(api::RecordingTrouble::Missing)), "{nowhere}");
+    }
+    for masters in [None, Some(seal::MasterKeys::read(&other_key(&dir), &[]).unwrap())] {
+        use api::Recordings as _;
+        let stranger = archive::Archive { masters: masters.map(Arc::new), ..archive.clone() };
+        assert!(matches!(stranger.find("2026/whole.wav").await, Err(api::RecordingTrouble::NoKey)));
+    }
+}
+
+fn other_key(dir: &tempfile::TempDir) -> PathBuf {
+    let path = dir.path().join("other");
+    std::fs::write(&path, [8; 32]).unwrap();
+    path
 }
 
 #[test]
 fn the_ring_is_bounded_and_says_when_it_is_full() {
     let dir = tempfile::tempdir().unwrap();
-    let settings = Settings { dir: dir.path().to_owned(), min_free: 0 };
+    let settings = settings(&dir, 0);
     let (recorder, handle) = start(settings, inboxes()).unwrap();
     recorder.stop();
     handle.join().unwrap();
     for _ in 0..RING {
         assert!(recorder.close(key(0)));
     }
-    assert!(
-        !recorder.close(key(0)) && !recorder.open(key(0), String::new()) && !recorder.page(key(0), Page::default())
-    );
+    assert!(!recorder.close(key(0)) && !recorder.open(key(0), opened("x")) && !recorder.page(key(0), Page::default()));
     assert_eq!(recorder.figures().backlog, RING as u64);
 }

@@ -139,8 +139,9 @@ impl<C: Core, K: Keeper> Shell<C, K> {
                     // Who watched may have gone.
                     drop(self.parts.passed.send(passed));
                 }
-                Output::RecordingOpened { recording, path } => {
-                    if !self.parts.recorder.open(recording, path) {
+                Output::RecordingOpened { recording, path, mixed, from } => {
+                    let file = crate::recorder::Opened { path, mixed, from };
+                    if !self.overrun.contains(&recording) && !self.parts.recorder.open(recording, file) {
                         self.overran(recording);
                     }
                 }

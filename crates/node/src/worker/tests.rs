@@ -147,10 +147,15 @@ impl Bench {
         let dir = tempfile::tempdir().unwrap();
         let inboxes: Arc<[Inbox]> = vec![Inbox::new().unwrap(), Inbox::new().unwrap()].into();
         let resolved: Resolved = resolve(&["127.0.0.1:0".parse().unwrap()]).unwrap();
-        let settings = recorder::Settings { dir: dir.path().to_owned(), min_free: 0 };
+        let settings = recorder::Settings {
+            dir: dir.path().to_owned(),
+            min_free: 0,
+            masters: None,
+            events: broadcast::channel(16).0,
+        };
         let (recorder, _thread) = recorder::start(settings, Arc::clone(&inboxes)).unwrap();
-        // A range of its own for each test of this process, so that they do not meet.
-        static NEXT: std::sync::atomic::AtomicU16 = std::sync::atomic::AtomicU16::new(41_000);
+        // A range of its own for each test of this process, so that they do not meet; below those that port 0 stands for.
+        static NEXT: std::sync::atomic::AtomicU16 = std::sync::atomic::AtomicU16::new(11_000);
         let first = NEXT.fetch_add(300, std::sync::atomic::Ordering::Relaxed);
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
         let resolver = Resolver::new(runtime.handle().clone(), Arc::clone(&inboxes));

@@ -404,22 +404,27 @@ impl Switch {
                 }
                 Output::TlsPeer { .. } => {}
                 Output::Passed(passed) => self.passed.push(passed.to_seen()),
-                Output::RecordingOpened { recording, path } => {
+                Output::RecordingOpened { recording, path, mixed, from } => {
+                    self.close_tape(recording, now);
                     self.paths.insert(recording, path.clone());
-                    self.tapes.insert(path, Tape::new(now));
+                    self.tapes.insert(path, Tape::new(mixed, from, now));
                 }
                 Output::RecordingPage { recording, page } => {
                     self.write_page(index, recording, &page, now);
                     self.workers[index].give_back(recording, page);
                 }
                 Output::RecordingClosed { recording } => {
-                    if let Some(tape) = self.paths.remove(&recording).and_then(|path| self.tapes.get_mut(&path)) {
-                        tape.checkpoint(now);
-                        tape.closed = true;
-                    }
+                    self.close_tape(recording, now);
                 }
                 Output::Released(port) => self.resting.push_back((now + REST, port)),
             }
+        }
+    }
+
+    fn close_tape(&mut self, recording: RecordingKey, now: Instant) {
+        if let Some(tape) = self.paths.remove(&recording).and_then(|path| self.tapes.get_mut(&path)) {
+            tape.checkpoint(now);
+            tape.closed = true;
         }
     }
 

@@ -380,7 +380,11 @@ impl World {
 
     /// The recording that a record names, as it can be played now.
     pub fn recording(&self, record: &CallRecord) -> Option<Recording> {
-        let path = &record.recording.as_ref()?.path;
+        self.recording_at(&record.recording.as_ref()?.path)
+    }
+
+    /// The recording of this name, as it can be played now.
+    pub fn recording_at(&self, path: &str) -> Option<Recording> {
         self.switch(|switch, _| switch.tapes.get(path).map(super::Tape::recording))
     }
 

@@ -10,6 +10,9 @@ const CHECKPOINT: Duration = Duration::from_secs(1);
 #[derive(Debug)]
 pub(crate) struct Tape {
     pcm: Vec<i16>,
+    channels: usize,
+    /// The frame of the recording with which it begins.
+    from: u64,
     playable: usize,
     checked: Instant,
     pub(crate) closed: bool,
@@ -17,13 +20,14 @@ pub(crate) struct Tape {
 }
 
 impl Tape {
-    pub(crate) fn new(now: Instant) -> Self {
-        Self { pcm: Vec::new(), playable: 0, checked: now, closed: false, broken: false }
+    pub(crate) fn new(mixed: bool, from: u64, now: Instant) -> Self {
+        let channels = if mixed { 1 } else { 2 };
+        Self { pcm: Vec::new(), channels, from, playable: 0, checked: now, closed: false, broken: false }
     }
 
     /// A page belongs at frame `at`; what lies between is silence.
     pub(crate) fn write(&mut self, at: u64, samples: &[i16], now: Instant) {
-        let start = 2 * at as usize;
+        let start = self.channels * (at - self.from) as usize;
         if self.pcm.len() < start + samples.len() {
             self.pcm.resize(start + samples.len(), 0);
         }
@@ -44,17 +48,17 @@ impl Tape {
     }
 
     pub(crate) fn recording(&self) -> Recording {
-        let channel = |offset: usize| Track(self.pcm.iter().skip(offset).step_by(2).copied().collect());
-        Recording { left: channel(0), right: channel(1), closed: self.closed }
+        let channel = |offset: usize| Track(self.pcm.iter().skip(offset).step_by(self.channels).copied().collect());
+        Recording { left: channel(0), right: channel(self.channels - 1), closed: self.closed }
     }
 }
 
 /// A recording as it can be played now.
 #[derive(Clone, Debug)]
 pub struct Recording {
-    /// The caller.
+    /// The caller; of a mixed recording, both.
     pub left: Track,
-    /// The called party, and what the switch played in its place.
+    /// The called party, and what the switch played in its place; of a mixed recording, both.
     pub right: Track,
     /// It was ended properly.
     pub closed: bool,
@@ -80,6 +84,12 @@ impl Track {
     /// Is the sound there at all?
     pub fn has(&self, sound: Sound) -> bool {
         !self.heard(sound).spells.is_empty()
+    }
+
+    /// Where a voice is, perhaps among others that speak at the same time.
+    pub fn heard_among_others(&self, voice: Sound) -> Hearing {
+        let Sound::Voice(hertz) = voice else { panic!("{voice:?} is no voice") };
+        sound::find_among(&self.0, hertz)
     }
 
     /// How long it plays.

@@ -41,6 +41,7 @@ pub(crate) fn record(entropy: &mut Entropy, started_at: u64, caller: &str, calle
         cause: Cause { sip: 200, q850: 16 },
         note: String::new(),
         legs: vec![leg(0, caller), leg(1, callee)],
+        more_recordings: Vec::new(),
         recording: Some(RecordingFile {
             path: "20260101/x.wav".into(),
             length_ms: 5000,

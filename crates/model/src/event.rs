@@ -1,5 +1,7 @@
 //! What the switch says while it works.
 
+mod facts;
+
 use crate::{
     BanReason, CallId, CallRecord, Cause, Direction, LegNo, Outcome, PlaybackEnd, ProgressHeard, QualityMoment,
     RecordingWish, SoundAlarm, Spent, Supervision, TextMessage, TrunkRegistration, TrunkState, Verification,
@@ -379,6 +381,34 @@ pub enum EventBody {
         /// How often it has been banned lately.
         times: u32,
     },
+    /// Somebody changed what an operator sets.
+    SettingsChanged {
+        /// What kind of thing: `extension`, `user`, `prompt`, `webhook`, …
+        object: String,
+        /// Which one: its number, id or name.
+        id: String,
+        /// What was done to it.
+        change: SettingChange,
+    },
+    /// A receiver did not take what it was to be told, and is not told again.
+    WebhookFailed {
+        /// Its webhook.
+        webhook: i64,
+        /// The delivery, to be found in the list of those that failed.
+        delivery: i64,
+    },
+}
+
+/// What was done to a setting.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SettingChange {
+    /// It is new.
+    Added,
+    /// It is as it was no longer.
+    Changed,
+    /// It is gone.
+    Removed,
 }
 
 /// What happened to a registration.

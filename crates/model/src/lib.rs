@@ -28,7 +28,7 @@ pub use audio::{AudioFormat, AudioWish, Listening};
 pub use cause::{Cause, Outcome, Side};
 pub use command::{Answer, Ban, BanReason, Command, LegState, LiveCall, LiveLeg, Query, Refusal, Registration, Reply};
 pub use conference::{Conference, ConferenceMember, MAX_MEMBERS, Supervision};
-pub use event::{Event, EventBody, RegistrationChange};
+pub use event::{Event, EventBody, RegistrationChange, SettingChange};
 pub use id::{CallId, LegId, LegNo};
 pub use message::{MessageState, NewMessage, TextMessage};
 pub use net::{Net, Source};

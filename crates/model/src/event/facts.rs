@@ -1,0 +1,186 @@
+//! What can be said of every event alike: its name, its call, its queue, the numbers it is about.
+
+use super::EventBody;
+use crate::CallId;
+
+impl EventBody {
+    /// Every name that [`EventBody::kind`] gives, in alphabetical order.
+    pub const KINDS: [&str; 38] = [
+        "asr_failed",
+        "asr_result",
+        "call_answered",
+        "call_ended",
+        "call_started",
+        "call_transferred",
+        "caller_answered",
+        "caller_verified",
+        "conference_entered",
+        "conference_left",
+        "dtmf",
+        "handed_over",
+        "leg_dialing",
+        "leg_diverted",
+        "leg_ended",
+        "leg_held",
+        "leg_listening",
+        "leg_replaced",
+        "leg_ringing",
+        "message_delivered",
+        "message_failed",
+        "message_received",
+        "playback_ended",
+        "playback_started",
+        "progress_heard",
+        "push_wanted",
+        "quality_changed",
+        "registration_changed",
+        "settings_changed",
+        "sound_alarm",
+        "source_banned",
+        "spending_alert",
+        "supervised",
+        "transfer_done",
+        "transfer_failed",
+        "trunk_changed",
+        "voice_activity",
+        "webhook_failed",
+    ];
+
+    /// Its stable name, as in JSON.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::AsrFailed { .. } => "asr_failed",
+            Self::AsrResult { .. } => "asr_result",
+            Self::CallAnswered { .. } => "call_answered",
+            Self::CallEnded { .. } => "call_ended",
+            Self::CallStarted { .. } => "call_started",
+            Self::CallTransferred { .. } => "call_transferred",
+            Self::CallerAnswered { .. } => "caller_answered",
+            Self::CallerVerified { .. } => "caller_verified",
+            Self::ConferenceEntered { .. } => "conference_entered",
+            Self::ConferenceLeft { .. } => "conference_left",
+            Self::Dtmf { .. } => "dtmf",
+            Self::HandedOver { .. } => "handed_over",
+            Self::LegDialing { .. } => "leg_dialing",
+            Self::LegDiverted { .. } => "leg_diverted",
+            Self::LegEnded { .. } => "leg_ended",
+            Self::LegHeld { .. } => "leg_held",
+            Self::LegListening { .. } => "leg_listening",
+            Self::LegReplaced { .. } => "leg_replaced",
+            Self::LegRinging { .. } => "leg_ringing",
+            Self::MessageDelivered { .. } => "message_delivered",
+            Self::MessageFailed { .. } => "message_failed",
+            Self::MessageReceived { .. } => "message_received",
+            Self::PlaybackEnded { .. } => "playback_ended",
+            Self::PlaybackStarted { .. } => "playback_started",
+            Self::ProgressHeard { .. } => "progress_heard",
+            Self::PushWanted { .. } => "push_wanted",
+            Self::QualityChanged { .. } => "quality_changed",
+            Self::RegistrationChanged { .. } => "registration_changed",
+            Self::SettingsChanged { .. } => "settings_changed",
+            Self::SoundAlarm { .. } => "sound_alarm",
+            Self::SourceBanned { .. } => "source_banned",
+            Self::SpendingAlert { .. } => "spending_alert",
+            Self::Supervised { .. } => "supervised",
+            Self::TransferDone { .. } => "transfer_done",
+            Self::TransferFailed { .. } => "transfer_failed",
+            Self::TrunkChanged { .. } => "trunk_changed",
+            Self::VoiceActivity { .. } => "voice_activity",
+            Self::WebhookFailed { .. } => "webhook_failed",
+        }
+    }
+
+    /// The call it is about.
+    pub fn call(&self) -> Option<CallId> {
+        match self {
+            Self::AsrFailed { call, .. }
+            | Self::AsrResult { call, .. }
+            | Self::CallAnswered { call, .. }
+            | Self::CallStarted { call, .. }
+            | Self::CallTransferred { call, .. }
+            | Self::CallerAnswered { call, .. }
+            | Self::CallerVerified { call, .. }
+            | Self::ConferenceEntered { call, .. }
+            | Self::ConferenceLeft { call, .. }
+            | Self::Dtmf { call, .. }
+            | Self::HandedOver { call, .. }
+            | Self::LegDialing { call, .. }
+            | Self::LegDiverted { call, .. }
+            | Self::LegEnded { call, .. }
+            | Self::LegHeld { call, .. }
+            | Self::LegListening { call, .. }
+            | Self::LegReplaced { call, .. }
+            | Self::LegRinging { call, .. }
+            | Self::PlaybackEnded { call, .. }
+            | Self::PlaybackStarted { call, .. }
+            | Self::ProgressHeard { call, .. }
+            | Self::QualityChanged { call, .. }
+            | Self::SoundAlarm { call, .. }
+            | Self::Supervised { call, .. }
+            | Self::TransferDone { call, .. }
+            | Self::TransferFailed { call, .. }
+            | Self::VoiceActivity { call, .. } => Some(*call),
+            Self::CallEnded { record } => Some(record.id),
+            Self::MessageDelivered { .. }
+            | Self::MessageFailed { .. }
+            | Self::MessageReceived { .. }
+            | Self::PushWanted { .. }
+            | Self::RegistrationChanged { .. }
+            | Self::SettingsChanged { .. }
+            | Self::SourceBanned { .. }
+            | Self::SpendingAlert { .. }
+            | Self::TrunkChanged { .. }
+            | Self::WebhookFailed { .. } => None,
+        }
+    }
+
+    /// The queue it is about.
+    pub fn queue(&self) -> Option<&str> {
+        // A queue's events bring their names here.
+        None
+    }
+
+    /// The numbers of extensions and parties that it names itself: `None`s are none. A call's other parties are known from its
+    /// earlier events; those of a call that is over stand in its record.
+    pub fn numbers(&self) -> [Option<&str>; 2] {
+        match self {
+            Self::CallStarted { caller, callee, .. } => [Some(caller), Some(callee)],
+            Self::CallEnded { record } => [Some(&record.caller), Some(&record.callee)],
+            Self::LegDialing { number, .. }
+            | Self::LegListening { number, .. }
+            | Self::LegReplaced { number, .. }
+            | Self::ConferenceEntered { number, .. } => [Some(number), None],
+            Self::Supervised { by, .. } => [Some(by), None],
+            Self::MessageDelivered { message }
+            | Self::MessageFailed { message }
+            | Self::MessageReceived { message } => [Some(&message.from), Some(&message.to)],
+            Self::PushWanted { extension, .. } | Self::RegistrationChanged { extension, .. } => [Some(extension), None],
+            Self::SpendingAlert { extension, .. } => [extension.as_deref(), None],
+            Self::AsrFailed { .. }
+            | Self::AsrResult { .. }
+            | Self::CallAnswered { .. }
+            | Self::CallTransferred { .. }
+            | Self::CallerAnswered { .. }
+            | Self::CallerVerified { .. }
+            | Self::ConferenceLeft { .. }
+            | Self::Dtmf { .. }
+            | Self::HandedOver { .. }
+            | Self::LegDiverted { .. }
+            | Self::LegEnded { .. }
+            | Self::LegHeld { .. }
+            | Self::LegRinging { .. }
+            | Self::PlaybackEnded { .. }
+            | Self::PlaybackStarted { .. }
+            | Self::ProgressHeard { .. }
+            | Self::QualityChanged { .. }
+            | Self::SettingsChanged { .. }
+            | Self::SoundAlarm { .. }
+            | Self::SourceBanned { .. }
+            | Self::TransferDone { .. }
+            | Self::TransferFailed { .. }
+            | Self::TrunkChanged { .. }
+            | Self::VoiceActivity { .. }
+            | Self::WebhookFailed { .. } => [None, None],
+        }
+    }
+}

@@ -15,17 +15,21 @@ impl FromRequestParts<App> for Caller {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Problem> {
-        let token = token_of(&parts.headers).ok_or(Kind::NotLoggedIn)?;
-        match token::check(app, token).await {
-            Ok(user) => Ok(Self(user)),
-            Err(Invalid::Expired) => Err(Kind::TokenExpired.into()),
-            Err(Invalid::Refused) => Err(Kind::NotLoggedIn.into()),
-            Err(Invalid::Unknown(problem)) => Err(problem),
-        }
+        Self::of_token(app, token_of(&parts.headers).ok_or(Kind::NotLoggedIn)?).await
     }
 }
 
-fn token_of(headers: &HeaderMap) -> Option<&str> {
+/// Does a long connection's token still count, for the same user with the same rights? Where that cannot be found out now, yes.
+pub(crate) async fn still_counts(app: &App, token: &str, user: &User) -> bool {
+    match token::check(app, token).await {
+        Ok(now) => (now.role, &now.extension) == (user.role, &user.extension),
+        Err(Invalid::Expired | Invalid::Refused) => false,
+        Err(Invalid::Unknown(_)) => true,
+    }
+}
+
+/// The token of a request's headers.
+pub(crate) fn token_of(headers: &HeaderMap) -> Option<&str> {
     let bearer = || {
         let (scheme, token) = headers.get(header::AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
         scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
@@ -56,6 +60,16 @@ impl Scope {
 }
 
 impl Caller {
+    /// Whom a token stands for.
+    pub(crate) async fn of_token(app: &App, token: &str) -> Result<Self, Problem> {
+        match token::check(app, token).await {
+            Ok(user) => Ok(Self(user)),
+            Err(Invalid::Expired) => Err(Kind::TokenExpired.into()),
+            Err(Invalid::Refused) => Err(Kind::NotLoggedIn.into()),
+            Err(Invalid::Unknown(problem)) => Err(problem),
+        }
+    }
+
     /// Settings and users are the administrator's.
     pub(crate) fn must_administer(&self) -> Result<(), Problem> {
         match self.0.role {

@@ -23,6 +23,7 @@
 mod caller;
 mod ctibar;
 mod description;
+mod events;
 mod extract;
 mod ice;
 mod problem;
@@ -34,6 +35,7 @@ mod switch;
 mod token;
 mod wire;
 
+pub use events::{EventBus, EventReader, Gap, Next, Told};
 pub use ice::{IceServer, IceServers, NoIceServers};
 pub use prompts::{NoPrompts, PromptInfo, PromptRefusal, Prompts};
 pub use recordings::{Later, NoRecordings, Recording, RecordingTrouble, Recordings};

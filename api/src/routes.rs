@@ -4,6 +4,7 @@ mod audio;
 mod bans;
 mod calls;
 mod conferences;
+mod events;
 mod extensions;
 mod messages;
 mod originate;
@@ -58,6 +59,7 @@ pub(crate) fn all() -> OpenApiRouter<App> {
         .routes(routes!(calls::hold))
         .routes(routes!(calls::retrieve))
         .routes(routes!(calls::transfer))
+        .routes(routes!(events::follow))
         .routes(routes!(audio::connect))
         .routes(routes!(audio::recognise))
         .routes(routes!(conferences::list))

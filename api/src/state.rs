@@ -1,5 +1,6 @@
 //! What the API stands on.
 
+use crate::events::EventBus;
 use crate::ice::IceServers;
 use crate::prompts::Prompts;
 use crate::recordings::Recordings;
@@ -52,6 +53,7 @@ pub(crate) struct App(Arc<Parts>);
 
 pub(crate) struct Parts {
     pub(crate) switch: AnySwitch,
+    pub(crate) events: EventBus,
     pub(crate) store: Store,
     pub(crate) recordings_dir: PathBuf,
     pub(crate) recordings: Arc<dyn Recordings>,
@@ -63,8 +65,9 @@ pub(crate) struct Parts {
 impl App {
     pub(crate) fn new<S: Switch>(state: ApiState<S>) -> Self {
         let ApiState { switch, store, recordings_dir, recordings, prompts, login, ice, version: _ } = state;
+        let events = switch.events();
         let switch = AnySwitch::new(switch);
-        Self(Arc::new(Parts { switch, store, recordings_dir, recordings, prompts, login, ice }))
+        Self(Arc::new(Parts { switch, events, store, recordings_dir, recordings, prompts, login, ice }))
     }
 }
 

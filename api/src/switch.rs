@@ -1,16 +1,17 @@
 //! What every API asks of the switch.
 
+use crate::events::EventBus;
 use crate::problem::{Kind, Problem};
 use axum::extract::ws::WebSocket;
 use model::{
-    Answer, AudioFormat, Ban, CallId, Command, Conference, Event, LegNo, Listening, LiveCall, Query, Refusal,
+    Answer, AudioFormat, Ban, CallId, Command, Conference, LegNo, Listening, LiveCall, Query, Refusal,
     Registration, Reply, Seen, SeenFilter, Spending, TextMessage, TrunkStatus,
 };
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::{broadcast, mpsc};
+use tokio::sync::mpsc;
 
 /// The switch as APIs see it. The program implements it over its cells' inboxes; tests implement it over a list.
 pub trait Switch: Clone + Send + Sync + 'static {
@@ -20,8 +21,8 @@ pub trait Switch: Clone + Send + Sync + 'static {
     /// Answers a question, gathered from all cells.
     fn query(&self, query: Query) -> impl Future<Output = Result<Answer, Refusal>> + Send;
 
-    /// What happens from now on. Bounded: who reads too slowly is told how many events it missed.
-    fn subscribe(&self) -> broadcast::Receiver<Event>;
+    /// What happens, in order.
+    fn events(&self) -> EventBus;
 
     /// SIP messages that fit, from now on. Bounded: who reads too slowly misses some.
     fn watch(&self, filter: SeenFilter) -> mpsc::Receiver<Seen>;

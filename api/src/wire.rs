@@ -11,7 +11,7 @@ pub(crate) use calls::{BanOut, CallOut, RegistrationOut};
 pub(crate) use messages::{MessageIn, MessageOut, MessageSent, VoiceMessagesIn};
 pub(crate) use names::{directions, outcomes};
 pub(crate) use records::{RecordOut, RecordPage};
-pub(crate) use spending::SpendingOut;
+pub(crate) use spending::{SpendingOut, SpentOut};
 pub(crate) use trunks::TrunkOut;
 
 use model::{AutoAnswer, Extension, InbandDtmf, MediaKind, Rights, Role, Srtp, User};

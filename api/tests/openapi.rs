@@ -97,6 +97,7 @@ async fn every_operation_of_the_description_does_what_it_says() {
     let source = "203.0.113.9".parse().unwrap();
     let ban = model::Ban { source, reason: model::BanReason::Scanner, since: 1, until: 2, times: 1, dropped: 0 };
     world.switch.0.lock().unwrap().bans.push(ban);
+    world.tell_of_everything(call, record).await;
     let ana = world.store.user_named("ana").await.unwrap().unwrap().user.id;
     let credentials = json!({ "username": "ana", "password": common::PASSWORD });
     let bar = json!({ "username": "ana", "password": store::md5_hex(common::PASSWORD) });
@@ -139,6 +140,7 @@ async fn every_operation_of_the_description_does_what_it_says() {
         ("get /bans", format!("{V1}/bans"), nothing.clone(), 200),
         ("put /bans/{source}", format!("{V1}/bans/203.0.113.9"), nothing.clone(), 204),
         ("delete /bans/{source}", format!("{V1}/bans/203.0.113.9"), nothing.clone(), 204),
+        ("get /events", format!("{V1}/events"), nothing.clone(), 200),
         ("get /calls", format!("{V1}/calls"), nothing.clone(), 200),
         ("post /calls", format!("{V1}/calls"), json!({ "extension": "100", "to": "101" }), 201),
         ("get /calls/{id}", format!("{V1}/calls/{call}"), nothing.clone(), 200),
@@ -230,6 +232,11 @@ async fn every_operation_of_the_description_does_what_it_says() {
         assert!(schema.is_object(), "{operation} answers {kind}, which is not described");
         if kind == "application/json" {
             assert_eq!(misfit(&api, &schema, &got.json(), operation), None);
+        }
+        if operation == "get /events" {
+            let items = got.json()["items"].as_array().unwrap().clone();
+            let told: BTreeSet<_> = items.iter().map(|event| event["event"].as_str().unwrap().to_owned()).collect();
+            assert_eq!(told, model::EventBody::KINDS.map(str::to_owned).into(), "each kind of event was told and described");
         }
     }
 }

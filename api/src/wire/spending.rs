@@ -27,3 +27,13 @@ impl From<Spending> for SpendingOut {
         Self { extension, day, cost, talk_ms, cost_cap: cap.cost, minutes_cap: cap.minutes }
     }
 }
+
+/// What was spent in a day, as events tell it.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "events are told as the model has them; this describes them")]
+pub(crate) struct SpentOut {
+    /// Millionths of the currency.
+    cost: u64,
+    /// How long was spoken.
+    talked_ms: u64,
+}

@@ -1,16 +1,18 @@
 //! A switch that is a list, and an API in front of it.
 #![allow(dead_code, reason = "each test file uses its part")]
 
+mod events;
+
 use axum::Router;
 use axum::body::Body;
 use axum::extract::ConnectInfo;
 use axum::http::{HeaderMap, Method, Request, StatusCode, header};
 use http_body_util::BodyExt;
 use model::{
-    Answer, CallId, CallRecord, Cause, Command, Direction, Event, LegRecord, LegState, LiveCall, LiveLeg, Outcome,
+    Answer, CallId, CallRecord, Cause, Command, Direction, LegRecord, LegState, LiveCall, LiveLeg, Outcome,
     Quality, Query, RecordingFile, Refusal, Registration, Reply, Role, Side, TrunkStatus,
 };
-use patchbay_api::{ApiState, IceServer, IceServers, LoginSettings, Switch, router};
+use patchbay_api::{ApiState, EventBus, IceServer, IceServers, LoginSettings, Switch, router};
 use serde_json::{Value, json};
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -19,17 +21,16 @@ use std::time::Duration;
 use stdx::Entropy;
 use store::{Batch, Config, Hot, HotSync, Kept, NewExtension, NewUser, RecordWriter, Store, md5_hex};
 use tempfile::TempDir;
-use tokio::sync::broadcast;
 use tower::ServiceExt;
 
 /// Every test user's password.
 pub(crate) const PASSWORD: &str = "correct horse";
 
-#[derive(Clone, Default)]
+#[derive(Clone)]
 pub(crate) struct FakeSwitch(pub(crate) Arc<Mutex<Inside>>);
 
-#[derive(Default)]
 pub(crate) struct Inside {
+    pub(crate) events: EventBus,
     pub(crate) calls: Vec<LiveCall>,
     pub(crate) registrations: Vec<Registration>,
     pub(crate) trunks: Vec<TrunkStatus>,
@@ -42,6 +43,25 @@ pub(crate) struct Inside {
     pub(crate) tokens: Vec<Command>,
     pub(crate) refuses: Option<Refusal>,
     pub(crate) panics: bool,
+}
+
+impl Default for FakeSwitch {
+    fn default() -> Self {
+        Self(Arc::new(Mutex::new(Inside {
+            events: EventBus::new(1_000),
+            calls: Vec::new(),
+            registrations: Vec::new(),
+            trunks: Vec::new(),
+            bans: Vec::new(),
+            seen: Vec::new(),
+            spending: Vec::new(),
+            messages: Vec::new(),
+            commands: Vec::new(),
+            tokens: Vec::new(),
+            refuses: None,
+            panics: false,
+        })))
+    }
 }
 
 impl Switch for FakeSwitch {
@@ -122,8 +142,8 @@ impl Switch for FakeSwitch {
         Ok(())
     }
 
-    fn subscribe(&self) -> broadcast::Receiver<Event> {
-        broadcast::channel(1).1
+    fn events(&self) -> EventBus {
+        self.0.lock().unwrap().events.clone()
     }
 }
 
@@ -269,6 +289,15 @@ impl World {
         let got = self.call("POST", "/patchbay/v1/session", "", body).await;
         assert_eq!(got.status, 200, "{got:?}");
         got.json()["token"].as_str().unwrap().to_owned()
+    }
+
+    /// One event of every kind.
+    pub(crate) async fn tell_of_everything(&self, call: CallId, record: CallId) {
+        let record = self.store.record(record).await.unwrap().unwrap();
+        let bus = self.switch.0.lock().unwrap().events.clone();
+        for body in events::one_of_each(call, &record) {
+            bus.put(model::Event { at: 5, body });
+        }
     }
 
     /// A call between two numbers that exists now.

@@ -2,11 +2,12 @@
 //!
 //! The gateway knows the certificates and tokens of the push services; Patchbay does not.
 
-use model::{Event, EventBody};
+use api::{EventReader, Next};
+use model::EventBody;
 use serde_json::json;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::{Semaphore, broadcast};
+use tokio::sync::Semaphore;
 use tracing::{debug, warn};
 
 /// Requests under way at one time; while there are so many, further pushes wait, and calls with them.
@@ -16,11 +17,13 @@ const AT_ONCE: usize = 16;
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Carries pushes to `url` for as long as anybody tells events.
-pub async fn carry(url: String, mut events: broadcast::Receiver<Event>) {
+pub async fn carry(url: String, mut events: EventReader) {
     let room = Arc::new(Semaphore::new(AT_ONCE));
-    loop {
-        match events.recv().await {
-            Ok(Event { body: EventBody::PushWanted { extension, provider, prid, param }, .. }) => {
+    while let Some(next) = events.next().await {
+        match next {
+            Next::Event(told) => {
+                let EventBody::PushWanted { extension, provider, prid, param } = &told.body else { continue };
+                let extension = extension.clone();
                 let Ok(place) = Arc::clone(&room).acquire_owned().await else { return };
                 let (url, body) = (
                     url.clone(),
@@ -34,11 +37,7 @@ pub async fn carry(url: String, mut events: broadcast::Receiver<Event>) {
                     drop(place);
                 });
             }
-            Ok(_) => {}
-            Err(broadcast::error::RecvError::Lagged(missed)) => {
-                warn!(missed, "events were missed; a push may be among them");
-            }
-            Err(broadcast::error::RecvError::Closed) => return,
+            Next::Gap(missed) => warn!(?missed, "events were missed; a push may be among them"),
         }
     }
 }
@@ -51,6 +50,8 @@ fn post(url: &str, body: &str) -> Result<(), Box<ureq::Error>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use api::EventBus;
+    use model::Event;
     use std::io::{Read, Write};
 
     #[tokio::test]
@@ -68,14 +69,14 @@ mod tests {
             stream.write_all(b"HTTP/1.1 204 No Content\r\n\r\n").unwrap();
             String::from_utf8(got).unwrap()
         });
-        let (events, receiver) = broadcast::channel(16);
-        let carrier = tokio::spawn(carry(url, receiver));
+        let events = EventBus::new(0);
+        let carrier = tokio::spawn(carry(url, events.reader()));
         let (extension, provider) = ("200".to_owned(), "fcm".to_owned());
         let body = EventBody::PushWanted { extension, provider, prid: "token".to_owned(), param: String::new() };
-        events.send(Event { at: 0, body }).unwrap();
+        events.put(Event { at: 0, body });
         let got = tokio::task::spawn_blocking(move || gateway.join().unwrap()).await.unwrap();
         assert!(got.starts_with("POST /wake ") && got.contains("\"prid\":\"token\""), "{got}");
-        drop(events);
+        events.close();
         carrier.await.unwrap();
     }
 }

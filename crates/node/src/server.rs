@@ -79,7 +79,7 @@ impl Server {
         let locals = edge_listeners.locals(&config, &addresses);
         let http_address = served.http.first().copied().unwrap_or(config.http.listen);
         let kept = StoreKeeper::kept(&hot)?;
-        let (events, _) = tokio::sync::broadcast::channel(switch::EVENTS);
+        let events = api::EventBus::new(store.first_event().await?);
         let (passed, _) = tokio::sync::broadcast::channel(switch::PASSED);
         let hep = config.hep.settings().map(Exporter::start).transpose();
         let hep = hep.map_err(|e| format!("reaching the capture server of [hep]: {e}"))?;
@@ -166,7 +166,7 @@ impl Server {
             tokio::spawn(recorder::upload::run(settings, objects, uploads.clone()));
         }
         if let Some(url) = config.push.url.clone() {
-            tokio::spawn(crate::push::carry(url, events.subscribe()));
+            tokio::spawn(crate::push::carry(url, events.reader()));
         }
         let switch = NodeSwitch::new(Arc::clone(&inboxes), events, passed);
         let switch = switch.with_recogniser(wall, config.asr.url.as_deref());
@@ -244,6 +244,7 @@ impl Server {
         if !self.records.flush(LAST_RECORDS).await {
             warn!("not all call records are in the database yet; the next start brings them there");
         }
+        api::Switch::events(&self.switch).close();
         self.edge.close().await;
         self.run_file.remove();
         self.store.close().await;

@@ -2,6 +2,7 @@
 
 use crate::program::{self, MAX_LINES};
 use crate::worker::{Ask, Figures, Inbox};
+use api::EventBus;
 use cell::Passed;
 use model::{Answer, CallId, Command, Event, EventBody, LegNo, Query, Refusal, Reply, Seen, SeenFilter};
 use std::sync::Arc;
@@ -15,9 +16,6 @@ const PATIENCE: Duration = Duration::from_secs(2);
 /// A full inbox is tried again at this distance, as long as patience lasts.
 const TRY_AGAIN: Duration = Duration::from_millis(20);
 
-/// How many events one who reads slowly may be behind before it misses some.
-pub const EVENTS: usize = 4096;
-
 /// How many messages one who watches them may be behind before he misses some.
 pub const PASSED: usize = 1024;
 
@@ -28,7 +26,7 @@ const WATCHED: usize = 256;
 #[derive(Clone, Debug)]
 pub struct NodeSwitch {
     inboxes: Arc<[Inbox]>,
-    events: broadcast::Sender<Event>,
+    events: EventBus,
     passed: broadcast::Sender<Passed>,
     lines: Arc<Semaphore>,
     wall: Option<stdx::Wall>,
@@ -37,7 +35,7 @@ pub struct NodeSwitch {
 
 impl NodeSwitch {
     /// Over these workers.
-    pub fn new(inboxes: Arc<[Inbox]>, events: broadcast::Sender<Event>, passed: broadcast::Sender<Passed>) -> Self {
+    pub fn new(inboxes: Arc<[Inbox]>, events: EventBus, passed: broadcast::Sender<Passed>) -> Self {
         let lines = Arc::new(Semaphore::new(MAX_LINES));
         Self { inboxes, events, passed, lines, wall: None, recogniser: None }
     }
@@ -56,8 +54,7 @@ impl NodeSwitch {
     /// Something that happened in the shell.
     pub(crate) fn announce(&self, body: EventBody) {
         let at = self.wall.map_or(0, |wall| wall.at(Instant::now().into()));
-        // Nobody may be listening.
-        drop(self.events.send(Event { at, body }));
+        self.events.put(Event { at, body });
     }
 
     /// The figures of every worker; `None` for one that does not answer within `patience`.
@@ -146,8 +143,8 @@ impl api::Switch for NodeSwitch {
         Ok(merge(&query, answers))
     }
 
-    fn subscribe(&self) -> broadcast::Receiver<Event> {
-        self.events.subscribe()
+    fn events(&self) -> EventBus {
+        self.events.clone()
     }
 
     async fn audio(&self, at: (CallId, LegNo), wish: api::AudioRequest) -> Result<api::Connected, Refusal> {
@@ -260,7 +257,7 @@ mod tests {
 
     fn switch(workers: usize) -> NodeSwitch {
         let inboxes = (0..workers).map(|_| Inbox::new().unwrap()).collect::<Vec<_>>().into();
-        NodeSwitch::new(inboxes, broadcast::channel(EVENTS).0, broadcast::channel(PASSED).0)
+        NodeSwitch::new(inboxes, EventBus::new(0), broadcast::channel(PASSED).0)
     }
 
     fn registration(extension: &str) -> Registration {

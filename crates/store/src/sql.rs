@@ -117,6 +117,15 @@ impl Store {
         Ok(())
     }
 
+    /// The sequence number of the first event of this run: greater than any of an earlier run, which may have told 2³⁶ of them
+    /// (years, at a thousand per second).
+    pub async fn first_event(&self) -> Result<u64, StoreError> {
+        let sql = "INSERT INTO settings (key, value) VALUES ('event_epoch', '1') \
+                   ON CONFLICT (key) DO UPDATE SET value = CAST(value AS INTEGER) + 1 RETURNING CAST(value AS INTEGER)";
+        let epoch: i64 = sqlx::query(sql).fetch_one(&self.0.writer).await?.try_get(0)?;
+        Ok(epoch.cast_unsigned() << 36)
+    }
+
     /// Does the database answer? For health checks.
     pub async fn ping(&self) -> Result<(), StoreError> {
         sqlx::query("SELECT 1").execute(&self.0.readers).await?;
@@ -266,6 +275,8 @@ mod tests {
         assert_eq!((again.realm(), again.instance_id(), again.jwt_key()), ("one", id.as_str(), &key));
         assert_eq!(again.setting("x").await.unwrap().as_deref(), Some("2"));
         assert_eq!(again.setting("y").await.unwrap(), None);
+        let (event, later) = (again.first_event().await.unwrap(), again.first_event().await.unwrap());
+        assert!(event > 0 && later == 2 * event, "numbers of events of two runs do not meet: {event} {later}");
         again.ping().await.unwrap();
 
         let other = Store::open(Config::new(b.path())).await.unwrap();

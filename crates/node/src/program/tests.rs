@@ -1,6 +1,6 @@
 //! Programs and a recogniser on real sockets, with a small switch that has one leg.
 
-use crate::switch::{EVENTS, NodeSwitch, PASSED};
+use crate::switch::{NodeSwitch, PASSED};
 use crate::worker::{Ask, Inbox};
 use api::Switch as _;
 use axum::Router;
@@ -8,7 +8,7 @@ use axum::extract::ws::WebSocketUpgrade;
 use axum::routing::get;
 use futures_util::{SinkExt as _, StreamExt as _};
 use media::rtp::Header;
-use model::{AudioFormat, AudioWish, CallId, Command, Event, EventBody, Listening, Refusal, Reply};
+use model::{AudioFormat, AudioWish, CallId, Command, EventBody, Listening, Refusal, Reply};
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
@@ -47,7 +47,7 @@ fn loud(pcm: &[i16]) -> bool {
 /// A switch with one leg, which says a tone as long as it is told to.
 struct Leg {
     switch: NodeSwitch,
-    events: broadcast::Receiver<Event>,
+    events: api::EventReader,
     speaks: Arc<AtomicBool>,
     gone: Arc<AtomicBool>,
     /// What programs said to it, and how many of them there are.
@@ -58,8 +58,9 @@ struct Leg {
 impl Leg {
     async fn new(recogniser: Option<&str>) -> Self {
         let inboxes: Arc<[Inbox]> = vec![Inbox::new().unwrap()].into();
-        let (to_events, events) = broadcast::channel(EVENTS);
-        let switch = NodeSwitch::new(Arc::clone(&inboxes), to_events, broadcast::channel(PASSED).0);
+        let bus = api::EventBus::new(0);
+        let events = bus.reader();
+        let switch = NodeSwitch::new(Arc::clone(&inboxes), bus, broadcast::channel(PASSED).0);
         let switch = switch.with_recogniser(stdx::Wall::new(std::time::Instant::now(), 1), recogniser);
         let socket = Arc::new(UdpSocket::bind("127.0.0.1:0").await.unwrap());
         let leg = Self {
@@ -260,11 +261,11 @@ async fn what_a_recogniser_understands_is_told_and_it_is_called_again_when_it_br
     leg.switch.recognise((call(), 1)).await.unwrap();
     let mut told = Vec::new();
     while told.len() < 4 {
-        let event = timeout(LONG, leg.events.recv()).await.unwrap().unwrap();
-        match event.body {
+        let Some(api::Next::Event(event)) = timeout(LONG, leg.events.next()).await.unwrap() else { panic!("no event") };
+        match &event.body {
             EventBody::AsrFailed { leg: 1, .. } => told.push("failed".to_owned()),
             EventBody::AsrResult { leg: 1, text, complete, .. } => {
-                if complete {
+                if *complete {
                     leg.gone.store(true, Ordering::Relaxed);
                 }
                 told.push(format!("{text} {complete}"));

@@ -127,11 +127,7 @@ impl<C: Core, K: Keeper> Shell<C, K> {
                 Output::Load { ticket, items } => self.parts.library.load(self.parts.number, ticket, items),
                 Output::Fetch { ticket, url } => self.parts.fetcher.fetch(self.parts.number, ticket, url),
                 Output::TlsPeer { remote, name, verify } => self.parts.streams.tls_peer(remote, &name, verify),
-                Output::Event(event) => {
-                    if self.parts.events.receiver_count() > 0 {
-                        self.told.push(Told::Event(event));
-                    }
-                }
+                Output::Event(event) => self.told.push(Told::Event(event)),
                 Output::Passed(passed) => {
                     if let Some(hep) = &self.parts.hep {
                         hep.export(passed.clone());
@@ -167,7 +163,7 @@ impl<C: Core, K: Keeper> Shell<C, K> {
             match told {
                 Told::Reply(reply, result) => drop(reply.send(result)),
                 Told::Answer(asked, answer) => drop(asked.send(answer)),
-                Told::Event(event) => drop(self.parts.events.send(event)),
+                Told::Event(event) => self.parts.events.put(event),
             }
         }
     }

@@ -15,7 +15,8 @@ use crate::recorder::Recorder;
 use bytes::Bytes;
 use cell::{Input, Passed, RecordingKey};
 use media::engine::{Channel, Packet};
-use model::{Event, Refusal};
+use api::EventBus;
+use model::Refusal;
 use rustix::buffer::spare_capacity;
 use rustix::event::{Timespec, epoll};
 use rustix::fd::{AsFd, OwnedFd};
@@ -89,7 +90,7 @@ pub struct Parts<C, K> {
     /// Where recordings go.
     pub recorder: Recorder,
     /// Who watches.
-    pub events: broadcast::Sender<Event>,
+    pub events: EventBus,
     /// Who asks the domain name system.
     pub resolver: Resolver,
     /// Who fetches prompts.

@@ -170,7 +170,7 @@ impl Bench {
             sockets: Sockets::new(first, first + 299, "127.0.0.1".parse().unwrap()),
             stock: Stock::new(first, first + 299),
             recorder,
-            events: broadcast::channel(16).0,
+            events: api::EventBus::new(0),
             resolver,
             fetcher,
             library: Library::new(

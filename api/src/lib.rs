@@ -33,6 +33,7 @@ mod routes;
 mod state;
 mod switch;
 mod token;
+mod webhooks;
 mod wire;
 
 pub use events::{EventBus, EventReader, Gap, Next, Told};
@@ -42,6 +43,7 @@ pub use recordings::{Later, NoRecordings, Recording, RecordingTrouble, Recording
 pub use state::{ApiState, LoginSettings};
 pub use switch::{AudioRequest, Connected, Switch};
 pub use token::{MintError, extension_of, mint_token};
+pub use webhooks::delivery_body;
 
 use axum::extract::DefaultBodyLimit;
 use axum::http::StatusCode;

@@ -80,6 +80,7 @@ impl From<StoreError> for Problem {
             StoreError::UserExists => Kind::UserExists.into(),
             StoreError::NoSuchExtension => Kind::UnknownExtension.into(),
             StoreError::LastAdmin => Kind::LastAdmin.into(),
+            StoreError::Full(_) => Kind::Full.into(),
             StoreError::Interrupted => Kind::ShuttingDown.into(),
             StoreError::Sql(error) => {
                 tracing::warn!(%error, "the database did not answer a request");

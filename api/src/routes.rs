@@ -18,6 +18,7 @@ mod spending;
 mod trace;
 mod trunks;
 mod users;
+mod webhooks;
 
 use crate::problem::{Kind, Problem};
 use crate::state::App;
@@ -60,6 +61,10 @@ pub(crate) fn all() -> OpenApiRouter<App> {
         .routes(routes!(calls::retrieve))
         .routes(routes!(calls::transfer))
         .routes(routes!(events::follow))
+        .routes(routes!(webhooks::list, webhooks::add))
+        .routes(routes!(webhooks::get, webhooks::change, webhooks::remove))
+        .routes(routes!(webhooks::dead))
+        .routes(routes!(webhooks::resend))
         .routes(routes!(audio::connect))
         .routes(routes!(audio::recognise))
         .routes(routes!(conferences::list))

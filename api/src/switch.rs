@@ -4,8 +4,8 @@ use crate::events::EventBus;
 use crate::problem::{Kind, Problem};
 use axum::extract::ws::WebSocket;
 use model::{
-    Answer, AudioFormat, Ban, CallId, Command, Conference, LegNo, Listening, LiveCall, Query, Refusal,
-    Registration, Reply, Seen, SeenFilter, Spending, TextMessage, TrunkStatus,
+    Answer, AudioFormat, Ban, CallId, Command, Conference, LegNo, Listening, LiveCall, Query, Refusal, Registration,
+    Reply, Seen, SeenFilter, Spending, TextMessage, TrunkStatus,
 };
 use std::future::Future;
 use std::pin::Pin;

@@ -6,6 +6,7 @@ mod names;
 mod records;
 mod spending;
 mod trunks;
+mod webhooks;
 
 pub(crate) use calls::{BanOut, CallOut, RegistrationOut};
 pub(crate) use messages::{MessageIn, MessageOut, MessageSent, VoiceMessagesIn};
@@ -13,6 +14,7 @@ pub(crate) use names::{directions, outcomes};
 pub(crate) use records::{RecordOut, RecordPage};
 pub(crate) use spending::{SpendingOut, SpentOut};
 pub(crate) use trunks::TrunkOut;
+pub(crate) use webhooks::{DeadOut, ResendIn, ResentOut, WebhookChange, WebhookIn, WebhookOut};
 
 use model::{AutoAnswer, Extension, InbandDtmf, MediaKind, Rights, Role, Srtp, User};
 use serde::de::Error as _;

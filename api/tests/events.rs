@@ -111,12 +111,15 @@ async fn filters_and_rights_choose_what_is_told() {
     put(&world, started(call(2), "102", "103"));
     put(&world, answered(one, 1));
     put(&world, answered(call(2), 1));
-    put(&world, EventBody::RegistrationChanged {
-        extension: "100".into(),
-        change: model::RegistrationChange::Added,
-        contact: "sip:100@x".into(),
-        remote: "192.0.2.1:5060".into(),
-    });
+    put(
+        &world,
+        EventBody::RegistrationChanged {
+            extension: "100".into(),
+            change: model::RegistrationChange::Added,
+            contact: "sip:100@x".into(),
+            remote: "192.0.2.1:5060".into(),
+        },
+    );
     for of in [one, call(2)] {
         let event = by_kind.next().await;
         assert_eq!((&event["event"], &event["call"]), (&json!("call_answered"), &json!(of)));

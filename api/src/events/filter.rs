@@ -37,9 +37,7 @@ impl Filter {
 /// Names of events with commas between them; the first that is none is the error.
 pub(crate) fn kinds(text: &str) -> Result<Vec<&'static str>, String> {
     let names = text.split(',').map(str::trim).filter(|name| !name.is_empty());
-    names
-        .map(|name| EventBody::KINDS.into_iter().find(|known| *known == name).ok_or_else(|| name.to_owned()))
-        .collect()
+    names.map(|name| EventBody::KINDS.into_iter().find(|known| *known == name).ok_or_else(|| name.to_owned())).collect()
 }
 
 #[cfg(test)]

@@ -14,5 +14,5 @@ pub use bus::{EventBus, EventReader, Next};
 pub use ring::{Gap, Told};
 
 pub(crate) use filter::{Filter, kinds};
-pub(crate) use schema::EventOut;
+pub(crate) use schema::{EventOut, body as body_of};
 pub(crate) use stream::{Pace, serve};

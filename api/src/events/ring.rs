@@ -92,13 +92,7 @@ pub(super) struct Ring {
 impl Ring {
     /// Empty; the first event gets the number `first`.
     pub(super) fn new(first: u64) -> Self {
-        Self {
-            told: VecDeque::new(),
-            next: first,
-            weight: 0,
-            calls: BTreeMap::new(),
-            limits: (KEPT, KEPT_BYTES),
-        }
+        Self { told: VecDeque::new(), next: first, weight: 0, calls: BTreeMap::new(), limits: (KEPT, KEPT_BYTES) }
     }
 
     #[cfg(test)]
@@ -237,7 +231,9 @@ mod tests {
             Since::Event(told) => told.concerns(number),
             Since::Gap(_) | Since::Nothing => panic!("{at}"),
         };
-        assert!(concerns(1, "100") && concerns(2, "101") && concerns(3, "102") && concerns(4, "102") && concerns(4, "100"));
+        assert!(
+            concerns(1, "100") && concerns(2, "101") && concerns(3, "102") && concerns(4, "102") && concerns(4, "100")
+        );
         assert!(!concerns(2, "102"), "it had no part yet");
         assert!(!concerns(5, "100"), "a call that nobody saw begin");
     }

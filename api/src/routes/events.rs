@@ -92,11 +92,15 @@ pub(super) async fn follow(
     let caller = Caller::of_token(&app, &token).await?;
     let unknown = |name| Problem::because(Kind::BadParameter, format!("there is no event {name:?}"));
     let kinds = names.as_deref().map(kinds).transpose().map_err(unknown)?;
-    let id = |text: String| text.parse::<CallId>().map_err(|_| Problem::because(Kind::BadParameter, "a call id is a UUID"));
+    let id =
+        |text: String| text.parse::<CallId>().map_err(|_| Problem::because(Kind::BadParameter, "a call id is a UUID"));
     let filter = Filter { scope: caller.scope(), kinds, extension, call: call.map(id).transpose()?, queue };
     let next = app.events.next_sequence();
     if from.is_some_and(|from| from > next) {
-        return Err(Problem::because(Kind::BadParameter, format!("the next event is {next}: nothing is known beyond it")));
+        return Err(Problem::because(
+            Kind::BadParameter,
+            format!("the next event is {next}: nothing is known beyond it"),
+        ));
     }
     let Ok(socket) = socket else {
         // It is the start of a WebSocket, but of none that is understood.
@@ -113,7 +117,8 @@ pub(super) async fn follow(
         async move { caller::still_counts(&app, &token, &user).await }
     };
     let socket = socket.max_message_size(MAX_MESSAGE).max_frame_size(MAX_MESSAGE);
-    Ok(socket.on_upgrade(move |socket| async move { serve(socket, reader, filter, seat, Pace::default(), counts).await }))
+    Ok(socket
+        .on_upgrade(move |socket| async move { serve(socket, reader, filter, seat, Pace::default(), counts).await }))
 }
 
 /// What is kept, as one answer; each event as it is told to everybody else.

@@ -22,7 +22,8 @@ pub(crate) fn one_of_each(call: CallId, record: &CallRecord) -> Vec<EventBody> {
         state: model::MessageState::Waiting,
         status: 0,
     };
-    let quality = json!({ "at_ms": 1, "loss_percent": 0.5, "jitter_ms": 1.5, "rtt_ms": null, "mos": 4.0, "remote_mos": null });
+    let quality =
+        json!({ "at_ms": 1, "loss_percent": 0.5, "jitter_ms": 1.5, "rtt_ms": null, "mos": 4.0, "remote_mos": null });
     let spent = json!({ "cost": 1, "talked_ms": 2 });
     let all = [
         json!({ "event": "call_started", "call": call, "caller": "100", "callee": "101", "direction": "internal" }),

@@ -9,8 +9,8 @@ use axum::extract::ConnectInfo;
 use axum::http::{HeaderMap, Method, Request, StatusCode, header};
 use http_body_util::BodyExt;
 use model::{
-    Answer, CallId, CallRecord, Cause, Command, Direction, LegRecord, LegState, LiveCall, LiveLeg, Outcome,
-    Quality, Query, RecordingFile, Refusal, Registration, Reply, Role, Side, TrunkStatus,
+    Answer, CallId, CallRecord, Cause, Command, Direction, LegRecord, LegState, LiveCall, LiveLeg, Outcome, Quality,
+    Query, RecordingFile, Refusal, Registration, Reply, Role, Side, TrunkStatus,
 };
 use patchbay_api::{ApiState, EventBus, IceServer, IceServers, LoginSettings, Switch, router};
 use serde_json::{Value, json};
@@ -298,6 +298,18 @@ impl World {
         for body in events::one_of_each(call, &record) {
             bus.put(model::Event { at: 5, body });
         }
+    }
+
+    /// Two deliveries that a webhook did not take: a record and another event.
+    pub(crate) async fn give_up(&self, webhook: i64, record: CallId) {
+        let body = json!({ "event": "dtmf", "sequence": 1, "at": 1 }).to_string();
+        let new = store::NewDelivery { webhook, kind: "dtmf", at: 1, body };
+        self.store.put_deliveries(&[new]).await.unwrap();
+        self.record(20, "100", "101", None).await;
+        let due = self.store.due_deliveries(webhook, 9, 9).await.unwrap();
+        assert_eq!(due.len(), 2, "{record} was before");
+        let dead: Vec<_> = due.into_iter().map(|d| (d.id, store::Tried::Dead("HTTP 410".into()))).collect();
+        self.store.settle_deliveries(&dead).await.unwrap();
     }
 
     /// A call between two numbers that exists now.

@@ -115,7 +115,7 @@ fn client(settings: Settings) -> Result<Client, Trouble> {
         .redirect(reqwest::redirect::Policy::none())
         .connect_timeout(PATIENCE / 2)
         .pool_max_idle_per_host(0)
-        .dns_resolver(Names { private: settings.private })
+        .dns_resolver(Names { allowed: if settings.private { |_| true } else { is_public } })
         .build()?;
     Ok(client)
 }
@@ -137,28 +137,29 @@ fn allowed(url: &str, private: bool) -> Result<Url, Trouble> {
     Ok(url)
 }
 
-/// The system's names, without those that lead inside.
-struct Names {
-    private: bool,
+/// The system's names, without those that lead where nobody is to be asked.
+pub(crate) struct Names {
+    /// May this address be asked?
+    pub(crate) allowed: fn(IpAddr) -> bool,
 }
 
 impl Resolve for Names {
     fn resolve(&self, name: Name) -> Resolving {
-        let private = self.private;
+        let allowed = self.allowed;
         Box::pin(async move {
             let found = tokio::net::lookup_host((name.as_str(), 0)).await?;
-            let public: Vec<SocketAddr> = found.filter(|at| private || is_public(at.ip())).collect();
-            if public.is_empty() {
+            let open: Vec<SocketAddr> = found.filter(|at| allowed(at.ip())).collect();
+            if open.is_empty() {
                 return Err("it has no public address".into());
             }
-            Ok(Box::new(public.into_iter()) as Addrs)
+            Ok(Box::new(open.into_iter()) as Addrs)
         })
     }
 }
 
 /// False for this host, private and shared networks, link-local, multicast, documentation and other addresses that lead to no
 /// server of the Internet (RFC 6890).
-fn is_public(ip: IpAddr) -> bool {
+pub(crate) fn is_public(ip: IpAddr) -> bool {
     match ip {
         IpAddr::V4(ip) => is_public_v4(ip),
         IpAddr::V6(ip) => match ip.to_ipv4_mapped() {

@@ -29,4 +29,5 @@ pub mod speech;
 pub mod switch;
 pub mod tls;
 pub mod web;
+pub mod webhooks;
 pub mod worker;

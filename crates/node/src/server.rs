@@ -168,6 +168,7 @@ impl Server {
         if let Some(url) = config.push.url.clone() {
             tokio::spawn(crate::push::carry(url, events.reader()));
         }
+        crate::webhooks::start(store.clone(), &events, crate::webhooks::Settings::of(&config.webhooks))?;
         let switch = NodeSwitch::new(Arc::clone(&inboxes), events, passed);
         let switch = switch.with_recogniser(wall, config.asr.url.as_deref());
         let ready = Arc::new(AtomicBool::new(true));

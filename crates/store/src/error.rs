@@ -56,6 +56,9 @@ pub enum StoreError {
     /// The change would leave nobody who can administer the switch.
     #[error("the last enabled administrator cannot be removed, disabled or given another role")]
     LastAdmin,
+    /// There are as many of these as there may be.
+    #[error("there is no room for more {0}")]
+    Full(&'static str),
     /// The program is ending.
     #[error("interrupted by the end of the program")]
     Interrupted,

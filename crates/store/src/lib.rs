@@ -5,6 +5,7 @@
 //! one to the other, each exactly once.
 
 mod config;
+mod deliveries;
 mod error;
 mod extensions;
 mod hot;
@@ -15,8 +16,10 @@ mod secrets;
 mod sql;
 mod throttle;
 mod users;
+mod webhooks;
 
 pub use config::Config;
+pub use deliveries::{Delivery, MAX_DEAD_PAGE, NewDelivery, Tried};
 pub use error::{HotError, LoginRefusal, StoreError};
 pub use extensions::{Imported, NewExtension, Put, ha1, valid_number};
 pub use hot::{Batch, Hot, HotEntry, HotSync};
@@ -25,3 +28,4 @@ pub use record_writer::{Kept, RecordWriter, WriterFigures};
 pub use records::{Filter, MAX_PAGE, Page};
 pub use sql::Store;
 pub use users::{Account, NewUser, md5_hex};
+pub use webhooks::{MAX_WEBHOOKS, Webhook, webhook_secret};

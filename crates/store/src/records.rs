@@ -1,6 +1,6 @@
 //! Call records: written many at a time, read a page at a time.
 
-use crate::{Store, StoreError, sql};
+use crate::{Store, StoreError, deliveries, sql};
 use model::{CallId, CallRecord, Direction, Outcome};
 use sqlx::sqlite::SqliteRow;
 use sqlx::{QueryBuilder, Row, Sqlite, SqliteConnection};
@@ -96,7 +96,12 @@ impl Store {
         let calls: Vec<_> = calls.iter().filter(|call| seen.insert(call.id)).collect();
         let mut transaction = self.begin().await?;
         let new = insert(&mut transaction, &calls).await?;
+        let fresh = calls.iter().copied().filter(|call| new.contains(&call.id));
+        let to_be_told = deliveries::put_records(&mut transaction, fresh).await?;
         transaction.commit().await?;
+        if to_be_told {
+            self.0.deliveries.notify_waiters();
+        }
         Ok(new.into_iter().collect())
     }
 }
@@ -197,7 +202,11 @@ pub(crate) fn call_id(row: &SqliteRow, column: usize) -> Result<CallId, StoreErr
 }
 
 fn record_of(row: &SqliteRow) -> Result<CallRecord, StoreError> {
-    serde_json::from_str(row.try_get("record")?).map_err(|_| StoreError::Damaged("call record"))
+    record_of_json(row.try_get("record")?)
+}
+
+pub(crate) fn record_of_json(text: &str) -> Result<CallRecord, StoreError> {
+    serde_json::from_str(text).map_err(|_| StoreError::Damaged("call record"))
 }
 
 /// The last record of a page: the next page begins after it, however many new ones came meanwhile.

@@ -12,7 +12,7 @@ use std::ops::{Deref, DerefMut};
 use std::path::Path;
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
-use tokio::sync::Semaphore;
+use tokio::sync::{Notify, Semaphore};
 
 /// How many may read at once.
 const READERS: u32 = 4;
@@ -38,6 +38,10 @@ pub(crate) struct Inner {
     /// What a password of a user who does not exist is compared with.
     pub(crate) nobody: OnceLock<String>,
     pub(crate) ladders: Ladders,
+    /// Something new is to be delivered to webhooks.
+    pub(crate) deliveries: Notify,
+    /// Webhooks are others.
+    pub(crate) webhooks: Notify,
     realm: String,
     jwt_key: [u8; 32],
     instance_id: String,
@@ -84,6 +88,8 @@ impl Store {
             hashers: Arc::new(Semaphore::new(HASHERS)),
             nobody: OnceLock::new(),
             ladders: Ladders::new(config.data_dir.join("ladders"), config.keep_ladders),
+            deliveries: Notify::new(),
+            webhooks: Notify::new(),
             realm,
             jwt_key,
             instance_id,
@@ -198,6 +204,7 @@ fn migrations() -> Vec<Migration> {
         (50, "contacts and watchers", include_str!("../migrations/0050_contacts_and_watchers.sql")),
         (60, "keys in sound", include_str!("../migrations/0060_keys_in_sound.sql")),
         (70, "media of extensions", include_str!("../migrations/0070_media_of_extensions.sql")),
+        (80, "webhooks", include_str!("../migrations/0080_webhooks.sql")),
     ];
     let migration = |(version, name, sql): (i64, &'static str, &'static str)| {
         Migration::new(version, name.into(), MigrationType::Simple, sql.into_sql_str(), false)

@@ -79,6 +79,8 @@ pub struct Config {
     pub hep: Hep,
     /// Waking phones that sleep.
     pub push: Push,
+    /// Telling programs what happens.
+    pub webhooks: Webhooks,
     /// What pages are told of the way to us.
     pub webrtc: WebRtc,
     /// Recognition of speech.
@@ -116,6 +118,7 @@ impl Default for Config {
             trace: Trace::default(),
             hep: Hep::default(),
             push: Push::default(),
+            webhooks: Webhooks::default(),
             webrtc: WebRtc::default(),
             asr: Asr::default(),
             trunks: Vec::new(),
@@ -363,6 +366,25 @@ pub struct Push {
 impl Default for Push {
     fn default() -> Self {
         Self { url: None, providers: Vec::new(), wait: Duration::from_secs(15) }
+    }
+}
+
+/// `[webhooks]`: how programs are told what happens. Who is told is set by the API.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Webhooks {
+    /// Receivers may be at private addresses and on this host.
+    pub private: bool,
+    /// A receiver answers within this.
+    #[serde(rename = "timeout_seconds", deserialize_with = "words::seconds")]
+    pub timeout: Duration,
+    /// What a receiver has not taken for so many hours is given up.
+    pub give_up_hours: u16,
+}
+
+impl Default for Webhooks {
+    fn default() -> Self {
+        Self { private: true, timeout: Duration::from_secs(5), give_up_hours: 24 }
     }
 }
 

@@ -67,6 +67,8 @@ fn a_wrong_key_or_value_is_named_with_its_line_and_what_to_do() {
         ("[webrtc]\nturn_secret = \"short\"\nice_servers = [\"turn:x\"]", 2, "at least 16"),
         ("[sip]\ngrace_seconds = 301", 2, "at most 300"),
         ("[asr]\nurl = \"http://x\"", 2, "must begin with ws://"),
+        ("[webhooks]\ntimeout_seconds = 61", 2, "write 1 to 60"),
+        ("[webhooks]\ngive_up_hours = 0", 2, "at least 1"),
         ("[push]\nurl = \"ftp://x\"\nproviders = [\"fcm\"]", 2, "must begin with http://"),
     ] {
         let problems = wrong(text);
@@ -308,6 +310,7 @@ fn the_sample_file_is_valid_has_every_key_and_shows_the_defaults() {
         ("stir", &["roots", "private_servers", "servers_authority", "key", "certificate_url", "origid", "own_numbers"]),
         ("webrtc", &["ice_servers", "turn_secret", "turn_seconds"]),
         ("push", &["url", "providers", "wait_seconds"]),
+        ("webhooks", &["private", "timeout_seconds", "give_up_hours"]),
         ("asr", &["url"]),
         (
             "trunk",

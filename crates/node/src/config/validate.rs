@@ -73,6 +73,15 @@ pub(super) fn findings(config: &Config) -> Vec<Finding> {
     if config.push.url.as_ref().is_some_and(|url| !url.starts_with("http://")) {
         say("push.url", "must begin with http://; the gateway is expected on this host or in this network".to_owned());
     }
+    if config.webhooks.timeout > Duration::from_secs(60) {
+        say(
+            "webhooks.timeout_seconds",
+            "a receiver that takes longer than 60 seconds is none; write 1 to 60".to_owned(),
+        );
+    }
+    if config.webhooks.give_up_hours == 0 {
+        say("webhooks.give_up_hours", "0 would tell nobody anything twice; write at least 1".to_owned());
+    }
     webrtc(&config.webrtc, &mut say);
     if config.asr.url.as_ref().is_some_and(|url| !url.starts_with("ws://")) {
         say("asr.url", "must begin with ws://; the recogniser is expected on this host or in this network".to_owned());

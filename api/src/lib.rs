@@ -20,6 +20,7 @@
 //! # }
 //! ```
 
+mod audit;
 mod caller;
 mod ctibar;
 mod description;
@@ -89,10 +90,12 @@ pub fn router<S: Switch>(state: ApiState<S>) -> Router {
         serde_json::Value::Null
     });
 
-    router
-        .with_state(app)
+    let router = router
+        .with_state(app.clone())
         .route(description::PATH, get(move || async move { Json(openapi) }))
-        .merge(SwaggerUi::new(description::DOCS).config(utoipa_swagger_ui::Config::from(description::PATH)))
+        .merge(SwaggerUi::new(description::DOCS).config(utoipa_swagger_ui::Config::from(description::PATH)));
+    // Around the whole of it, for it asks an operation's neighbour what was there before.
+    Router::new().fallback_service(router).layer(middleware::from_fn_with_state(app, audit::note))
 }
 
 /// A request that panicked costs only itself.

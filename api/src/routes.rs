@@ -1,6 +1,7 @@
 //! The native API, one file per thing it is about.
 
 mod audio;
+mod audit;
 mod bans;
 mod calls;
 mod conferences;
@@ -65,6 +66,7 @@ pub(crate) fn all() -> OpenApiRouter<App> {
         .routes(routes!(webhooks::get, webhooks::change, webhooks::remove))
         .routes(routes!(webhooks::dead))
         .routes(routes!(webhooks::resend))
+        .routes(routes!(audit::list))
         .routes(routes!(audio::connect))
         .routes(routes!(audio::recognise))
         .routes(routes!(conferences::list))

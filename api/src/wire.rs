@@ -1,5 +1,6 @@
 //! The native API's own shapes. Times are Unix milliseconds, lengths of time milliseconds, unless their name says so.
 
+mod audit;
 mod calls;
 mod messages;
 mod names;
@@ -8,6 +9,7 @@ mod spending;
 mod trunks;
 mod webhooks;
 
+pub(crate) use audit::AuditOut;
 pub(crate) use calls::{BanOut, CallOut, RegistrationOut};
 pub(crate) use messages::{MessageIn, MessageOut, MessageSent, VoiceMessagesIn};
 pub(crate) use names::{directions, outcomes};

@@ -154,6 +154,7 @@ async fn every_operation_of_the_description_does_what_it_says() {
         ("put /bans/{source}", format!("{V1}/bans/203.0.113.9"), nothing.clone(), 204),
         ("delete /bans/{source}", format!("{V1}/bans/203.0.113.9"), nothing.clone(), 204),
         ("get /events", format!("{V1}/events"), nothing.clone(), 200),
+        ("get /audit", format!("{V1}/audit"), nothing.clone(), 200),
         ("get /webhooks", format!("{V1}/webhooks"), nothing.clone(), 200),
         ("post /webhooks", format!("{V1}/webhooks"), json!({ "url": "https://crm.example/x" }), 201),
         ("get /webhooks/{id}", format!("{V1}/webhooks/{hook}"), nothing.clone(), 200),

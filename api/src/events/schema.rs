@@ -41,6 +41,7 @@ const REGISTRATION: &[&str] = &["added", "changed", "removed", "expired"];
 const TRUNK_STATES: &[&str] = &["off", "unknown", "up", "down"];
 const TRUNK_REGISTRATIONS: &[&str] = &["registering", "registered", "unreachable", "refused"];
 const DIRECTIONS: &[&str] = &["internal", "inbound", "outbound", "unknown"];
+const WISHES: &[&str] = &["start", "pause", "resume", "stop"];
 const SUPERVISION: &[&str] = &["listen", "whisper", "barge"];
 const PLAYBACK_ENDS: &[&str] = &["finished", "key", "stopped"];
 const BAN_REASONS: &[&str] = &["failures", "many_users", "scanner", "operator"];
@@ -59,6 +60,7 @@ const EVENTS: [(&str, &str, Fields); EventBody::KINDS.len()] = [
     ("caller_verified", "The signature of the caller's number was looked at", &[("call", Call), ("verification", Is("VerificationOut"))]),
     ("conference_entered", "A party is in a conference from now on", &[("conference", Text), LEG[0], LEG[1], ("number", Text), ("members", Whole)]),
     ("conference_left", "A party is in a conference no longer", &[("conference", Text), LEG[0], LEG[1], ("members", Whole)]),
+    ("disk_low", "There is too little room for recordings, or enough again", &[("low", Yes), ("free_mb", Whole)]),
     ("dtmf", "A key was pressed", &[LEG[0], LEG[1], ("digit", Text), ("duration_ms", Whole)]),
     ("handed_over", "The trunk of a leg took its party to another number", &[("call", Call), ("by", Whole), ("leg", Whole), ("to", Text)]),
     ("leg_dialing", "A phone is being called", &[LEG[0], LEG[1], ("number", Text)]),
@@ -76,6 +78,8 @@ const EVENTS: [(&str, &str, Fields); EventBody::KINDS.len()] = [
     ("progress_heard", "A tone, an announcement, a person or a machine was heard", &[LEG[0], LEG[1], ("heard", Is("HeardOut"))]),
     ("push_wanted", "A phone that sleeps has to be woken", &[("extension", Text), ("provider", Text), ("prid", Text), ("param", Text)]),
     ("quality_changed", "How a leg sounds has changed notably", &[LEG[0], LEG[1], ("quality", Is("MomentOut"))]),
+    ("recording_changed", "A call's recording was begun, interrupted or ended", &[("call", Call), ("wish", OneOf(WISHES))]),
+    ("recording_failed", "A recording could not be written any more", &[("call", Call), ("note", Text)]),
     ("registration_changed", "A contact of an extension came, stayed or went", &[("extension", Text), ("change", OneOf(REGISTRATION)), ("contact", Text), ("remote", Text)]),
     ("settings_changed", "Somebody changed what an operator sets", &[("object", Text), ("id", Text), ("change", OneOf(CHANGES))]),
     ("sound_alarm", "Something is wrong with the sound of a leg, or no longer", &[LEG[0], LEG[1], ("alarm", OneOf(ALARMS)), ("on", Yes)]),

@@ -61,7 +61,13 @@ pub(crate) async fn serve<F: Future<Output = bool>>(
 async fn part(socket: &mut WebSocket, (code, reason): (u16, &str), pace: Pace) {
     tracing::info!(code, reason, "a client that followed events was cut off");
     let close = Message::Close(Some(CloseFrame { code, reason: reason.into() }));
-    drop(timeout(pace.farewell, socket.send(close)).await);
+    let farewell = async {
+        if socket.send(close).await.is_ok() {
+            // What it said meanwhile must be read, or the connection is reset before it hears why.
+            while let Some(Ok(_)) = socket.recv().await {}
+        }
+    };
+    drop(timeout(pace.farewell, farewell).await);
 }
 
 /// `None`: it has left.

@@ -12,6 +12,7 @@ pub mod seal;
 pub mod upload;
 
 use crate::worker::Inbox;
+use api::EventBus;
 use cell::RecordingKey;
 use crossbeam_queue::ArrayQueue;
 use file::WavFile;
@@ -23,7 +24,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::{JoinHandle, Thread};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
-use tokio::sync::broadcast;
 use tracing::{info, warn};
 
 /// Pages that may wait: half a second of 2 000 recordings.
@@ -92,7 +92,7 @@ pub struct Settings {
     /// With what files are encrypted; `None`: they are not.
     pub masters: Option<Arc<seal::MasterKeys>>,
     /// Who is told that the disk is full, or no longer.
-    pub events: broadcast::Sender<Event>,
+    pub events: EventBus,
 }
 
 /// Starts the thread. It ends after [`Recorder::stop`].
@@ -283,8 +283,7 @@ impl Space {
             if std::mem::replace(&mut self.short, short) != short {
                 let at = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as u64);
                 let body = EventBody::DiskLow { low: short, free_mb: free.unwrap_or_default() >> 20 };
-                // Perhaps nobody watches.
-                drop(settings.events.send(Event { at, body }));
+                settings.events.put(Event { at, body });
             }
         }
         if self.short {

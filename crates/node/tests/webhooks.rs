@@ -68,6 +68,7 @@ fn record(entropy: &mut Entropy) -> CallRecord {
         note: String::new(),
         legs: Vec::new(),
         recording: None,
+        more_recordings: Vec::new(),
         charge: None,
         variables: BTreeMap::new(),
         verification: None,

@@ -4,6 +4,7 @@
 //! fast one: what must outlive `kill -9` and cannot wait for SQL. [`RecordWriter`] carries finished calls from the
 //! one to the other, each exactly once.
 
+mod audit;
 mod config;
 mod deliveries;
 mod error;
@@ -18,6 +19,7 @@ mod throttle;
 mod users;
 mod webhooks;
 
+pub use audit::{AuditEntry, AuditFilter, MAX_AUDIT_PAGE};
 pub use config::Config;
 pub use deliveries::{Delivery, MAX_DEAD_PAGE, NewDelivery, Tried};
 pub use error::{HotError, LoginRefusal, StoreError};

@@ -205,6 +205,7 @@ fn migrations() -> Vec<Migration> {
         (60, "keys in sound", include_str!("../migrations/0060_keys_in_sound.sql")),
         (70, "media of extensions", include_str!("../migrations/0070_media_of_extensions.sql")),
         (80, "webhooks", include_str!("../migrations/0080_webhooks.sql")),
+        (81, "audit", include_str!("../migrations/0081_audit.sql")),
     ];
     let migration = |(version, name, sql): (i64, &'static str, &'static str)| {
         Migration::new(version, name.into(), MigrationType::Simple, sql.into_sql_str(), false)

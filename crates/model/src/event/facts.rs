@@ -5,7 +5,7 @@ use crate::CallId;
 
 impl EventBody {
     /// Every name that [`EventBody::kind`] gives, in alphabetical order.
-    pub const KINDS: [&str; 38] = [
+    pub const KINDS: [&str; 41] = [
         "asr_failed",
         "asr_result",
         "call_answered",
@@ -16,6 +16,7 @@ impl EventBody {
         "caller_verified",
         "conference_entered",
         "conference_left",
+        "disk_low",
         "dtmf",
         "handed_over",
         "leg_dialing",
@@ -33,6 +34,8 @@ impl EventBody {
         "progress_heard",
         "push_wanted",
         "quality_changed",
+        "recording_changed",
+        "recording_failed",
         "registration_changed",
         "settings_changed",
         "sound_alarm",
@@ -59,6 +62,7 @@ impl EventBody {
             Self::CallerVerified { .. } => "caller_verified",
             Self::ConferenceEntered { .. } => "conference_entered",
             Self::ConferenceLeft { .. } => "conference_left",
+            Self::DiskLow { .. } => "disk_low",
             Self::Dtmf { .. } => "dtmf",
             Self::HandedOver { .. } => "handed_over",
             Self::LegDialing { .. } => "leg_dialing",
@@ -76,6 +80,8 @@ impl EventBody {
             Self::ProgressHeard { .. } => "progress_heard",
             Self::PushWanted { .. } => "push_wanted",
             Self::QualityChanged { .. } => "quality_changed",
+            Self::RecordingChanged { .. } => "recording_changed",
+            Self::RecordingFailed { .. } => "recording_failed",
             Self::RegistrationChanged { .. } => "registration_changed",
             Self::SettingsChanged { .. } => "settings_changed",
             Self::SoundAlarm { .. } => "sound_alarm",
@@ -115,13 +121,16 @@ impl EventBody {
             | Self::PlaybackStarted { call, .. }
             | Self::ProgressHeard { call, .. }
             | Self::QualityChanged { call, .. }
+            | Self::RecordingChanged { call, .. }
+            | Self::RecordingFailed { call, .. }
             | Self::SoundAlarm { call, .. }
             | Self::Supervised { call, .. }
             | Self::TransferDone { call, .. }
             | Self::TransferFailed { call, .. }
             | Self::VoiceActivity { call, .. } => Some(*call),
             Self::CallEnded { record } => Some(record.id),
-            Self::MessageDelivered { .. }
+            Self::DiskLow { .. }
+            | Self::MessageDelivered { .. }
             | Self::MessageFailed { .. }
             | Self::MessageReceived { .. }
             | Self::PushWanted { .. }
@@ -163,6 +172,7 @@ impl EventBody {
             | Self::CallerAnswered { .. }
             | Self::CallerVerified { .. }
             | Self::ConferenceLeft { .. }
+            | Self::DiskLow { .. }
             | Self::Dtmf { .. }
             | Self::HandedOver { .. }
             | Self::LegDiverted { .. }
@@ -173,6 +183,8 @@ impl EventBody {
             | Self::PlaybackStarted { .. }
             | Self::ProgressHeard { .. }
             | Self::QualityChanged { .. }
+            | Self::RecordingChanged { .. }
+            | Self::RecordingFailed { .. }
             | Self::SettingsChanged { .. }
             | Self::SoundAlarm { .. }
             | Self::SourceBanned { .. }

@@ -21,7 +21,7 @@ fn wait_for<T>(mut what: impl FnMut() -> Option<T>) -> T {
 }
 
 fn settings(dir: &tempfile::TempDir, min_free: u64) -> Settings {
-    Settings { dir: dir.path().to_owned(), min_free, masters: None, events: broadcast::channel(8).0 }
+    Settings { dir: dir.path().to_owned(), min_free, masters: None, events: api::EventBus::new(0) }
 }
 
 fn opened(path: &str) -> Opened {
@@ -106,15 +106,16 @@ fn nothing_is_recorded_while_the_disk_is_nearly_full() {
     let dir = tempfile::tempdir().unwrap();
     let inboxes = inboxes();
     let settings = settings(&dir, u64::MAX);
-    let mut events = settings.events.subscribe();
+    let mut events = settings.events.reader();
     let (recorder, handle) = start(settings, Arc::clone(&inboxes)).unwrap();
     assert!(recorder.open(key(0), opened("a.wav")));
     assert!(wait_for(|| inboxes[0].take_failure()).1.contains("room"));
     recorder.stop();
     handle.join().unwrap();
     assert!(!dir.path().join("a.wav").exists());
-    assert!(matches!(events.try_recv().unwrap().body, EventBody::DiskLow { low: true, .. }));
-    assert!(events.try_recv().is_err(), "told once");
+    let Some(api::Next::Event(told)) = events.try_next() else { panic!("it is not told") };
+    assert!(matches!(told.body, EventBody::DiskLow { low: true, .. }));
+    assert!(events.try_next().is_none(), "told once");
     assert!(recorder.figures().low);
 }
 

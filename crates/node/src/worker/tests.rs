@@ -151,7 +151,7 @@ impl Bench {
             dir: dir.path().to_owned(),
             min_free: 0,
             masters: None,
-            events: broadcast::channel(16).0,
+            events: api::EventBus::new(0),
         };
         let (recorder, _thread) = recorder::start(settings, Arc::clone(&inboxes)).unwrap();
         // A range of its own for each test of this process, so that they do not meet; below those that port 0 stands for.

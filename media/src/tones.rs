@@ -17,6 +17,8 @@ pub enum Tone {
     Unobtainable,
     /// Another call knocks.
     CallWaiting,
+    /// What was asked for is done (ITU-T E.182 §3.3, positive indication tone).
+    Confirmation,
 }
 
 /// Whose tones to play: ITU-T E.180 supplement 2.
@@ -63,6 +65,10 @@ pub(crate) type Stretch = (u16, u16, u16);
 
 /// Special information tone: E.180 §6, with the gaps that many networks leave out.
 const SIT: &[Stretch] = &[(950, 0, 330), (1400, 0, 330), (1800, 0, 330), (0, 0, 1000)];
+
+/// Networks have it in many forms. Ours rises twice, so that nobody takes it for one of the tones of failure.
+const CONFIRMATION: &[Stretch] =
+    &[(950, 0, 150), (1350, 0, 250), (0, 0, 200), (950, 0, 150), (1350, 0, 250), (0, 0, 200)];
 
 /// A country's tones.
 struct Plan {
@@ -245,8 +251,15 @@ impl Country {
 
 impl Tone {
     /// Every tone.
-    pub const ALL: [Self; 6] =
-        [Tone::Dial, Tone::Ringback, Tone::Busy, Tone::Congestion, Tone::Unobtainable, Tone::CallWaiting];
+    pub const ALL: [Self; 7] = [
+        Tone::Dial,
+        Tone::Ringback,
+        Tone::Busy,
+        Tone::Congestion,
+        Tone::Unobtainable,
+        Tone::CallWaiting,
+        Tone::Confirmation,
+    ];
 
     /// Periods of the tone's cadence, 8 kHz linear PCM at about −13 dBm0 in total: as many as it takes to be whole frames
     /// of 20 ms. Repeats without a click.
@@ -277,6 +290,7 @@ impl Tone {
             Tone::Congestion => plan.congestion,
             Tone::Unobtainable => plan.unobtainable,
             Tone::CallWaiting => plan.waiting,
+            Tone::Confirmation => CONFIRMATION,
         }
     }
 }

@@ -95,6 +95,7 @@ impl Cell {
             Some(decision @ Decision::Trunks { .. }) => self.go_out(id, by, decision, now),
             Some(Decision::Conference { name }) => self.reach_conference(id, name),
             Some(Decision::Prompt { name, times }) => self.fetch_service(id, name, times),
+            Some(Decision::DialString(said)) => self.reach_switch(id, by, said),
             Some(Decision::Refused { outcome, note }) => {
                 if let Some(conversation) = self.conversations.get_mut(&id).filter(|_| !note.is_empty()) {
                     conversation.note = Some(note);

@@ -17,6 +17,7 @@ mod cell;
 mod conference;
 mod config;
 mod conversation;
+mod dial_strings;
 mod digits;
 mod directory;
 mod effects;

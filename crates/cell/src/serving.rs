@@ -5,6 +5,7 @@ use crate::playback::Clips;
 use call::Input;
 use media::engine::{Answer, Play};
 use model::{CallId, LegNo, Outcome, Supervision};
+use route::DialString;
 use std::time::Instant;
 use tracing::info;
 
@@ -15,6 +16,8 @@ pub(crate) enum Service {
     Conference(String),
     /// It hears this, so often; 0: without end. `waits`: once it has acknowledged its answer, which may have got lost on its way.
     Prompt { clips: Clips, times: u32, waits: bool },
+    /// An agent told the switch something, and hears that it was understood. `waits`: as above.
+    DialString { said: DialString, waits: bool },
     /// It takes part in the conversation of another call, which it came to by this leg.
     Supervision { call: CallId, leg: LegNo, how: Supervision },
 }
@@ -54,6 +57,10 @@ impl Cell {
                 conversation.service = Some(Service::Prompt { clips, times, waits: true });
             }
             Service::Prompt { clips, times, .. } => self.play_prompt(id, leg, (clips, times), now),
+            Service::DialString { said, .. } if asked => {
+                conversation.service = Some(Service::DialString { said, waits: true });
+            }
+            Service::DialString { said, .. } => self.obey(id, leg, &said, now),
             Service::Supervision { call, leg: of, how } => self.begin_supervision((id, leg), (call, of), how, now),
         }
     }
@@ -61,10 +68,18 @@ impl Cell {
     /// A leg has acknowledged its answer: now it hears what it dialled.
     pub(crate) fn serve_confirmed(&mut self, id: CallId, leg: LegNo, now: Instant) {
         let Some(conversation) = self.conversations.get_mut(&id) else { return };
-        if let Some(Service::Prompt { clips, times, waits: waits @ true }) = &mut conversation.service {
-            *waits = false;
-            let what = (clips.clone(), *times);
-            self.play_prompt(id, leg, what, now);
+        match &mut conversation.service {
+            Some(Service::Prompt { clips, times, waits: waits @ true }) => {
+                *waits = false;
+                let what = (clips.clone(), *times);
+                self.play_prompt(id, leg, what, now);
+            }
+            Some(Service::DialString { said, waits: waits @ true }) => {
+                *waits = false;
+                let said = said.clone();
+                self.obey(id, leg, &said, now);
+            }
+            Some(_) | None => {}
         }
     }
 
@@ -99,7 +114,7 @@ impl Cell {
         match self.conversations.get(&id).and_then(|c| c.service.clone()) {
             Some(Service::Conference(name)) => self.leave_conference(&name, id, leg, now),
             Some(Service::Supervision { call, .. }) => self.end_supervision((id, leg), call, now),
-            Some(Service::Prompt { .. }) | None => {}
+            Some(Service::Prompt { .. } | Service::DialString { .. }) | None => {}
         }
     }
 }

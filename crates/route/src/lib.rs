@@ -23,6 +23,7 @@
 //! ```
 
 mod caller;
+mod dial_string;
 mod hours;
 mod number;
 mod rewrite;
@@ -31,6 +32,7 @@ mod router;
 mod spending;
 mod table;
 
+pub use dial_string::DialString;
 pub use hours::{Calendar, Hours};
 pub use number::{Kind, Number, NumberPlan};
 pub use rewrite::MAX_NUMBER;

@@ -4,6 +4,7 @@
 //! in the same steps, so that `patchbay route test` tells exactly what a call would meet.
 
 use crate::caller::{Calling, called_number, caller_number, shown_caller};
+use crate::dial_string::DialString;
 use crate::hours::{Calendar, Hours};
 use crate::number::NumberPlan;
 use crate::rewrite::{Patterns, replace, rewrite};
@@ -93,6 +94,8 @@ pub enum Decision {
         /// How often; 0: until the caller hangs up.
         times: u32,
     },
+    /// An agent's phone tells the switch something.
+    DialString(DialString),
     /// It reaches nobody.
     Refused {
         /// What came of it.
@@ -243,6 +246,10 @@ impl Router {
         if (ask.is_extension)(dialled) {
             explain(&|| format!("{dialled} is an extension"));
             return Decision::Extension { number: dialled.to_owned(), record: false };
+        }
+        if let Some(said) = DialString::read(dialled) {
+            explain(&|| format!("{dialled} is for the switch itself: {}", said.meaning()));
+            return Decision::DialString(said);
         }
         self.by_route(dialled, None, ask, draw, explain)
     }

@@ -82,6 +82,7 @@ fn path(settings: &Settings, dialled: &str, from: Source<'_>) -> String {
         }
         Decision::Conference { name } => format!("conference {name}"),
         Decision::Prompt { name, times } => format!("prompt {name} {times}"),
+        Decision::DialString(said) => said.meaning(),
         Decision::Refused { outcome, .. } => outcome.name().to_owned(),
     }
 }
@@ -94,6 +95,16 @@ fn numbers_lead_to_conferences_and_prompts() {
     let caller = with_rights(Rights::Internal);
     assert_eq!(path(&settings, "7100", caller), "conference board");
     assert_eq!(path(&settings, "7012", caller), "prompt welcome 3");
+}
+
+#[test]
+fn only_extensions_tell_the_switch_something_and_no_route_takes_that_from_them() {
+    let mut settings = settings();
+    settings.routes.push(Route::new("*", RouteTarget::Conference("all".to_owned())));
+    let trunk = Source::Trunk { name: "a", address: None, caller: "13900138000" };
+    assert_eq!(path(&settings, "agent_login", with_rights(Rights::Internal)), "the agent logs in");
+    assert_eq!(path(&settings, "fifo+7", with_rights(Rights::Internal)), "the agent works off-hook for project 7");
+    assert_eq!(path(&settings, "agent_login", trunk), "conference all");
 }
 
 #[test]

@@ -150,6 +150,12 @@ impl Player {
         Some(frame)
     }
 
+    /// Nobody can hear it yet: silence, after which it is where it was.
+    pub(super) fn wait(&mut self) -> Option<Frame> {
+        self.next += FRAME_TIME;
+        Some(Frame::silent())
+    }
+
     /// How many of the frames that are due at `now` are too old to be made up for; they are stepped over.
     pub(super) fn skip(&mut self, now: Instant) -> u32 {
         let due = now.saturating_duration_since(self.next).as_millis() / FRAME_TIME.as_millis();

@@ -216,12 +216,14 @@ impl Engine {
             Some((recording, side)) => self.recordings.get_mut(recording).map(|r| (r, side.other())),
             None => None,
         };
+        // A page's handshake takes its time: what it is told begins when it can hear it.
+        let deaf = port.browser.is_some() && port.security.is_none();
         let mut over = None;
         while let Some(due) = port.next_frame().filter(|due| *due <= now) {
             let micros = self.clock.micros(due);
             let mut frame = None;
             if let Some(player) = port.player.as_mut().filter(|p| p.next <= due) {
-                frame = player.frame();
+                frame = if deaf { player.wait() } else { player.frame() };
                 if frame.is_none() {
                     over = Some((player.tag, player.played()));
                     port.player = None;

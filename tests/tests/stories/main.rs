@@ -40,6 +40,7 @@ mod sounding;
 mod spending;
 mod strangers;
 mod streams;
+mod telling;
 mod tokens;
 mod transferring;
 mod trunks;

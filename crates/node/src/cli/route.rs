@@ -108,6 +108,7 @@ fn verdict(decision: &Decision) -> String {
         Decision::Conference { name } => format!("→ conference {name}"),
         Decision::Prompt { name, times: 0 } => format!("→ prompt {name}, again and again"),
         Decision::Prompt { name, times } => format!("→ prompt {name}, {times} times"),
+        Decision::DialString(said) => format!("→ the switch itself: {}", said.meaning()),
         Decision::Refused { outcome, note } => {
             let cause = outcome.cause();
             let note = if note.is_empty() { String::new() } else { format!(": {note}") };

@@ -1,0 +1,67 @@
+//! What an agent's phone may dial instead of a number, to tell the switch something.
+
+/// Asked of the switch itself by an agent's phone.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum DialString {
+    /// `agent_login`: the agent is there.
+    Login,
+    /// `agent_logoff`: the agent is no longer there.
+    Logoff,
+    /// `fifo+1`, `fifo%2B1` or `fifo1`: the agent works off-hook for this project, as long as this call lasts.
+    OffHook {
+        /// The project's code.
+        project: String,
+    },
+}
+
+impl DialString {
+    /// Reads what was dialled; `None` if it is none of these words. Their case counts, as SIP's user parts do (RFC 3261 §19.1.4).
+    pub fn read(dialled: &str) -> Option<Self> {
+        match dialled {
+            "agent_login" => Some(Self::Login),
+            "agent_logoff" => Some(Self::Logoff),
+            _ => {
+                let code = dialled.strip_prefix("fifo")?;
+                // The sign may have been escaped once more than SIP unescapes.
+                let signs = ["+", "%2B", "%2b"];
+                let project = signs.iter().find_map(|sign| code.strip_prefix(sign)).unwrap_or(code);
+                (!project.is_empty()).then(|| Self::OffHook { project: project.to_owned() })
+            }
+        }
+    }
+
+    /// What it asks for, for the operator.
+    pub fn meaning(&self) -> String {
+        match self {
+            Self::Login => "the agent logs in".to_owned(),
+            Self::Logoff => "the agent logs off".to_owned(),
+            Self::OffHook { project } => format!("the agent works off-hook for project {project}"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::DialString::{self, Login, Logoff, OffHook};
+
+    #[test]
+    fn three_words_are_known_in_all_their_forms() {
+        let off_hook = |project: &str| Some(OffHook { project: project.to_owned() });
+        for (dialled, expected) in [
+            ("agent_login", Some(Login)),
+            ("agent_logoff", Some(Logoff)),
+            ("fifo+1", off_hook("1")),
+            ("fifo%2B1", off_hook("1")),
+            ("fifo1", off_hook("1")),
+            ("fifosales_7", off_hook("sales_7")),
+            ("fifo++1", off_hook("+1")),
+            ("fifo", None),
+            ("fifo+", None),
+            ("Agent_Login", None),
+            ("agent_login2", None),
+            ("1001", None),
+        ] {
+            assert_eq!(DialString::read(dialled), expected, "{dialled}");
+        }
+    }
+}

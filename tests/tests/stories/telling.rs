@@ -1,0 +1,86 @@
+//! What agents' phones tell the switch by dialling it.
+
+use model::{Outcome, Route, RouteTarget};
+use patchbay_tests::{connect, converse, part, roughly};
+use sim::{Conduct, End, Phone, Setup, Sound, World, cell, secs};
+
+/// The two notes of the confirmation tone; no phone has these pitches.
+const NOTES: [Sound; 2] = [Sound::Voice(950), Sound::Voice(1350)];
+const MUSIC: Sound = Sound::Voice(1400);
+
+fn setup(setup: Setup) -> Setup {
+    let with_music = |config: &mut cell::Config| {
+        config.sounds.music = std::sync::Arc::from([std::sync::Arc::new(sim::tone(1400, secs(1)))]);
+        // Whatever the routes say.
+        config.routes.push(Route::new("*", RouteTarget::Conference("all".to_owned())));
+    };
+    setup.tuned(with_music).browsers().unrecorded()
+}
+
+/// What is dialled is confirmed, and the switch hangs up.
+fn tell(world: &World, phone: &Phone, what: &str) {
+    phone.dial(what);
+    let seed = world.seed();
+    assert!(world.run_until(secs(70), || phone.end().is_some()), "seed {seed}: {phone:?} {what}: {:?}", phone.state());
+    assert_eq!(phone.end(), Some(End::LeftByThem), "seed {seed}: {what}");
+    for note in NOTES {
+        assert!(phone.has_heard(note), "seed {seed}: {phone:?} {what}: {note:?}");
+        let spells = phone.heard(note).spells;
+        assert!(!world.setup().is_clean() || spells.len() == 2, "seed {seed}: {phone:?} heard {spells:?}");
+    }
+    assert!(!phone.has_heard(MUSIC), "seed {seed}: that is for those who wait");
+}
+
+/// It is parked with music until it hangs up.
+fn stay(world: &World, phone: &Phone, what: &str) {
+    phone.dial(what);
+    let seed = world.seed();
+    assert!(world.run_until(secs(40), || phone.is_talking()), "seed {seed}: {phone:?} {what}: {:?}", phone.state());
+    assert!(world.run_until(secs(40), || phone.hears(MUSIC)), "seed {seed}: {phone:?} {what}: no music");
+    world.run_for(secs(30));
+    assert!(phone.is_talking() && phone.hears(MUSIC), "seed {seed}: {phone:?} {what}");
+    phone.hang_up();
+    assert!(world.run_until(secs(70), || phone.is_idle()), "seed {seed}");
+}
+
+fn story(world: &World) {
+    let (phone, page, wide) = (world.phone("100"), world.page("101"), world.phone("102"));
+    wide.speak_only("G722");
+    for one in [&phone, &page, &wide] {
+        tell(world, one, "agent_login");
+        stay(world, one, "fifo+1");
+        stay(world, one, "fifo%2B1");
+        stay(world, one, "fifosales");
+        tell(world, one, "agent_logoff");
+    }
+    world.run_for(secs(1));
+    let records = world.records();
+    assert_eq!(records.len(), 15, "seed {}", world.seed());
+    assert!(records.iter().all(|record| record.outcome == Outcome::Answered && record.legs.len() == 1));
+}
+
+#[test]
+fn what_an_agents_phone_dials_to_the_switch_is_confirmed_by_a_tone_and_off_hook_stays_with_music() {
+    let world = World::new(setup(Setup::new(7).workers(2)));
+    story(&world);
+    world.assert_settled();
+    roughly(setup, story);
+}
+
+#[test]
+fn nobody_is_sent_there_by_another_party() {
+    let world = World::new(setup(Setup::new(7)));
+    let (ana, ben) = (world.phone("100"), world.phone("101"));
+    ben.set_conduct(Conduct::Answer(secs(1)));
+    ana.dial("101");
+    connect(&world, &ana, &ben);
+    converse(&world, &ana, &ben);
+    ana.transfer("agent_login");
+    world.run_for(secs(3));
+    assert!(ana.progress().last().is_some_and(|told| told.contains("404")), "{:?}", ana.progress());
+    converse(&world, &ana, &ben);
+    ana.hang_up();
+    part(&world, &ana, &ben);
+    assert!(!ben.has_heard(NOTES[0]) && !ben.has_heard(NOTES[1]));
+    world.assert_settled();
+}

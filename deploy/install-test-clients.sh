@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Installs what the interop tests drive: SIPp, baresip, linphone, Kamailio (also by TLS), Chromium, espeak-ng, and pebble for ACME (Debian packages), and builds
+# Installs what the interop tests drive: SIPp, baresip, linphone, Kamailio (also by TLS), Chromium, coturn, espeak-ng, and pebble for ACME (Debian packages), and builds
 # the page that Chromium loads. Does nothing where they are present.
 set -euo pipefail
 missing=()
@@ -13,6 +13,7 @@ command -v kamailio >/dev/null || missing+=(kamailio)
 ls /usr/lib/*/kamailio/modules/tls.so >/dev/null 2>&1 || missing+=(kamailio-tls-modules)
 command -v lame >/dev/null || missing+=(lame)
 command -v chromium >/dev/null || missing+=(chromium)
+command -v turnserver >/dev/null || missing+=(coturn)
 command -v npm >/dev/null || missing+=(npm)
 command -v espeak-ng >/dev/null || missing+=(espeak-ng)
 build_page() {

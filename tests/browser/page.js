@@ -2,7 +2,7 @@
 import JsSIP from "jssip";
 import { hear, hears, plainSound } from "./hearing.js";
 
-const media = { mediaConstraints: { audio: plainSound, video: false } };
+const media = { mediaConstraints: { audio: plainSound, video: false }, pcConfig: {} };
 
 const phone = {
   seen: [],
@@ -59,6 +59,21 @@ const phone = {
     return `${call_id};to-tag=${remote_tag};from-tag=${local_tag}`;
   },
   take: (uri, name) => void phone.ua.call(uri, { ...media, extraHeaders: [`Replaces: ${name}`] }),
+
+  /** Calls to come use nothing but these TURN servers. */
+  relayedBy(iceServers) {
+    media.pcConfig = { iceServers, iceTransportPolicy: "relay" };
+  },
+  relays: () => media.pcConfig.iceServers.flatMap((server) => server.urls),
+
+  /** How the sound of a call goes: the kind of its own candidate, and its transport. */
+  async way(index) {
+    const stats = await phone.calls[index].connection.getStats();
+    const all = [...stats.values()];
+    const transport = all.find((s) => s.type === "transport");
+    const own = stats.get(stats.get(transport?.selectedCandidatePairId)?.localCandidateId);
+    return own ? `${own.candidateType} ${own.protocol}` : "none";
+  },
 
   async codec(index) {
     const stats = [...(await phone.calls[index].connection.getStats()).values()];

@@ -55,6 +55,8 @@ pub(crate) enum Timer {
     HandOver(CallId),
     /// Those who are recorded are told so again.
     Beep(CallId),
+    /// A page that a call rang at has not come back.
+    Missed(CallId, LegNo),
     /// Time to say that we live.
     Alive,
     /// Subscribers of the last process are told how things stand.
@@ -309,6 +311,7 @@ impl Cell {
                 }
                 Timer::Announced(id) => self.facts.push_back((id, call::Input::Announced)),
                 Timer::HandOver(id) => self.hand_over_failed(id, now),
+                Timer::Missed(id, leg) => self.page_stayed_away(id, leg),
                 Timer::Check(id) => self.check_late(id, now),
                 Timer::Beep(id) => self.announce_recording(id, now),
                 Timer::Linger(id) => self.forget_ladder(id),

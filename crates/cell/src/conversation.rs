@@ -160,6 +160,8 @@ pub(crate) struct LegEnd {
     pub(crate) playing: Option<u32>,
     /// Which phone it is (RFC 5626 §4.1), if it told.
     pub(crate) instance: Option<String>,
+    /// It rang at a page that lost its stream, which may come back.
+    pub(crate) missed: bool,
 }
 
 /// A party that called us and waits for its answer.
@@ -228,6 +230,7 @@ impl LegEnd {
             music: false,
             playing: None,
             instance: None,
+            missed: false,
         }
     }
 }

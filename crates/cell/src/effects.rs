@@ -469,6 +469,9 @@ impl Cell {
             self.sip.carry(session, passed);
             self.sip.hangup(session, Some(reason_of(cause)), now);
         }
+        if std::mem::take(&mut end.missed) {
+            self.timers.cancel(&Timer::Missed(id, leg));
+        }
         let link = end.link.take();
         if !recorded {
             self.close_port(id, leg, now);

@@ -57,7 +57,7 @@ impl Cell {
             Body::LinkEnded { call, from, cause } => self.on_link_ended(call, from, cause),
             Body::Message { number, message } => self.store_message(&number, *message, now),
             Body::MessageFate { ticket, status } => self.answer_sender(ticket, Status(status), now),
-            Body::PhoneCame { call, number, contact } => self.follow_phone(call, &number, &contact),
+            Body::PhoneCame { call, number, contact } => self.follow_phone(call, &number, &contact, now),
             Body::Watch { call, number } => self.show_legs_of(call, &number, now),
             Body::LegState(view) => self.on_leg_state(*view, now),
             Body::FindPhones { ticket, number, phone } => {

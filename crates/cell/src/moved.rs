@@ -1,8 +1,14 @@
 //! Phones that come back by another stream while they are in a call: what we have to say in it goes there, also before they have spoken.
+//!
+//! A page that a call rings at may lose its stream too. With it went the INVITE, so the leg waits, for as long as the registration keeps its
+//! place, and is called anew where the page comes back.
 
-use crate::cell::Cell;
+use crate::cell::{Cell, Timer};
+use crate::conversation::{Conversation, LegEnd, Way};
 use crate::io::{Body, Contact};
-use model::CallId;
+use crate::sound::is_by_websocket;
+use call::Input;
+use model::{CallId, LegNo, Outcome};
 use sip_stack::message::Uri;
 use std::time::Instant;
 use tracing::info;
@@ -18,7 +24,8 @@ impl Cell {
     }
 
     /// A phone of an extension in this call has registered: if it is one that spoke by another stream, it is followed.
-    pub(crate) fn follow_phone(&mut self, id: CallId, number: &str, contact: &Contact) {
+    pub(crate) fn follow_phone(&mut self, id: CallId, number: &str, contact: &Contact, now: Instant) {
+        self.ring_again(id, number, contact, now);
         let Some(conversation) = self.conversations.get_mut(&id) else { return };
         for (leg, end) in &mut conversation.legs {
             let Some(session) = end.session.filter(|_| conversation.call.number_of(*leg) == Some(number)) else {
@@ -36,6 +43,78 @@ impl Cell {
                 end.flow = contact.flow;
             }
         }
+    }
+
+    /// A phone that is called cannot be reached: its stream is gone. True if it is a page that keeps its place, for which the leg waits.
+    pub(crate) fn await_page(&mut self, id: CallId, leg: LegNo, now: Instant) -> bool {
+        let grace = self.config.policy.grace;
+        let Some(conversation) = self.conversations.get_mut(&id).filter(|_| !grace.is_zero()) else { return false };
+        let spoken = conversation.call.has_spoken(leg);
+        let Some(end) = conversation.legs.get_mut(&leg) else { return false };
+        if spoken || end.target.is_none() || !is_by_websocket(end.flow) {
+            return false;
+        }
+        end.session = None;
+        end.missed = true;
+        self.close_port(id, leg, now);
+        self.timers.set(Timer::Missed(id, leg), now + grace);
+        info!(call = %id, leg, "a call that rang waits for a page that lost its connection");
+        true
+    }
+
+    /// The page that a leg waited for has not come back.
+    pub(crate) fn page_stayed_away(&mut self, id: CallId, leg: LegNo) {
+        let end = self.conversations.get_mut(&id).and_then(|c| c.legs.get_mut(&leg));
+        if end.is_some_and(|end| std::mem::take(&mut end.missed)) {
+            let outcome = Outcome::Unreachable;
+            self.facts.push_back((id, Input::Failed { leg, outcome, cause: outcome.cause() }));
+        }
+    }
+
+    /// A phone has registered that this call rang at by another stream, or whoever took the place of a page that is missed: it rings there now.
+    fn ring_again(&mut self, id: CallId, number: &str, contact: &Contact, now: Instant) {
+        let Some(conversation) = self.conversations.get_mut(&id) else { return };
+        let Some((leg, target)) = rings_no_more(conversation, number, contact) else { return };
+        let Some(end) = conversation.legs.get_mut(&leg) else { return };
+        end.missed = false;
+        let before = end.session.take();
+        if let Some(way) = conversation.contacts.get_mut(target) {
+            *way = Way::Contact(contact.clone());
+        }
+        self.timers.cancel(&Timer::Missed(id, leg));
+        if let Some(session) = before {
+            // The stream may be dead without anybody knowing yet.
+            self.sessions.remove(session);
+            self.sip.hangup(session, None, now);
+        }
+        self.close_port(id, leg, now);
+        info!(call = %id, leg, "a page came back while it was called");
+        self.dial_now(id, leg, target, now);
+    }
+}
+
+/// The leg that is called, or missed, elsewhere than where this phone is now, with its target: that of the same phone, or else one whose page is
+/// missed. A page that was loaded anew is another phone to SIP, and the same to its user.
+fn rings_no_more(conversation: &Conversation, number: &str, contact: &Contact) -> Option<(LegNo, usize)> {
+    let called = |(leg, end): (&LegNo, &LegEnd)| {
+        let target = end.target.filter(|_| is_by_websocket(end.flow))?;
+        let Some(Way::Contact(known)) = conversation.contacts.get(target) else { return None };
+        let theirs = conversation.call.number_of(*leg) == Some(number) && !conversation.call.has_spoken(*leg);
+        let rings = end.missed || (end.session.is_some() && end.flow != contact.flow);
+        (theirs && rings).then(|| (*leg, target, end.missed, is_same_phone(known, contact)))
+    };
+    let legs = || conversation.legs.iter().filter_map(called);
+    let same = legs().find(|(.., same)| *same);
+    // Who rings already need not ring twice.
+    let here = conversation.legs.values().any(|end| end.session.is_some() && end.flow == contact.flow);
+    let missed = || legs().find(|(_, _, missed, _)| *missed && !here && is_by_websocket(contact.flow));
+    same.or_else(missed).map(|(leg, target, ..)| (leg, target))
+}
+
+fn is_same_phone(one: &Contact, other: &Contact) -> bool {
+    match (&one.instance, &other.instance) {
+        (Some(one), Some(other)) => one == other,
+        _ => is_same_address(&one.uri, &other.uri),
     }
 }
 

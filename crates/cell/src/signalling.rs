@@ -284,6 +284,9 @@ impl Cell {
         if self.offer_more(id, leg, status, now) {
             return;
         }
+        if message.is_none() && status.0 == 503 && self.await_page(id, leg, now) {
+            return;
+        }
         let (outcome, cause) = match message {
             Some(message) => refusal(status, message),
             // The network has no way to the phone (RFC 3261 §8.1.3.1). A 503 of ours would mean that the switch has no room.

@@ -46,6 +46,7 @@ impl Codec {
 pub(crate) struct Coder {
     encoder: g722::Encoder,
     decoder: g722::Decoder,
+    opus: Option<media::codec::Decoder>,
 }
 
 impl Coder {
@@ -62,6 +63,14 @@ impl Coder {
                 octets
             }
         }
+    }
+
+    /// Opus to 8 kHz.
+    pub(crate) fn decode_opus(&mut self, octets: &[u8]) -> Vec<i16> {
+        let decoder = self.opus.get_or_insert_with(|| media::codec::Decoder::new(media::codec::Codec::Opus));
+        let mut wide = vec![0; 1_920];
+        let len = decoder.decode(octets, &mut wide);
+        wide[..len].as_chunks::<2>().0.iter().map(|[a, b]| a.midpoint(*b)).collect()
     }
 
     /// To 8 kHz.

@@ -84,10 +84,22 @@ impl Endpoint {
             Method::Ack => self.receive_ack(&received, now),
             Method::Cancel => self.receive_cancel(&received, now),
             _ => match self.by_key.get(&key).copied() {
+                Some(tx) if self.begins_anew(tx, &received) => {
+                    self.remove_tx(tx);
+                    self.receive_new(received, &method, now);
+                }
                 Some(tx) => self.receive_repetition(tx, &received, now),
                 None => self.receive_new(received, &method, now),
             },
         }
+    }
+
+    /// A request that was challenged comes by another stream. Nothing is repeated on streams (RFC 3261 §17.1.1.2) and with the old one its
+    /// transaction has failed (§17.1.4), so nobody waits for that old challenge, whose nonce may have lapsed.
+    fn begins_anew(&self, id: TxId, received: &Received) -> bool {
+        let Some(tx) = self.txs.get(id) else { return false };
+        let challenged = matches!(tx.kind, Kind::InviteServer { merged: None, open: None, .. });
+        challenged && received.to_tag.is_none() && tx.flow.transport.is_reliable() && tx.flow != received.flow
     }
 
     fn receive_repetition(&mut self, id: TxId, received: &Received, now: Instant) {

@@ -32,10 +32,18 @@ impl Hasher {
     }
 
     /// The server transaction that a request belongs to (RFC 3261 §17.2.3). An ACK or CANCEL is asked about as an INVITE.
+    ///
+    /// Pages have no address to be told apart by (RFC 7118 §5): of two that make up the same, or use a branch again, Call-ID and number tell, which
+    /// follow from the branch where that is unique, as it has to be.
     pub(super) fn server(&self, request: &Message, via: &Via, method: &Method) -> u128 {
         if let Some(branch) = via.transaction_branch() {
             let host = via.host_bytes().to_ascii_lowercase();
             let port = via.port().map(u16::to_be_bytes).unwrap_or_default();
+            if host.ends_with(b".invalid") {
+                let call_id = request.call_id().unwrap_or_default();
+                let seq = request.cseq().map_or(0, |(seq, _)| seq).to_be_bytes();
+                return self.hash(&[b"page", branch, &host, &port, method.as_bytes(), call_id, &seq]);
+            }
             return self.hash(&[b"server", branch, &host, &port, method.as_bytes()]);
         }
         // RFC 2543: no unique branch. The To tag is left out, for an ACK has one where its INVITE had none.

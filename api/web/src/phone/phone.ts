@@ -74,6 +74,7 @@ export class Phone {
     this.ua.on("connected", () => this.listeners.tell("connected"));
     this.ua.on("disconnected", () => {
       this.wasLost = true;
+      for (const session of [...this.sessions]) session.disconnected();
       this.listeners.tell("disconnected");
     });
     this.ua.on("registered", () => this.registered());

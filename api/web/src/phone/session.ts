@@ -172,6 +172,11 @@ export class Session implements SoftPhoneSession {
     if (this.state === "talking") this.restartIce();
   }
 
+  /** The connection to the switch is gone. What rings cannot be answered by it; the switch calls again as soon as the page is back. */
+  disconnected(): void {
+    if (this.state === "ringing") this.call.terminate();
+  }
+
   /** The page goes. Who is called but has not answered is rung no longer; the rest waits for the page to come back. */
   leave(): void {
     if (this.state === "calling" && this.direction === "out") this.hangup();

@@ -23,7 +23,7 @@ use crate::sound::Sound;
 use crate::stream::Stream;
 use client::{Client, Purpose};
 use digest::Hash;
-use line::{Line, LineId};
+use line::{End, Line, LineId, LineState};
 use registration::Registration;
 use server::Server;
 use std::collections::BTreeMap;
@@ -324,6 +324,15 @@ impl Ua {
     /// Its stream ended.
     pub(crate) fn stream_lost(&mut self, now: Instant) {
         self.streams_lost += 1;
+        if self.browser {
+            // What rang cannot be answered any more; the switch calls again.
+            let rings = |line: &Line| line.state == LineState::Incoming;
+            let ringing: Vec<LineId> = (0..self.lines.len()).filter(|id| rings(&self.lines[*id])).collect();
+            for id in ringing {
+                self.lines[id].pending = None;
+                self.over(id, End::NotTaken(503));
+            }
+        }
         if self.on && self.reconnects && self.registration.registered {
             self.timers.set(Timer::Register, now + Duration::from_secs(1));
         }

@@ -5,7 +5,7 @@ use super::line::LineId;
 use crate::network::Packet;
 use crate::rtp::{self, Rtp};
 use crate::sound;
-use media::testing::{Page, Peer, Talents};
+use media::testing::{Frame, Page, Peer, Talents};
 use std::net::SocketAddr;
 use std::time::Instant;
 
@@ -90,18 +90,17 @@ impl Ua {
         let heard = page.take_heard();
         line.media.digits.push_str(&page.take_digits());
         for frame in heard {
-            let rtp = Rtp {
-                marker: false,
-                payload_type: frame.payload_type,
-                sequence: 0,
-                timestamp: frame.timestamp,
-                ssrc: 1,
-                payload: frame.payload,
+            let Frame { payload_type, mut timestamp, payload } = frame;
+            let pcm = match line.media.codec_of(payload_type) {
+                Some(codec) => line.media.coder.decode(codec, &payload),
+                // A page speaks Opus too, though here it says nothing in it. Its clock has 48 kHz (RFC 7587 §4.1).
+                None => {
+                    timestamp /= 6;
+                    line.media.coder.decode_opus(&payload)
+                }
             };
-            if let Some(codec) = line.media.codec_of(rtp.payload_type) {
-                let pcm = line.media.coder.decode(codec, &rtp.payload);
-                line.ear.hear(&rtp, &pcm, now);
-            }
+            let rtp = Rtp { marker: false, payload_type, sequence: 0, timestamp, ssrc: 1, payload };
+            line.ear.hear(&rtp, &pcm, now);
         }
         self.out.extend(sent.into_iter().map(|s| Packet { from: s.from, to: s.to, data: s.data }));
     }

@@ -235,3 +235,46 @@ fn our_own_requests_are_answered_or_not() {
     assert!(matches!(b.event(), Event::Responded { message: None, .. }));
     b.assert_clean();
 }
+
+#[test]
+fn a_page_that_uses_a_branch_again_does_not_get_what_another_was_answered() {
+    let mut b = Bench::new();
+    b.flow.transport = Transport::Ws;
+    let first = b.request("INVITE", "", "").replace("SIP/2.0/UDP 10.0.0.9:5062", "SIP/2.0/WS page.invalid");
+    b.receive(first.clone());
+    let Event::Incoming { session, .. } = b.event() else { panic!("no session") };
+    b.act(|sip, now| sip.reject(session, Status(486), Vec::new(), now));
+    assert_eq!(b.sent(), ["100", "486"]);
+    b.receive(first.clone());
+    assert_eq!((b.sent(), b.events().len()), (vec!["486".to_owned()], 0), "the same again is a repetition");
+    // Another call, and the next number of the same one.
+    for other in [first.replace("Call-ID: call1", "Call-ID: else"), first.replace("CSeq: 1", "CSeq: 2")] {
+        b.receive(other);
+        assert!(matches!(b.event(), Event::Incoming { .. }));
+        assert_eq!(b.sent(), ["100"]);
+    }
+}
+
+#[test]
+fn a_challenge_is_not_repeated_on_another_stream() {
+    let mut b = Bench::new();
+    b.flow.transport = Transport::Ws;
+    let invite = b.request("INVITE", "", "").replace("SIP/2.0/UDP 10.0.0.9:5062", "SIP/2.0/WS page.invalid");
+    b.receive(invite.clone());
+    let Event::Incoming { session, .. } = b.event() else { panic!("no session") };
+    b.act(|sip, now| sip.reject(session, Status::UNAUTHORIZED, Vec::new(), now));
+    assert_eq!(b.sent(), ["100", "401"]);
+    // On its own stream it is answered as before.
+    b.receive(invite.clone());
+    assert_eq!((b.sent(), b.events().len()), (vec!["401".to_owned()], 0));
+    b.flow.remote.set_port(5099);
+    b.receive(invite.clone());
+    let Event::Incoming { session, .. } = b.event() else { panic!("no session") };
+    assert_eq!(b.sent(), ["100"]);
+    // What is no challenge goes to whoever asks again: it may have been lost with its stream.
+    b.act(|sip, now| sip.reject(session, Status(486), Vec::new(), now));
+    b.sent();
+    b.flow.remote.set_port(5100);
+    b.receive(invite);
+    assert_eq!((b.sent(), b.events().len()), (vec!["486".to_owned()], 0));
+}

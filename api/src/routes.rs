@@ -74,6 +74,7 @@ pub(crate) fn all() -> OpenApiRouter<App> {
         .routes(routes!(conferences::invite))
         .routes(routes!(conferences::dismiss))
         .routes(routes!(conferences::mute))
+        .routes(routes!(conferences::record))
         .routes(routes!(conferences::end))
         .routes(routes!(conferences::supervise))
         .routes(routes!(playback::play))

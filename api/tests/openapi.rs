@@ -201,6 +201,12 @@ async fn every_operation_of_the_description_does_what_it_says() {
             json!({ "call": call, "leg": 1, "muted": true }),
             204,
         ),
+        (
+            "post /conferences/{name}/recording",
+            format!("{V1}/conferences/board/recording"),
+            json!({ "wish": "start" }),
+            204,
+        ),
         ("post /calls/{id}/stop", format!("{V1}/calls/{call}/stop"), json!({}), 204),
         ("get /prompts", format!("{V1}/prompts"), nothing.clone(), 200),
         ("put /prompts/{name}", format!("{V1}/prompts/a"), nothing.clone(), 422),

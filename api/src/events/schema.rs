@@ -60,6 +60,7 @@ const EVENTS: [(&str, &str, Fields); EventBody::KINDS.len()] = [
     ("caller_verified", "The signature of the caller's number was looked at", &[("call", Call), ("verification", Is("VerificationOut"))]),
     ("conference_entered", "A party is in a conference from now on", &[("conference", Text), LEG[0], LEG[1], ("number", Text), ("members", Whole)]),
     ("conference_left", "A party is in a conference no longer", &[("conference", Text), LEG[0], LEG[1], ("members", Whole)]),
+    ("conference_recording", "A conference's recording was begun, interrupted or ended; `note` says why if nobody wished it", &[("conference", Text), ("wish", OneOf(WISHES)), ("note", Text)]),
     ("disk_low", "There is too little room for recordings, or enough again", &[("low", Yes), ("free_mb", Whole)]),
     ("dtmf", "A key was pressed", &[LEG[0], LEG[1], ("digit", Text), ("duration_ms", Whole)]),
     ("handed_over", "The trunk of a leg took its party to another number", &[("call", Call), ("by", Whole), ("leg", Whole), ("to", Text)]),

@@ -8,7 +8,7 @@ use crate::state::App;
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
-use model::{CallId, Command, Conference, Reply, Supervision};
+use model::{CallId, Command, Conference, RecordingWish, Reply, Supervision};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -21,6 +21,8 @@ pub(super) struct ConferenceOut {
     since: u64,
     /// In the order in which they came.
     members: Vec<MemberOut>,
+    /// What is said in it is being recorded.
+    recording: bool,
 }
 
 /// Somebody in a conference.
@@ -38,13 +40,15 @@ pub(super) struct MemberOut {
 
 impl From<Conference> for ConferenceOut {
     fn from(conference: Conference) -> Self {
-        let members = conference.members.into_iter().map(|member| MemberOut {
+        let members = conference.members.iter().map(|member| MemberOut {
             call: member.call.to_string(),
             leg: member.leg,
-            number: member.number,
+            number: member.number.clone(),
             muted: member.muted,
         });
-        Self { name: conference.name, since: conference.since, members: members.collect() }
+        let members = members.collect();
+        let Conference { name, since, recording, .. } = conference;
+        Self { name, since, members, recording }
     }
 }
 
@@ -90,6 +94,15 @@ pub(super) struct MuteIn {
     leg: u16,
     /// Nobody hears it.
     muted: bool,
+}
+
+/// What is wished of a conference's recording.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RecordConferenceIn {
+    /// `start` (a file of its own if there has been one before), `pause` (silence is recorded), `resume`, `stop`.
+    #[schema(value_type = String)]
+    wish: RecordingWish,
 }
 
 /// How a supervisor takes part.
@@ -225,6 +238,32 @@ pub(super) async fn mute(
 ) -> Result<StatusCode, Problem> {
     caller.must_see_all()?;
     app.switch.command(Command::Mute { conference, call: call_id(&call)?, leg, muted }).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Record a conference
+///
+/// One file of all that is said, in one channel; the record of each member names it. 409 if it is not in a state for that. Not for
+/// agents.
+#[utoipa::path(post, path = "/conferences/{name}/recording", tag = "live", request_body = RecordConferenceIn,
+    params(("name" = String, Path, description = "The conference's name")),
+    responses(
+        (status = 204, description = "Done"),
+        (status = 400, body = ProblemBody, content_type = "application/problem+json"),
+        (status = 401, body = ProblemBody, content_type = "application/problem+json"),
+        (status = 403, body = ProblemBody, content_type = "application/problem+json"),
+        (status = 404, body = ProblemBody, content_type = "application/problem+json"),
+        (status = 409, body = ProblemBody, content_type = "application/problem+json"),
+        (status = 503, body = ProblemBody, content_type = "application/problem+json"),
+    ))]
+pub(super) async fn record(
+    caller: Caller,
+    State(app): State<App>,
+    Path(conference): Path<String>,
+    Body(RecordConferenceIn { wish }): Body<RecordConferenceIn>,
+) -> Result<StatusCode, Problem> {
+    caller.must_see_all()?;
+    app.switch.command(Command::RecordConference { conference, wish }).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 

@@ -57,6 +57,7 @@ pub(crate) fn one_of_each(call: CallId, record: &CallRecord) -> Vec<EventBody> {
         json!({ "event": "push_wanted", "extension": "100", "provider": "fcm", "prid": "token", "param": "" }),
         json!({ "event": "registration_changed", "extension": "100", "change": "added", "contact": "sip:a", "remote": "192.0.2.1:5060" }),
         json!({ "event": "disk_low", "low": true, "free_mb": 3 }),
+        json!({ "event": "conference_recording", "conference": "board", "wish": "stop", "note": "the disk is full" }),
         json!({ "event": "recording_changed", "call": call, "wish": "pause" }),
         json!({ "event": "recording_failed", "call": call, "note": "the disk is full" }),
         json!({ "event": "settings_changed", "object": "extension", "id": "100", "change": "changed" }),

@@ -77,6 +77,8 @@ pub(crate) struct Cell {
     pub(crate) sessions: SecondaryMap<SessionId, (CallId, LegNo)>,
     pub(crate) ports: SecondaryMap<PortId, (CallId, LegNo)>,
     pub(crate) recordings: BTreeMap<RecordingId, CallId>,
+    /// Recordings of conferences, by whose names.
+    pub(crate) tapes: BTreeMap<RecordingId, String>,
     /// What those hear who are recorded, made when it is first wanted.
     pub(crate) beep: Option<crate::playback::Clips>,
     /// Ladders of calls that are over, and whose sessions they follow.
@@ -191,6 +193,7 @@ impl Cell {
             sessions: SecondaryMap::new(),
             ports: SecondaryMap::new(),
             recordings: BTreeMap::new(),
+            tapes: BTreeMap::new(),
             beep: None,
             lingering: BTreeMap::new(),
             traced: BTreeMap::new(),
@@ -353,7 +356,7 @@ impl Cell {
             calls: self.conversations.len(),
             legs: self.sessions.len(),
             ports: self.media.open_ports(),
-            recordings: self.recordings.len(),
+            recordings: self.recordings.len() + self.tapes.len(),
             sessions: sip.sessions,
             transactions: sip.transactions,
             lingering: self.lingering.len(),
@@ -428,6 +431,7 @@ impl Cell {
             Command::Invite { conference, extension } => self.invite_to_conference(conference, &extension, now),
             Command::Dismiss { conference, call, leg } => self.dismiss_member(&conference, (call, leg)),
             Command::Mute { conference, call, leg, muted } => self.mute_member(&conference, (call, leg), muted, now),
+            Command::RecordConference { conference, wish } => self.record_conference(&conference, wish, now),
             Command::EndConference { conference } => self.end_conference(&conference),
             Command::Supervise { call, leg, extension, how } => self.supervise((call, leg), extension, how, now),
             Command::OpenAudio { call, leg, wish } => self.open_audio((call, leg), wish, now),

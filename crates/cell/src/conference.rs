@@ -7,6 +7,7 @@ use crate::cell::Cell;
 use crate::home::home;
 use crate::originate::Wished;
 use crate::serving::Service;
+use crate::tape::Tape;
 use call::Input;
 use media::engine::PortId;
 use model::{
@@ -66,12 +67,16 @@ impl Rooms {
 #[derive(Debug)]
 pub(crate) struct Room {
     since: UnixMillis,
-    members: Vec<Member>,
+    pub(crate) members: Vec<Member>,
+    /// Its recording, while there is one.
+    pub(crate) tape: Option<Tape>,
+    /// Files that it has been recorded in.
+    pub(crate) taped: usize,
 }
 
 #[derive(Clone, Copy, Debug)]
-struct Member {
-    at: (CallId, LegNo),
+pub(crate) struct Member {
+    pub(crate) at: (CallId, LegNo),
     muted: bool,
 }
 
@@ -89,8 +94,9 @@ impl Cell {
 
     pub(crate) fn enter_conference(&mut self, name: &str, call: CallId, leg: LegNo, now: Instant) {
         let since = self.config.wall.at(now);
+        let is_new = !self.conferences.contains_key(name);
         let room = self.conferences.entry(name.to_owned());
-        let room = room.or_insert_with(|| Room { since, members: Vec::new() });
+        let room = room.or_insert_with(|| Room { since, members: Vec::new(), tape: None, taped: 0 });
         if room.members.len() >= MAX_MEMBERS {
             // Others came while this one was being answered.
             return self.facts.push_back((call, Input::Dismissed { leg }));
@@ -102,11 +108,22 @@ impl Cell {
         let conference = name.to_owned();
         self.tell(EventBody::ConferenceEntered { conference, call, leg, number, members }, now);
         self.seat_members(name, now);
+        if !is_new {
+            self.tape_member(name, (call, leg), now);
+        } else if self.config.policy.record_all {
+            self.begin_tape(name, now);
+        }
     }
 
     pub(crate) fn leave_conference(&mut self, name: &str, call: CallId, leg: LegNo, now: Instant) {
         let Some(room) = self.conferences.get_mut(name) else { return };
         let Some(place) = room.members.iter().position(|member| member.at == (call, leg)) else { return };
+        if room.members.len() == 1 {
+            self.end_tape(name, now);
+        } else {
+            self.note_tape(name, call, now);
+        }
+        let Some(room) = self.conferences.get_mut(name) else { return };
         room.members.remove(place);
         let members = room.members.len();
         if members == 0 {
@@ -123,6 +140,7 @@ impl Cell {
     pub(crate) fn seat_members(&mut self, name: &str, now: Instant) {
         let Some(room) = self.conferences.get(name) else { return };
         let members: Vec<(CallId, LegNo)> = room.members.iter().map(|member| member.at).collect();
+        let tape = room.tape.as_ref().map(|tape| tape.port);
         let ports: Vec<PortId> = members.iter().filter_map(|at| self.port_of_leg(*at)).collect();
         for at in &members {
             let Some(port) = self.port_of_leg(*at) else { continue };
@@ -131,6 +149,9 @@ impl Cell {
                 true => self.media.hear(port, &ports, now),
                 false => self.media.hear(port, &[&ports[..], &others].concat(), now),
             }
+        }
+        if let Some(tape) = tape {
+            self.media.hear(tape, &ports, now);
         }
         for (call, leg) in members.iter().take(2) {
             let on = members.len() == 1;
@@ -144,7 +165,7 @@ impl Cell {
         self.conversations.get(&call)?.port(leg)
     }
 
-    fn number_of_leg(&self, call: CallId, leg: LegNo) -> String {
+    pub(crate) fn number_of_leg(&self, call: CallId, leg: LegNo) -> String {
         let number = self.conversations.get(&call).and_then(|c| c.call.number_of(leg));
         number.unwrap_or_default().to_owned()
     }
@@ -226,6 +247,7 @@ impl Cell {
             name: name.clone(),
             since: room.since,
             members: room.members.iter().map(|member| self.shown_member(*member)).collect(),
+            recording: room.tape.as_ref().is_some_and(|tape| !tape.paused),
         };
         self.conferences.iter().map(shown).collect()
     }

@@ -54,6 +54,7 @@ mod sound;
 mod spending;
 mod supervising;
 mod tap;
+mod tape;
 mod tokens;
 mod trace;
 mod trunks;

@@ -19,7 +19,7 @@ use tracing::warn;
 const BEEP_HZ: f64 = 1_400.0;
 const BEEP_SAMPLES: usize = 1_600;
 /// What the engine calls it: no playback of ours, nor the call's own.
-const BEEP_TAG: u32 = u32::MAX;
+pub(crate) const BEEP_TAG: u32 = u32::MAX;
 /// Nobody is told more often.
 const MIN_BEEP: Duration = Duration::from_secs(1);
 
@@ -83,7 +83,7 @@ impl Cell {
 
     /// A page is about to be written: in another file, if it has no place in this one.
     pub(crate) fn on_page(&mut self, recording: RecordingId, page: &Page, now: Instant) {
-        let Some(id) = self.recordings.get(&recording).copied() else { return };
+        let Some(id) = self.recordings.get(&recording).copied() else { return self.on_tape_page(recording, page, now) };
         let Some(conversation) = self.conversations.get_mut(&id) else { return };
         // Of one that failed nothing more is kept.
         let Some(kept) = conversation.recording.as_mut().filter(|kept| kept.note.is_empty()) else { return };
@@ -167,7 +167,7 @@ impl Cell {
     /// The engine writes nothing more of a recording.
     pub(crate) fn on_recording_ended(&mut self, recording: RecordingId, frames: u64, note: String, now: Instant) {
         self.out.push_back(Output::RecordingClosed { recording: self.recording_key(recording) });
-        let Some(id) = self.recordings.remove(&recording) else { return };
+        let Some(id) = self.recordings.remove(&recording) else { return drop(self.tapes.remove(&recording)) };
         self.timers.cancel(&Timer::Beep(id));
         let Some(conversation) = self.conversations.get_mut(&id) else { return };
         let Some(kept) = conversation.recording.as_mut().filter(|kept| kept.id == recording) else { return };
@@ -184,7 +184,9 @@ impl Cell {
 
     /// The shell cannot write a recording.
     pub(crate) fn on_recording_failed(&mut self, recording: RecordingKey, note: String, now: Instant) {
-        let Some(id) = self.recordings.get(&recording.id).copied() else { return };
+        let Some(id) = self.recordings.get(&recording.id).copied() else {
+            return self.on_tape_failed(recording.id, note, now);
+        };
         warn!(call = %id, note, "a recording failed; the call goes on");
         if let Some(kept) = self.conversations.get_mut(&id).and_then(|c| c.recording.as_mut()) {
             kept.note.clone_from(&note);
@@ -218,7 +220,7 @@ impl Cell {
     }
 }
 
-fn beep() -> Clips {
+pub(crate) fn beep() -> Clips {
     let sample = |at: usize| ((at as f64 * BEEP_HZ / 8_000.0 * std::f64::consts::TAU).sin() * 5_000.0) as i16;
     let clip = Clip::from((0..BEEP_SAMPLES).map(sample).collect::<Vec<_>>());
     PREPARED.into_iter().for_each(|codec| clip.prepare(codec));

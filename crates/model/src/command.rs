@@ -98,6 +98,13 @@ pub enum Command {
         /// Nobody hears it.
         muted: bool,
     },
+    /// Do something with the recording of a conference: one file of all that is said in it, which the record of each member names.
+    RecordConference {
+        /// Which.
+        conference: String,
+        /// What.
+        wish: RecordingWish,
+    },
     /// Send all members of a conference away.
     EndConference {
         /// Which.

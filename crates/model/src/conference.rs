@@ -16,6 +16,9 @@ pub struct Conference {
     pub since: UnixMillis,
     /// In the order in which they came.
     pub members: Vec<ConferenceMember>,
+    /// What is said in it is being recorded.
+    #[serde(default)]
+    pub recording: bool,
 }
 
 /// Somebody in a conference: a leg of a call.

@@ -245,6 +245,15 @@ pub enum EventBody {
         /// How many are left.
         members: usize,
     },
+    /// A conference's recording was begun, interrupted or ended, by rule or by command, or could not be written any more.
+    ConferenceRecording {
+        /// The conference.
+        conference: String,
+        /// What was wished, and done.
+        wish: RecordingWish,
+        /// Why it ended, if nobody wished that.
+        note: String,
+    },
     /// A supervisor takes part in a conversation in this way from now on.
     Supervised {
         /// Which call.

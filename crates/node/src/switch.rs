@@ -114,6 +114,7 @@ impl api::Switch for NodeSwitch {
             Command::Invite { conference, .. }
             | Command::Dismiss { conference, .. }
             | Command::Mute { conference, .. }
+            | Command::RecordConference { conference, .. }
             | Command::EndConference { conference } => {
                 let workers = self.inboxes.len().try_into().unwrap_or(u16::MAX);
                 Some(usize::from(cell::conference_home(conference, workers)))

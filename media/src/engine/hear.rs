@@ -170,7 +170,7 @@ impl Engine {
         let row = port.hears.clone();
         let way = match row[..] {
             [] => Way::None,
-            [speaker] if self.may_relay(speaker, id) => Way::Relayed,
+            [speaker] if !port.is_tape && self.may_relay(speaker, id) => Way::Relayed,
             _ => Way::Mixed,
         };
         let relayed = if way == Way::Relayed { row.first().copied() } else { None };
@@ -234,7 +234,7 @@ impl Engine {
         let listeners = port.heard_by.iter().filter_map(|l| self.ports.get(*l)).filter(|l| l.way == Way::Mixed);
         for listener in listeners {
             decode = true;
-            listener.mouth.iter().for_each(|mouth| wanted.add(mouth.rate()));
+            listener.mixed_at().into_iter().for_each(|rate| wanted.add(rate));
         }
         if let (Some(mouth), Way::Mixed) = (&port.mouth, port.way) {
             // Its own voice is taken out of a shared sum at the rate it hears.
@@ -293,7 +293,12 @@ impl Engine {
 impl super::port::Port {
     /// How it listens, and at which rate.
     fn listens(&self) -> (Way, Option<super::voice::Rate>) {
-        (self.way, self.mouth.as_ref().map(|mouth| mouth.rate()))
+        (self.way, self.mixed_at())
+    }
+
+    /// The rate at which it is mixed for.
+    pub(super) fn mixed_at(&self) -> Option<super::voice::Rate> {
+        if self.is_tape { Some(super::voice::Rate::Narrow) } else { self.mouth.as_ref().map(|mouth| mouth.rate()) }
     }
 
     /// What the peer speaks: what it spoke last, or may speak first.

@@ -9,7 +9,7 @@ use super::Engine;
 use super::activity::power;
 use super::hear::{BusId, UNITY};
 use super::mouth::Mouth;
-use super::player::{FRAME_TIME, MAX_BURST};
+use super::player::{FRAME, FRAME_TIME, MAX_BURST};
 use super::port::Port;
 use super::types::{Datagram, Output, PortId};
 use super::voice::{MAX_FRAME, Rate};
@@ -173,8 +173,8 @@ impl Engine {
     /// Sees to it that what a listener needs is there at its rate.
     fn prepare_row(&mut self, id: PortId) {
         let Some(port) = self.ports.get(id) else { return };
-        if let (Some(bus), Some(mouth)) = (port.bus.and_then(|b| self.buses.get_mut(b)), &port.mouth) {
-            bus.sums[mouth.rate() as usize].wanted = true;
+        if let (Some(bus), Some(rate)) = (port.bus.and_then(|b| self.buses.get_mut(b)), port.mixed_at()) {
+            bus.sums[rate as usize].wanted = true;
             return;
         }
         for at in 0..port.hears.len() {
@@ -219,6 +219,9 @@ impl Engine {
     /// Adds up what a listener hears, and sends it.
     fn say_to(&mut self, id: PortId, due: Instant) {
         let Some(port) = self.ports.get_mut(id) else { return };
+        if port.is_tape {
+            return self.write_heard(id, due);
+        }
         // A sound of our own has the floor.
         if port.has_floor() {
             return;
@@ -256,6 +259,20 @@ impl Engine {
             port.outbound.switch();
         }
         port.mouth = Some(mouth);
+    }
+
+    /// Adds up what a port without a peer hears, and writes it.
+    fn write_heard(&mut self, id: PortId, due: Instant) {
+        let (mut mixed, mut pcm) = ([0; MAX_FRAME], [0; MAX_FRAME]);
+        if !self.add_up_for(id, Rate::Narrow, &mut mixed) {
+            return;
+        }
+        level(&mixed[..FRAME], UNITY, &mut pcm);
+        let recording = self.ports.get(id).and_then(|port| port.recording);
+        let recorder = recording.and_then(|(id, side)| Some((self.recordings.get_mut(id)?, side)));
+        if let (Some((recorder, side)), Some(frame)) = (recorder, pcm.first_chunk()) {
+            recorder.decoded(side, frame, due, &mut self.output);
+        }
     }
 
     /// A listener of a circle that says nothing itself gets what all of its kind get; false if it is no such listener.

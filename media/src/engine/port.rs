@@ -53,6 +53,8 @@ pub(super) struct Port {
     /// It is among those to whom the switch speaks.
     pub(super) spoken_to: bool,
     pub(super) recording: Option<(RecordingId, Side)>,
+    /// Its recording holds what it hears, not what its peer says: it has no peer.
+    pub(super) is_tape: bool,
     /// Its row of the hear-matrix, ordered, and its column.
     pub(super) hears: Vec<PortId>,
     pub(super) heard_by: Vec<PortId>,
@@ -120,6 +122,7 @@ impl Port {
             keys: Keys::default(),
             spoken_to: false,
             recording: None,
+            is_tape: false,
             hears: Vec::new(),
             heard_by: Vec::new(),
             way: Way::None,

@@ -100,7 +100,7 @@ pub(super) struct Recorder {
 }
 
 impl Recorder {
-    pub(super) fn new(id: RecordingId, left: PortId, right: PortId, mixed: bool, now: Instant) -> Self {
+    pub(super) fn new(id: RecordingId, ports: [Option<PortId>; 2], mixed: bool, now: Instant) -> Self {
         let (mut front, mut back) = (Page::default(), Page::default());
         front.clear(0);
         back.clear(PAGE as u64);
@@ -118,7 +118,7 @@ impl Recorder {
             mixed,
             paused: false,
             resumed_at: i64::MIN,
-            ports: [Some(left), Some(right)],
+            ports,
         }
     }
 

@@ -95,7 +95,7 @@ impl Engine {
                 self.end_recording(recording, EndReason::Stopped, now);
             }
         }
-        let id = self.recordings.insert_with_key(|id| Recorder::new(id, left, right, mixed, now));
+        let id = self.recordings.insert_with_key(|id| Recorder::new(id, [Some(left), Some(right)], mixed, now));
         let sides = [(left, super::recorder::Side::Left), (right, super::recorder::Side::Right)];
         for (port, side) in sides {
             if let Some(port) = self.ports.get_mut(port) {
@@ -106,12 +106,30 @@ impl Engine {
             let playing = self.ports.get(port).is_some_and(|p| p.player.is_some());
             self.take_channel(port, playing);
         }
+        self.begin_recording(id, now);
+        [left, right].into_iter().for_each(|port| self.plan_around(port, now));
+        id
+    }
+
+    /// Records, in one channel, what a port hears that has no peer: whatever row it has or is given. It ends when the port is closed.
+    pub fn record_heard(&mut self, port: PortId, now: Instant) -> Option<RecordingId> {
+        if self.ports.get(port)?.recording.is_some() {
+            return None;
+        }
+        let id = self.recordings.insert_with_key(|id| Recorder::new(id, [Some(port), None], true, now));
+        let tape = self.ports.get_mut(port)?;
+        tape.recording = Some((id, super::recorder::Side::Left));
+        tape.is_tape = true;
+        self.begin_recording(id, now);
+        self.plan_around(port, now);
+        Some(id)
+    }
+
+    fn begin_recording(&mut self, id: RecordingId, now: Instant) {
         if let Some(recorder) = self.recordings.get(id) {
             self.timers.set(Timer::Page(id), recorder.deadline());
         }
         self.clock.begin(now);
-        [left, right].into_iter().for_each(|port| self.plan_around(port, now));
-        id
     }
 
     /// A recording goes on with `to` in the place of `from`; without effect if `from` is in none.
@@ -157,10 +175,12 @@ impl Engine {
         let Some(recorder) = self.recordings.remove(id) else { return };
         self.timers.cancel(&Timer::Page(id));
         for id in recorder.ports.into_iter().flatten() {
-            if let Some(port) = self.ports.get_mut(id) {
-                port.recording = None;
+            let Some(port) = self.ports.get_mut(id) else { continue };
+            port.recording = None;
+            match std::mem::take(&mut port.is_tape) {
+                true => self.plan_around(id, now),
+                false => self.plan_speaker(id, now),
             }
-            self.plan_speaker(id, now);
         }
         recorder.end(reason, now, &mut self.output);
     }

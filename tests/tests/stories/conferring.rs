@@ -1,8 +1,8 @@
 //! Conferences, prompts that have a number, and supervisors who whisper and join in.
 
 use model::{
-    AudioFormat, AudioWish, CallId, Command, ConferenceMember, EventBody, Listening, Outcome, Refusal, Reply, Route,
-    RouteTarget, Supervision,
+    AudioFormat, AudioWish, CallId, Command, ConferenceMember, EventBody, Listening, Outcome, RecordingWish, Refusal,
+    Reply, Route, RouteTarget, Supervision,
 };
 use patchbay_tests::{connect, converse, part, roughly, seeds};
 use sim::{Conduct, End, Phone, Setup, Sound, World, cell, secs};
@@ -308,5 +308,112 @@ fn who_cannot_be_understood_is_not_let_in() {
     assert!(world.run_until(secs(20), || ana.end().is_some()), "{:?}", ana.state());
     assert_eq!(ana.end(), Some(End::Refused(488)));
     assert!(world.conferences().is_empty());
+    world.assert_settled();
+}
+
+/// What is in a file of a conference, and how long it is.
+fn on_tape(world: &World, file: &model::RecordingFile, voices: &[Sound]) -> Vec<bool> {
+    let tape = world.recording_at(&file.path).expect("its file");
+    assert!(tape.closed, "seed {}", world.seed());
+    let length = tape.length().as_millis().abs_diff(file.length_ms.into());
+    assert!(length < 60, "seed {}: {length} ms of {file:?}", world.seed());
+    voices.iter().map(|voice| tape.left.heard_among_others(*voice).total() > secs(1)).collect()
+}
+
+#[test]
+fn a_conference_is_recorded_in_one_file_that_each_members_record_names() {
+    let story = |world: &World| {
+        let seed = world.seed();
+        let phones: Vec<Phone> = (100..103).map(|number| world.phone(&number.to_string())).collect();
+        phones[1].speak_only("G722");
+        let record = |wish| {
+            let conference = "board".to_owned();
+            world.conference_command(Command::RecordConference { conference, wish })
+        };
+        assert_eq!(record(RecordingWish::Start), Err(Refusal::NoSuchConference));
+        for phone in &phones[..2] {
+            phone.dial("7100");
+            there(world, phone);
+        }
+        // Two would be relayed to each other; what both say is in the file all the same.
+        assert_eq!(record(RecordingWish::Pause), Err(Refusal::WrongState));
+        assert_eq!(record(RecordingWish::Start), Ok(Reply::Done));
+        assert_eq!(record(RecordingWish::Start), Err(Refusal::WrongState));
+        assert!(world.conferences()[0].recording);
+        world.run_for(secs(4));
+        phones[0].hang_up();
+        assert!(world.run_until(secs(40), || phones[0].is_idle() && members(world).len() == 1));
+        phones[2].dial("7100");
+        there(world, &phones[2]);
+        world.run_for(secs(4));
+        assert_eq!(record(RecordingWish::Stop), Ok(Reply::Done));
+        phones[0].dial("7100");
+        there(world, &phones[0]);
+        assert_eq!(record(RecordingWish::Start), Ok(Reply::Done));
+        world.run_for(secs(4));
+        for phone in &phones {
+            phone.hang_up();
+        }
+        assert!(world.run_until(secs(70), || phones.iter().all(Phone::is_idle)), "seed {seed}");
+        world.run_for(secs(2));
+        let records = world.records();
+        let files_of = |caller: &str, first: bool| {
+            let mut of = records.iter().filter(|record| record.caller == caller);
+            let record = if first { of.next() } else { of.next_back() }.expect("its record");
+            record.recording.iter().chain(&record.more_recordings).cloned().collect::<Vec<_>>()
+        };
+        let [left_early, stayed, came_late, came_again] =
+            [files_of("100", true), files_of("101", true), files_of("102", true), files_of("100", false)];
+        let lengths = [&left_early, &stayed, &came_late, &came_again].map(Vec::len);
+        assert_eq!(lengths, [1, 2, 2, 1], "seed {seed}: {records:#?}");
+        assert_eq!((&left_early[0].path, &came_late[0]), (&stayed[0].path, &stayed[0]));
+        assert_eq!((&came_late[1].path, &came_again[0].path), (&stayed[1].path, &stayed[1].path));
+        assert!(left_early[0].length_ms < stayed[0].length_ms, "seed {seed}: so long was it when the member left");
+        assert!(stayed.iter().all(|file| file.complete && file.path.contains(".conference")), "{stayed:?}");
+        let voices = [phones[0].voice(), phones[1].voice(), phones[2].voice(), MUSIC];
+        assert_eq!(on_tape(world, &stayed[0], &voices), [true, true, true, false], "seed {seed}");
+        let longest = [&stayed[1], &came_late[1], &came_again[0]].into_iter().max_by_key(|file| file.length_ms);
+        let last = longest.expect("one");
+        assert_eq!(on_tape(world, last, &voices), [true, true, true, false], "seed {seed}");
+    };
+    let world = World::new(setup(Setup::new(7)));
+    story(&world);
+    world.assert_settled();
+    roughly(setup, story);
+}
+
+#[test]
+fn what_is_paused_in_a_conference_is_silence_and_all_are_recorded_where_all_calls_are() {
+    let recorded = |setup_: Setup| setup(setup_).tuned(|config| config.policy.record_all = true);
+    let world = World::new(recorded(Setup::new(7)));
+    let phones: Vec<Phone> = (100..103).map(|number| world.phone(&number.to_string())).collect();
+    for phone in &phones {
+        phone.dial("7100");
+        there(&world, phone);
+    }
+    assert!(world.conferences()[0].recording);
+    world.run_for(secs(2));
+    let wish = |wish| world.conference_command(Command::RecordConference { conference: "board".to_owned(), wish });
+    assert_eq!(wish(RecordingWish::Pause), Ok(Reply::Done));
+    assert_eq!(wish(RecordingWish::Pause), Err(Refusal::WrongState));
+    world.run_for(secs(4));
+    assert_eq!(wish(RecordingWish::Resume), Ok(Reply::Done));
+    world.run_for(secs(3));
+    assert_eq!(world.conference_command(Command::EndConference { conference: "board".to_owned() }), Ok(Reply::Done));
+    assert!(world.run_until(secs(70), || phones.iter().all(Phone::is_idle)));
+    world.run_for(secs(2));
+    let records = world.records();
+    let file = records[0].recording.clone().expect("a file");
+    let tape = world.recording_at(&file.path).expect("its file");
+    let spells = tape.left.heard_among_others(phones[2].voice()).spells;
+    assert_eq!(spells.len(), 2, "{spells:?}");
+    assert!((spells[1].0 - spells[0].1).abs_diff(4 * 8_000) < 800, "{spells:?}");
+    let told = world.events().into_iter().filter_map(|event| match event.body {
+        EventBody::ConferenceRecording { wish, .. } => Some(wish),
+        _ => None,
+    });
+    let told: Vec<_> = told.collect();
+    use RecordingWish::{Pause, Resume, Start, Stop};
+    assert_eq!(told, [Start, Pause, Resume, Stop]);
     world.assert_settled();
 }

@@ -5,7 +5,7 @@ use crate::CallId;
 
 impl EventBody {
     /// Every name that [`EventBody::kind`] gives, in alphabetical order.
-    pub const KINDS: [&str; 41] = [
+    pub const KINDS: [&str; 42] = [
         "asr_failed",
         "asr_result",
         "call_answered",
@@ -16,6 +16,7 @@ impl EventBody {
         "caller_verified",
         "conference_entered",
         "conference_left",
+        "conference_recording",
         "disk_low",
         "dtmf",
         "handed_over",
@@ -62,6 +63,7 @@ impl EventBody {
             Self::CallerVerified { .. } => "caller_verified",
             Self::ConferenceEntered { .. } => "conference_entered",
             Self::ConferenceLeft { .. } => "conference_left",
+            Self::ConferenceRecording { .. } => "conference_recording",
             Self::DiskLow { .. } => "disk_low",
             Self::Dtmf { .. } => "dtmf",
             Self::HandedOver { .. } => "handed_over",
@@ -129,7 +131,8 @@ impl EventBody {
             | Self::TransferFailed { call, .. }
             | Self::VoiceActivity { call, .. } => Some(*call),
             Self::CallEnded { record } => Some(record.id),
-            Self::DiskLow { .. }
+            Self::ConferenceRecording { .. }
+            | Self::DiskLow { .. }
             | Self::MessageDelivered { .. }
             | Self::MessageFailed { .. }
             | Self::MessageReceived { .. }
@@ -172,6 +175,7 @@ impl EventBody {
             | Self::CallerAnswered { .. }
             | Self::CallerVerified { .. }
             | Self::ConferenceLeft { .. }
+            | Self::ConferenceRecording { .. }
             | Self::DiskLow { .. }
             | Self::Dtmf { .. }
             | Self::HandedOver { .. }

@@ -182,6 +182,7 @@ impl World {
             Command::Invite { conference, .. }
             | Command::Dismiss { conference, .. }
             | Command::Mute { conference, .. }
+            | Command::RecordConference { conference, .. }
             | Command::EndConference { conference } => conference.clone(),
             other => panic!("{other:?} is about no conference"),
         };

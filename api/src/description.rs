@@ -39,6 +39,7 @@ pub(crate) fn of(version: &str) -> OpenApi {
             tag("session", "Logging in"),
             tag("users", "Who may log in"),
             tag("extensions", "Numbers with SIP credentials"),
+            tag("queues", "Queues and agents"),
             tag("live", "What is going on now"),
             tag("prompts", "Sound files that can be played into calls"),
             tag("security", "Who is kept out"),

@@ -1,5 +1,6 @@
 //! The native API, one file per thing it is about.
 
+mod agents;
 mod audio;
 mod audit;
 mod bans;
@@ -12,6 +13,7 @@ mod originate;
 mod passwords;
 mod playback;
 mod prompts;
+mod queues;
 mod recording;
 mod records;
 mod session;
@@ -49,6 +51,13 @@ pub(crate) fn all() -> OpenApiRouter<App> {
         .routes(routes!(extensions::get, extensions::change, extensions::remove))
         .routes(routes!(calls::registrations))
         .routes(routes!(trunks::list))
+        .routes(routes!(queues::list))
+        .routes(routes!(queues::get, queues::put, queues::remove))
+        .routes(routes!(agents::list))
+        .routes(routes!(agents::get, agents::put, agents::remove))
+        .routes(routes!(agents::log_in))
+        .routes(routes!(agents::log_out))
+        .routes(routes!(agents::set))
         .routes(routes!(spending::list))
         .routes(routes!(calls::list, originate::place))
         .routes(routes!(messages::list, messages::send))

@@ -4,8 +4,8 @@ use crate::events::EventBus;
 use crate::problem::{Kind, Problem};
 use axum::extract::ws::WebSocket;
 use model::{
-    Answer, AudioFormat, Ban, CallId, Command, Conference, LegNo, Listening, LiveCall, Query, Refusal, Registration,
-    Reply, Seen, SeenFilter, Spending, TextMessage, TrunkStatus,
+    AgentStatus, Answer, AudioFormat, Ban, CallId, Command, Conference, LegNo, Listening, LiveCall, Query, QueueStatus,
+    Refusal, Registration, Reply, Seen, SeenFilter, Spending, TextMessage, TrunkStatus,
 };
 use std::future::Future;
 use std::pin::Pin;
@@ -147,6 +147,20 @@ impl AnySwitch {
 }
 
 impl AnySwitch {
+    pub(crate) async fn queues(&self) -> Result<Vec<QueueStatus>, Problem> {
+        match in_time(self.0.query(Query::Queues)).await? {
+            Answer::Queues(list) => Ok(list),
+            other => Err(Problem::ours(&format!("queues asked, answered {other:?}"))),
+        }
+    }
+
+    pub(crate) async fn agents(&self) -> Result<Vec<AgentStatus>, Problem> {
+        match in_time(self.0.query(Query::Agents)).await? {
+            Answer::Agents(list) => Ok(list),
+            other => Err(Problem::ours(&format!("agents asked, answered {other:?}"))),
+        }
+    }
+
     pub(crate) async fn trunks(&self) -> Result<Vec<TrunkStatus>, Problem> {
         match in_time(self.0.query(Query::Trunks)).await? {
             Answer::Trunks(list) => Ok(list),
@@ -198,6 +212,10 @@ impl From<Refusal> for Problem {
             Refusal::BadNumber => Kind::BadDestination,
             Refusal::NotRegistered => Kind::NotRegistered,
             Refusal::NoSuchPrompt => Kind::NoSuchPrompt,
+            Refusal::NoSuchQueue => Kind::NoSuchQueue,
+            Refusal::NoSuchAgent => Kind::NoSuchAgent,
+            Refusal::NotLoggedIn => Kind::AgentNotLoggedIn,
+            Refusal::PhoneTaken => Kind::PhoneTaken,
             Refusal::WrongState => Kind::WrongState,
             Refusal::Overloaded => Kind::Overloaded,
             Refusal::ShuttingDown => Kind::ShuttingDown,

@@ -341,3 +341,36 @@ async fn calls_are_placed_for_whom_one_may_and_in_the_words_of_the_switch() {
         assert_eq!(place(&boss, json!({ "extension": "100", "to": "1" })).await.problem(status), code);
     }
 }
+
+#[tokio::test]
+async fn an_agent_speaks_for_the_agent_of_its_own_extension() {
+    let world = World::new().await;
+    let admin = world.log_in("admin").await;
+    for (name, extension) in [("ana", "100"), ("ben", "101")] {
+        let got = world.call("PUT", &format!("{V1}/agents/{name}"), &admin, json!({ "extension": extension })).await;
+        assert_eq!(got.status, 200);
+    }
+    assert_eq!(world.call("PUT", &format!("{V1}/queues/sales"), &admin, json!({ "ring_seconds": 1 })).await.problem(400), "bad_body");
+    let ana = world.log_in("ana").await;
+    let list = world.get(&format!("{V1}/agents"), &ana).await.json();
+    assert_eq!(list.as_array().unwrap().len(), 1);
+    assert_eq!((&list[0]["settings"]["name"], &list[0]["now"]["state"]), (&json!("ana"), &json!("logged_out")));
+    world.switch.0.lock().unwrap().commands.clear();
+    let to = |name: &str, what: &str| format!("{V1}/agents/{name}/{what}");
+    assert_eq!(world.call("POST", &to("ben", "login"), &ana, json!({})).await.problem(404), "no_such_agent");
+    assert_eq!(world.call("POST", &to("ana", "login"), &ana, json!({ "extension": "101" })).await.problem(403), "forbidden");
+    assert_eq!(world.call("POST", &to("ana", "login"), &ana, json!({ "duty": "rest", "reason": "new" })).await.status, 204);
+    assert_eq!(world.call("POST", &to("ana", "duty"), &ana, json!({ "duty": "ready" })).await.status, 204);
+    assert_eq!(world.get(&format!("{V1}/queues"), &ana).await.problem(403), "forbidden");
+    let agent = "ana".to_owned();
+    let login = Command::LogInAgent {
+        agent: agent.clone(),
+        extension: String::new(),
+        queues: Vec::new(),
+        duty: model::Duty::Rest("new".to_owned()),
+    };
+    let ready = Command::SetAgent { agent, duty: model::Duty::Ready };
+    assert_eq!(world.switch.0.lock().unwrap().commands, [login, ready]);
+    world.switch.0.lock().unwrap().refuses = Some(Refusal::NotLoggedIn);
+    assert_eq!(world.call("POST", &to("ana", "logout"), &ana, Value::Null).await.problem(409), "agent_not_logged_in");
+}

@@ -5,7 +5,7 @@
 
 use super::ring::Told;
 use crate::wire::{MessageOut, RecordOut, SpentOut, outcomes};
-use model::EventBody;
+use model::{Duty, EventBody, LeftHow};
 use serde::Serialize;
 use serde_json::{Value, json};
 use std::borrow::Cow;
@@ -45,11 +45,19 @@ const WISHES: &[&str] = &["start", "pause", "resume", "stop"];
 const SUPERVISION: &[&str] = &["listen", "whisper", "barge"];
 const PLAYBACK_ENDS: &[&str] = &["finished", "key", "stopped"];
 const BAN_REASONS: &[&str] = &["failures", "many_users", "scanner", "operator"];
+const LEFT: &[&str] = &["served", "abandoned", "went", "sent"];
+const LEAVE_REASONS: &[&str] = &["closed", "full", "too_long", "too_long_expected", "no_agents", "key"];
+const FAILURES: &[&str] = &["no_answer", "rejected", "busy", "unreachable"];
+const AGENT_STATES: &[&str] =
+    &["logged_out", "ready", "unavailable", "busy", "rest", "offered", "talking", "wrap_up"];
+const DUTIES: &[&str] = &["ready", "busy", "rest"];
 const LEG: [(&str, Shape); 2] = [("call", Call), ("leg", Whole)];
 
 /// Every kind of event with what it means and its fields. A test holds it against what is really said.
 #[rustfmt::skip]
 const EVENTS: [(&str, &str, Fields); EventBody::KINDS.len()] = [
+    ("agent_changed", "An agent does something else from now on", &[("agent", Text), ("extension", Text), ("state", OneOf(AGENT_STATES)), ("reason", Text), ("next", MaybeOneOf(DUTIES))]),
+    ("agent_offered", "An agent's phone is called for a caller", &[("queue", Text), ("call", Call), ("agent", Text), ("extension", Text)]),
     ("asr_failed", "The recogniser of speech cannot be reached, or went", &LEG),
     ("asr_result", "The recogniser has understood something", &[LEG[0], LEG[1], ("text", Text), ("complete", Yes)]),
     ("call_answered", "The called party answered", &LEG),
@@ -74,11 +82,14 @@ const EVENTS: [(&str, &str, Fields); EventBody::KINDS.len()] = [
     ("message_delivered", "A text has reached its receiver", &[("message", Is("MessageOut"))]),
     ("message_failed", "A text will not reach its receiver", &[("message", Is("MessageOut"))]),
     ("message_received", "A text reached the switch", &[("message", Is("MessageOut"))]),
+    ("offer_missed", "An agent was asked to take a caller, and that came to nothing", &[("queue", Text), ("call", Call), ("agent", Text), ("why", MaybeOneOf(FAILURES))]),
     ("playback_ended", "What was played to a party by command is over", &[LEG[0], LEG[1], ("played_ms", Whole), ("how", OneOf(PLAYBACK_ENDS))]),
     ("playback_started", "Something is played to a party by command", &LEG),
     ("progress_heard", "A tone, an announcement, a person or a machine was heard", &[LEG[0], LEG[1], ("heard", Is("HeardOut"))]),
     ("push_wanted", "A phone that sleeps has to be woken", &[("extension", Text), ("provider", Text), ("prid", Text), ("param", Text)]),
     ("quality_changed", "How a leg sounds has changed notably", &[LEG[0], LEG[1], ("quality", Is("MomentOut"))]),
+    ("queue_entered", "A caller waits in a queue", &[("queue", Text), ("call", Call), ("position", Whole)]),
+    ("queue_left", "A caller waits in a queue no longer", &[("queue", Text), ("call", Call), ("waited_ms", Whole), ("how", OneOf(LEFT)), ("agent", Text), ("why", MaybeOneOf(LEAVE_REASONS))]),
     ("recording_changed", "A call's recording was begun, interrupted or ended", &[("call", Call), ("wish", OneOf(WISHES))]),
     ("recording_failed", "A recording could not be written any more", &[("call", Call), ("note", Text)]),
     ("registration_changed", "A contact of an extension came, stayed or went", &[("extension", Text), ("change", OneOf(REGISTRATION)), ("contact", Text), ("remote", Text)]),
@@ -115,6 +126,25 @@ pub(crate) fn body(body: &EventBody) -> Value {
         EventBody::MessageReceived { message }
         | EventBody::MessageDelivered { message }
         | EventBody::MessageFailed { message } => json!({ "event": body.kind(), "message": of_message(message) }),
+        EventBody::QueueLeft { queue, call, waited_ms, how } => {
+            let (how, agent, why) = match how {
+                LeftHow::Served(agent) => ("served", &agent[..], Value::Null),
+                LeftHow::Abandoned => ("abandoned", "", Value::Null),
+                LeftHow::Went => ("went", "", Value::Null),
+                LeftHow::Sent(why) => ("sent", "", json(why)),
+            };
+            json!({ "event": body.kind(), "queue": queue, "call": call.to_string(), "waited_ms": waited_ms, "how": how,
+                "agent": agent, "why": why })
+        }
+        EventBody::AgentChanged { agent, extension, state, next } => {
+            let next = next.as_ref().map(|next| match next {
+                Duty::Ready => "ready",
+                Duty::Busy(_) => "busy",
+                Duty::Rest(_) => "rest",
+            });
+            json!({ "event": body.kind(), "agent": agent, "extension": extension, "state": state.name(),
+                "reason": state.reason(), "next": next })
+        }
         other => json(other),
     }
 }

@@ -47,7 +47,7 @@ pub(super) fn leg_origins() -> Object {
         "`caller`: it placed the call; `dialled`: it was called for the number dialled; `diverted`: a phone sent the call on \
          to it; `transferred`: a party sent the other to it; `picked_up`: it took a call that rang elsewhere; `replaced`: it \
          took the place of a party; `from_call`: it came from another call; `listening`: it listens to the others; `summoned`: \
-         it was called first, and the call placed on its behalf",
+         it was called first, and the call placed on its behalf; `offered`: an agent there was asked to take a caller of a queue",
         &[
             "caller",
             "dialled",
@@ -58,6 +58,7 @@ pub(super) fn leg_origins() -> Object {
             "from_call",
             "listening",
             "summoned",
+            "offered",
         ],
     )
 }
@@ -122,6 +123,7 @@ pub(super) fn leg_states() -> Object {
     let all = [
         LegState::Dialing,
         LegState::Ringing,
+        LegState::Queued,
         LegState::Talking,
         LegState::Held,
         LegState::Listening,

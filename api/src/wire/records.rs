@@ -69,6 +69,34 @@ pub(crate) struct RecordOut {
     variables: BTreeMap<String, String>,
     /// What the signature of the caller's number was worth; `null` if nobody looked at it.
     verification: Option<VerificationOut>,
+    /// Its way through a queue, the last one; `null` if it was in none.
+    queue: Option<QueueVisitOut>,
+}
+
+/// A call's way through a queue.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct QueueVisitOut {
+    /// Which queue.
+    queue: String,
+    /// It came.
+    entered_at: u64,
+    /// The phone of an agent rang for it, the last time.
+    ringing_at: Option<u64>,
+    /// The agent who was asked last, and who took it if one did; empty if nobody was.
+    agent: String,
+    /// An agent took it.
+    answered_at: Option<u64>,
+    /// How often an agent was asked.
+    attempts: u32,
+    /// It waited no longer.
+    left_at: Option<u64>,
+}
+
+impl From<model::QueueVisit> for QueueVisitOut {
+    fn from(visit: model::QueueVisit) -> Self {
+        let model::QueueVisit { queue, entered_at, ringing_at, agent, answered_at, attempts, left_at } = visit;
+        Self { queue, entered_at, ringing_at, agent, answered_at, attempts, left_at }
+    }
 }
 
 /// A cause in the two languages of signalling.
@@ -226,6 +254,7 @@ impl From<CallRecord> for RecordOut {
             price_per_minute: record.charge.map(|charge| charge.price.per_minute),
             variables: record.variables,
             verification: record.verification.map(VerificationOut::from),
+            queue: record.queue.map(QueueVisitOut::from),
         }
     }
 }
@@ -251,6 +280,7 @@ impl From<LegRecord> for LegRecordOut {
             LegOrigin::Replaced { of } => ("replaced", Some(of), None),
             LegOrigin::Listening { to } => ("listening", Some(to), None),
             LegOrigin::Summoned => ("summoned", None, None),
+            LegOrigin::Offered => ("offered", None, None),
             LegOrigin::FromCall { call, of } => ("from_call", Some(of), Some(call.to_string())),
         };
         Self {

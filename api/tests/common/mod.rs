@@ -102,6 +102,8 @@ impl Switch for FakeSwitch {
             (Some(refusal), _) => Err(refusal),
             (None, Query::Spending) => Ok(Answer::Spending(inside.spending.clone())),
             (None, Query::Conferences) => Ok(Answer::Conferences(Vec::new())),
+            (None, Query::Queues) => Ok(Answer::Queues(Vec::new())),
+            (None, Query::Agents) => Ok(Answer::Agents(Vec::new())),
             (None, Query::Trunks) => Ok(Answer::Trunks(inside.trunks.clone())),
             (None, Query::Calls) => Ok(Answer::Calls(inside.calls.clone())),
             (None, Query::Seen(filter)) => {
@@ -353,6 +355,7 @@ impl World {
             charge: None,
             variables: std::collections::BTreeMap::new(),
             verification: None,
+            queue: None,
         };
         let writer = RecordWriter::start(self.store.clone(), self.hot.clone(), |_| ());
         let trace = br#"[{"at":0,"line":"INVITE"}]"#.to_vec();

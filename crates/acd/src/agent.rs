@@ -5,48 +5,13 @@ use crate::queue::QueueKey;
 use crate::settings::AgentSettings;
 use crate::words::OfferId;
 use model::CallId;
-use serde::{Deserialize, Serialize};
+pub use model::{AgentState, Duty};
 use slotmap::new_key_type;
 use std::time::{Duration, Instant};
 
 new_key_type! {
     /// An agent.
     pub(crate) struct AgentKey;
-}
-
-/// What a person at work has chosen to do.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Duty {
-    /// Takes calls.
-    #[default]
-    Ready,
-    /// Does not; the text says why.
-    Busy(String),
-    /// Has a rest.
-    Rest(String),
-}
-
-/// An agent, as others see it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum AgentState {
-    /// Not at work.
-    LoggedOut,
-    /// Free, and may be asked.
-    Ready,
-    /// Ready, but its phone is in a call of its own, is not there, or rests after a call that nobody took.
-    Unavailable,
-    /// Away, with the reason.
-    Busy(String),
-    /// Has a rest.
-    Rest(String),
-    /// Asked to take a caller.
-    Offered,
-    /// Talks with a caller of a queue.
-    Talking,
-    /// Has work to do after a call.
-    WrapUp,
 }
 
 /// What an agent has on its hands.

@@ -265,6 +265,30 @@ impl Desk {
         Some((agent.state(), agent.figures.clone()))
     }
 
+    /// Who waits in a queue, the first in line first: the call, the caller's number, since when.
+    pub fn waiting(&self, name: &str) -> Vec<(CallId, &str, Instant)> {
+        let queue = self.queue_names.get(name).and_then(|key| self.queues.get(*key));
+        let line = queue.into_iter().flat_map(|queue| &queue.line);
+        let callers = line.filter_map(|place| Some((place.2, self.callers.get(&place.2)?)));
+        callers.map(|(id, caller)| (id, &caller.wish.number[..], caller.entered)).collect()
+    }
+
+    /// Where an agent sits, and the caller that it is asked to take or talks with.
+    pub fn agent_now(&self, name: &str) -> (Option<&str>, Option<CallId>) {
+        let Some(agent) = self.agent_names.get(name).and_then(|key| self.agents.get(*key)) else { return (None, None) };
+        let call = match agent.work {
+            Work::Offered(offer) => self.offers.get(&offer).map(|offer| offer.caller),
+            Work::Talking { caller, .. } => Some(caller),
+            Work::Idle | Work::WrapUp { .. } => None,
+        };
+        (agent.extension.as_deref(), call)
+    }
+
+    /// Who sits at an extension.
+    pub fn agent_at(&self, extension: &str) -> Option<&str> {
+        self.seats.get(extension).and_then(|key| self.agents.get(*key)).map(|agent| &agent.name[..])
+    }
+
     /// At which place a caller waits; the first is 1.
     pub fn position(&self, caller: CallId) -> Option<usize> {
         let waits = self.callers.get(&caller)?;

@@ -1,31 +1,9 @@
 //! How queues and agents are set up.
 
+pub use model::Strategy;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::time::Duration;
-
-/// Which of the free agents is asked first. Everywhere a lower penalty comes before a higher one.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Strategy {
-    /// Everybody at once; who answers first has the call.
-    RingAll,
-    /// Who has been free for the longest time.
-    #[default]
-    LongestIdle,
-    /// Whose turn was the longest ago, in this queue; over a restart too.
-    RoundRobin,
-    /// Who took the fewest calls of this queue.
-    FewestCalls,
-    /// Who talked least in this queue.
-    LeastTalk,
-    /// Anybody.
-    Random,
-    /// In the order of the list of members.
-    Linear,
-    /// Who knows most of what the caller needs, by the sum of levels.
-    Skills,
-}
 
 /// A queue.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -148,4 +126,45 @@ pub struct Membership {
     pub queue: String,
     /// Who has a lower one is asked first.
     pub penalty: u8,
+}
+
+impl From<&model::Queue> for QueueSettings {
+    fn from(queue: &model::Queue) -> Self {
+        let seconds = |seconds: u32| Duration::from_secs(seconds.into());
+        let limit = |value: u32| (value > 0).then(|| seconds(value));
+        let every = if queue.announce_every_seconds > 0 { queue.announce_every_seconds } else { queue.announce_seconds };
+        let widening = queue.widening.iter().map(|step| Widening {
+            after: seconds(step.after_seconds),
+            max_penalty: step.max_penalty,
+            less_level: step.less_level,
+        });
+        Self {
+            strategy: queue.strategy,
+            weight: queue.weight,
+            ring: seconds(queue.ring_seconds.into()),
+            max_length: queue.max_length as usize,
+            max_wait: limit(queue.max_wait_seconds),
+            max_expected_wait: limit(queue.max_expected_wait_seconds),
+            leave_when_empty: queue.leave_when_empty,
+            wrap_up: match queue.after_call {
+                model::AfterCall::None => WrapUp::None,
+                model::AfterCall::Seconds(time) => WrapUp::For(seconds(time)),
+                model::AfterCall::UntilReady => WrapUp::UntilReady,
+            },
+            after_no_answer: AfterNoAnswer { rest: seconds(queue.rest_seconds.into()), away_after: queue.away_after },
+            widening: widening.collect(),
+            sticky: limit(queue.sticky_seconds),
+            announce: limit(queue.announce_seconds).map(|first| Announce { first, every: seconds(every) }),
+            service_level: seconds(queue.service_level_seconds.into()),
+            short_abandon: seconds(queue.short_abandon_seconds.into()),
+            needs: queue.needs.clone(),
+        }
+    }
+}
+
+impl From<&model::Agent> for AgentSettings {
+    fn from(agent: &model::Agent) -> Self {
+        let member = |member: &model::Member| Membership { queue: member.queue.clone(), penalty: member.penalty };
+        Self { queues: agent.queues.iter().map(member).collect(), skills: agent.skills.clone() }
+    }
 }

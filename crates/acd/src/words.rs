@@ -2,6 +2,7 @@
 
 use crate::agent::{AgentState, Duty};
 use model::CallId;
+pub use model::{LeaveReason as Reason, LeftHow as How, OfferFailure as Failure};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -96,36 +97,6 @@ pub enum Input {
         /// Who took the call.
         agent: String,
     },
-}
-
-/// Why an offer came to nothing.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Failure {
-    /// It rang for the whole time.
-    NoAnswer,
-    /// The agent said no.
-    Rejected,
-    /// The phone is in another call.
-    Busy,
-    /// There is no phone.
-    Unreachable,
-}
-
-/// Why a caller leaves without having been served.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Reason {
-    /// There is no such queue, or it has been closed.
-    Closed,
-    /// Too many wait.
-    Full,
-    /// It has waited too long.
-    TooLong,
-    /// It would probably wait too long.
-    TooLongExpected,
-    /// No agent is logged in.
-    NoAgents,
 }
 
 /// Why an agent's wish was not granted.
@@ -241,18 +212,4 @@ pub enum Event {
         /// What it will be after the present call, if that is another duty than ready.
         next: Option<Duty>,
     },
-}
-
-/// How a caller's waiting ended.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum How {
-    /// An agent took it.
-    Served(String),
-    /// It hung up.
-    Abandoned,
-    /// It went elsewhere by its own wish or by a command.
-    Went,
-    /// It was sent elsewhere.
-    Sent(Reason),
 }

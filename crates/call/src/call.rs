@@ -3,6 +3,7 @@
 mod dialling;
 mod ending;
 mod listening;
+mod queueing;
 mod recording;
 mod serving;
 mod summoning;
@@ -10,6 +11,7 @@ mod transfer;
 
 use crate::effect::{Effect, Input, Party, PartyKind, Target};
 use dialling::{Dialling, Wait};
+use queueing::Asked;
 use model::{
     CallId, CallRecord, Cause, Direction, EventBody, LegId, LegNo, LegOrigin, LegState, LiveCall, LiveLeg, Outcome,
     Side,
@@ -94,6 +96,8 @@ pub struct Call {
     recording: Taping,
     /// Numbers that were located for this call: none is tried twice on a phone's word.
     visited: BTreeSet<String>,
+    /// The offer that was answered last, and by whom.
+    taken: Option<(u64, LegNo)>,
     /// How often parties were transferred or replaced.
     moves: u8,
     deadline: Option<Instant>,
@@ -112,6 +116,8 @@ enum State {
     Talking { a: LegNo, b: LegNo },
     /// The switch itself serves these: with a conference, a prompt …
     Served { legs: Vec<LegNo> },
+    /// One waits in a queue, and these are asked to take it.
+    Queued { leg: LegNo, asked: BTreeMap<LegNo, Asked> },
     /// Over; late facts are met with a hang-up where they need one.
     Ended,
 }
@@ -176,6 +182,7 @@ impl Call {
             ends_at: None,
             recording: Taping::Never,
             visited: BTreeSet::from([setup.dialled.clone()]),
+            taken: None,
             moves: 0,
             deadline: Some(now + setup.policy.locate_limit),
             out: VecDeque::new(),
@@ -192,6 +199,10 @@ impl Call {
             Input::Located(stages) => self.on_located(stages, now),
             Input::Nowhere(outcome) => self.on_nowhere(outcome, now),
             Input::Served => self.on_served(now),
+            Input::Queued => self.on_queued(now),
+            Input::Offered { offer, targets } => self.on_offered(offer, &targets),
+            Input::Withdrawn { offer, cause } => self.on_withdrawn(offer, cause, now),
+            Input::SentOn { number } => self.on_sent_on(number, now),
             Input::Dismissed { leg } => self.on_dismissed(leg, now),
             Input::HandingOver => self.on_handing_over(now),
             Input::HandedOver => self.on_handed_over(now),
@@ -227,7 +238,7 @@ impl Call {
             State::Locating(_) => self.fail(Outcome::Congestion, Outcome::Congestion.cause(), now),
             State::Dialling(..) => self.give_up(now),
             State::Announcing { .. } => self.on_announced(now),
-            State::Talking { .. } | State::Served { .. } => {
+            State::Talking { .. } | State::Served { .. } | State::Queued { .. } => {
                 let cause = Cause { sip: 480, q850: 31 };
                 self.end_all(Outcome::Answered, Side::System, cause, "longest allowed duration reached", now);
             }
@@ -253,6 +264,11 @@ impl Call {
     /// Who calls.
     pub fn caller(&self) -> &Party {
         &self.setup.caller
+    }
+
+    /// What the client that placed it wanted kept.
+    pub fn variables(&self) -> &BTreeMap<String, String> {
+        &self.setup.variables
     }
 
     /// What was dialled.
@@ -313,6 +329,7 @@ impl Call {
             State::Announcing { to, .. } => *to,
             State::Talking { a, .. } => *a,
             State::Served { legs } => legs.first().copied().unwrap_or(self.caller_leg),
+            State::Queued { leg, .. } => *leg,
             State::Ended => self.caller_leg,
         }
     }
@@ -353,10 +370,13 @@ impl Call {
             State::Talking { a, b } if no == *a || no == *b => LegState::Talking,
             State::Served { legs } if legs.contains(&no) && held => LegState::Held,
             State::Served { legs } if legs.contains(&no) => LegState::Talking,
+            State::Queued { leg, .. } if no == *leg => LegState::Queued,
+            State::Queued { asked, .. } if asked.contains_key(&no) => asked[&no].state(),
             State::Locating(_)
             | State::Announcing { .. }
             | State::Talking { .. }
             | State::Served { .. }
+            | State::Queued { .. }
             | State::Ended => LegState::Ending,
         }
     }
@@ -371,6 +391,7 @@ impl Call {
         let normal = cause.unwrap_or(Cause { sip: 200, q850: 16 });
         if self.listener_left(leg, normal, now)
             || self.served_left(leg, (Outcome::Answered, normal), self.side_of(leg), now)
+            || self.queued_left(leg, (Outcome::Answered, normal), cause, now)
         {
             return;
         }
@@ -403,7 +424,7 @@ impl Call {
             State::Dialling(..) => {
                 self.on_failed(leg, Outcome::Rejected, cause.unwrap_or(Outcome::Rejected.cause()), now);
             }
-            State::Locating(_) | State::Served { .. } | State::Ended => {}
+            State::Locating(_) | State::Served { .. } | State::Queued { .. } | State::Ended => {}
         }
     }
 
@@ -468,6 +489,11 @@ impl Call {
             let cause = Outcome::MediaTimeout.cause();
             self.out.push_back(Effect::HangUp { leg, cause });
             self.served_left(leg, (Outcome::MediaTimeout, cause), Side::System, now);
+        }
+        if matches!(self.state, State::Queued { leg: waits, .. } if waits == leg) {
+            let cause = Outcome::MediaTimeout.cause();
+            self.out.push_back(Effect::HangUp { leg, cause });
+            self.queued_left(leg, (Outcome::MediaTimeout, cause), None, now);
         }
         if let State::Talking { a, b } = self.state
             && (leg == a || leg == b)

@@ -74,6 +74,27 @@ pub enum Input {
     Nowhere(Outcome),
     /// The switch itself is what was to be located: it serves who waits.
     Served,
+    /// What was to be located is a queue: who waits is answered, and waits on until somebody takes it.
+    Queued,
+    /// Who waits in a queue is offered to somebody: these are called, all at once.
+    Offered {
+        /// Under this number.
+        offer: u64,
+        /// Whom to call.
+        targets: Vec<Target>,
+    },
+    /// An offer is off: whoever is called for it is called no longer, and who just answered it goes.
+    Withdrawn {
+        /// Which.
+        offer: u64,
+        /// Why, as the phones are told.
+        cause: Cause,
+    },
+    /// Who waits in a queue goes on to a number.
+    SentOn {
+        /// Where to.
+        number: String,
+    },
     /// A party that is served shall go.
     Dismissed {
         /// Which leg.
@@ -201,6 +222,25 @@ pub enum Effect {
     /// The switch itself serves this party from now on; if it was not answered yet, it is answered.
     Serve {
         /// Who.
+        leg: LegNo,
+    },
+    /// Who waits in a queue is there; if it was not answered yet, it is answered.
+    Wait {
+        /// Who.
+        leg: LegNo,
+    },
+    /// Nobody of an offer will answer.
+    OfferFailed {
+        /// Which.
+        offer: u64,
+        /// What came of it.
+        outcome: Outcome,
+    },
+    /// An offer was answered: the two are joined next.
+    OfferTaken {
+        /// Which.
+        offer: u64,
+        /// Who answered.
         leg: LegNo,
     },
     /// These two no longer hear each other; neither has left.

@@ -116,6 +116,10 @@ pub(crate) struct Cell {
     pub(crate) conferences: BTreeMap<String, Room>,
     /// What is to be played when it is there.
     pub(crate) playbacks: Playbacks,
+    /// News for the desk, if it is beside this cell.
+    pub(crate) to_desk: VecDeque<crate::io::ToDesk>,
+    /// As home of extensions: those at which agents sit.
+    pub(crate) seats: BTreeSet<String>,
     /// Certificates and signatures of callers' numbers.
     pub(crate) attest: crate::attest::Memory,
     /// Streams that showed a token, and whose. As many as the shell has streams.
@@ -214,6 +218,8 @@ impl Cell {
             sleepers: Sleepers::default(),
             conferences: BTreeMap::new(),
             playbacks: Playbacks::default(),
+            to_desk: VecDeque::new(),
+            seats: BTreeSet::new(),
             attest: crate::attest::Memory::default(),
             shown: BTreeMap::new(),
             tokens: crate::tokens::Tokens::default(),
@@ -468,6 +474,19 @@ impl Cell {
                 self.forget_tokens(&extension, Some(user));
                 Ok(Reply::Done)
             }
+            Command::PutQueue(queue) => {
+                self.directory.put_queue(*queue);
+                Ok(Reply::Done)
+            }
+            Command::RemoveQueue { name } => {
+                self.directory.remove_queue(&name);
+                Ok(Reply::Done)
+            }
+            // The desk knows agents, and no cell does.
+            Command::PutAgent(_) | Command::RemoveAgent { .. } => Ok(Reply::Done),
+            Command::LogInAgent { .. } | Command::LogOutAgent { .. } | Command::SetAgent { .. } => {
+                Err(Refusal::NoSuchAgent)
+            }
             Command::Ban { source } => {
                 self.ban(source, sip_stack::auth::BanReason::Operator, now);
                 Ok(Reply::Done)
@@ -488,6 +507,8 @@ impl Cell {
                 Answer::Calls(calls)
             }
             Query::Conferences => Answer::Conferences(self.conferences_now()),
+            Query::Queues => Answer::Queues(Vec::new()),
+            Query::Agents => Answer::Agents(Vec::new()),
             Query::Trunks => Answer::Trunks(self.trunk_statuses(now)),
             Query::Spending => Answer::Spending(self.spending_now(now)),
             Query::Messages { extension } => Answer::Messages(self.messages.list(extension.as_deref())),

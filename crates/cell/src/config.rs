@@ -52,6 +52,10 @@ pub struct Config {
     pub policy: Policy,
     /// What callers hear.
     pub sounds: Sounds,
+    /// The queues that there are at the start.
+    pub queues: Vec<model::Queue>,
+    /// The agents that there are at the start.
+    pub agents: Vec<model::Agent>,
     /// What legs to browsers share; `None`: pages speak plain RTP, or nothing.
     pub browsers: Option<media::browser::Settings>,
 }
@@ -82,6 +86,8 @@ impl Config {
             stir: crate::attest::Stir::default(),
             policy: Policy::default(),
             sounds: Sounds::default(),
+            queues: Vec::new(),
+            agents: Vec::new(),
             browsers: None,
         }
     }

@@ -8,7 +8,9 @@ use crate::identity::Caller;
 use crate::io::Contact;
 use crate::originate::Originated;
 use crate::outward::{OutLeg, Terms, Waiting};
+use crate::playback::Clips;
 use crate::program::Program;
+use crate::queueing::Queuing;
 use crate::serving::Service;
 use crate::supervising::Supervisor;
 use crate::trace::Ladder;
@@ -16,7 +18,7 @@ use crate::trunks::TrunkLeg;
 use crate::watch::legs::Views;
 use call::Call;
 use media::engine::{PortId, RecordingId};
-use model::{CallId, CallRecord, Charge, LegNo, Outcome, Quality, RecordingFile, SoundAlarm, Verification};
+use model::{CallId, CallRecord, Charge, LegNo, Outcome, Overflow, Quality, RecordingFile, SoundAlarm, Verification};
 use sip_stack::endpoint::{Flow, Headers, SessionId, SubscriptionId};
 use sip_stack::message::{Message, Name, Status};
 use sip_stack::seal::Seal;
@@ -80,6 +82,10 @@ pub(crate) struct Conversation {
     pub(crate) originated: Option<Originated>,
     /// With what the switch itself serves it.
     pub(crate) service: Option<Service>,
+    /// Its way through a queue, the last one.
+    pub(crate) queue: Option<Box<Queuing>>,
+    /// Where it goes next, for it left a queue.
+    pub(crate) sent_to: Option<Overflow>,
     /// Programs that hear a leg of it; and the id of the latest.
     pub(crate) programs: Vec<Program>,
     pub(crate) last_program: u64,
@@ -154,8 +160,10 @@ pub(crate) struct LegEnd {
     pub(crate) refer: Option<SubscriptionId>,
     /// What it said it can do.
     pub(crate) talents: Talents,
-    /// It is held: it hears music unless something else is played to it.
+    /// It is held, or waits in a queue: it hears music unless something else is played to it.
     pub(crate) music: bool,
+    /// Which, if not the usual.
+    pub(crate) tune: Option<Clips>,
     /// What is played to it by command.
     pub(crate) playing: Option<u32>,
     /// Which phone it is (RFC 5626 §4.1), if it told.
@@ -228,6 +236,7 @@ impl LegEnd {
             refer: None,
             talents: Talents::default(),
             music: false,
+            tune: None,
             playing: None,
             instance: None,
             missed: false,
@@ -296,6 +305,8 @@ impl Conversation {
             promised: None,
             originated: None,
             service: None,
+            queue: None,
+            sent_to: None,
             programs: Vec::new(),
             last_program: 0,
             supervisors: Vec::new(),
@@ -349,6 +360,7 @@ impl Conversation {
         record.more_recordings = files.collect();
         record.charge = self.charge(record.ended_at);
         record.verification.clone_from(&self.verification);
+        record.queue = self.queue.as_ref().map(|queuing| queuing.visit.clone());
         if let (Some(_), Some(Status(sip)), Outcome::Forbidden) = (&self.verification, self.refuse_with, record.outcome)
         {
             record.cause.sip = sip;

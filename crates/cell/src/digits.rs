@@ -73,6 +73,7 @@ impl Cell {
     fn tell_key(&mut self, call: CallId, leg: LegNo, digit: char, duration: Duration, now: Instant) {
         let duration_ms = duration.as_millis() as u32;
         self.tell(EventBody::Dtmf { call, leg, digit, duration_ms }, now);
+        self.key_in_queue(call, leg, digit, now);
     }
 
     fn partner_end(&self, id: CallId, leg: LegNo) -> Option<(media::engine::PortId, Option<SessionId>)> {

@@ -2,11 +2,12 @@
 
 use crate::config::Config;
 use crate::outward::OutLeg;
-use model::{CallerHeader, Extension, Trunk};
+use model::{CallerHeader, Extension, Queue, Trunk};
 use route::{Decision, Draw, Router, Source};
 use sip_stack::auth::Ha1;
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 use stdx::{Entropy, UnixMillis};
 
 #[derive(Debug)]
@@ -18,6 +19,9 @@ pub(crate) struct Directory {
     /// Trunks that prove themselves by a password: trunk and secrets by user.
     accounts: BTreeMap<String, (String, Ha1)>,
     router: Router,
+    queues: BTreeMap<String, Arc<Queue>>,
+    /// The numbers of queues that have one, and their names.
+    queue_numbers: BTreeMap<String, String>,
     /// How many calls went by each trunk, for numbers that take turns.
     turns: BTreeMap<String, u64>,
 }
@@ -36,7 +40,9 @@ impl Directory {
             tracing::error!(problem, "settings of numbers and routes make no sense; no call leaves by a route");
             Router::nowhere()
         });
-        Self {
+        let mut directory = Self {
+            queues: BTreeMap::new(),
+            queue_numbers: BTreeMap::new(),
             extensions: BTreeMap::new(),
             trunks: config.trunks.clone(),
             sources: BTreeMap::new(),
@@ -48,7 +54,29 @@ impl Directory {
                 .collect(),
             router,
             turns: BTreeMap::new(),
-        }
+        };
+        config.queues.iter().for_each(|queue| directory.put_queue(queue.clone()));
+        directory
+    }
+
+    pub(crate) fn put_queue(&mut self, queue: Queue) {
+        self.queues.insert(queue.name.clone(), Arc::new(queue));
+        self.number_queues();
+    }
+
+    pub(crate) fn remove_queue(&mut self, name: &str) {
+        self.queues.remove(name);
+        self.number_queues();
+    }
+
+    fn number_queues(&mut self) {
+        let numbered = self.queues.values().filter(|queue| !queue.number.is_empty());
+        self.queue_numbers = numbered.map(|queue| (queue.number.clone(), queue.name.clone())).collect();
+    }
+
+    /// A queue.
+    pub(crate) fn queue(&self, name: &str) -> Option<Arc<Queue>> {
+        self.queues.get(name).cloned()
     }
 
     pub(crate) fn put(&mut self, extension: Extension) {
@@ -118,8 +146,14 @@ impl Directory {
     }
 
     /// Where a number leads for somebody who calls from an extension or from a trunk. An extension goes before a route, so no
-    /// route can take a colleague's number away; an emergency number goes before both.
+    /// route can take a colleague's number away, and a queue's own number likewise; an emergency number goes before all.
     pub(crate) fn find(&mut self, number: &str, from: Source<'_>, at: UnixMillis, entropy: &mut Entropy) -> Decision {
+        let of_extension = matches!(from, Source::Extension { .. });
+        if of_extension && self.extension(number).is_none() && !self.router.is_emergency(number) {
+            if let Some(name) = self.queue_numbers.get(number) {
+                return Decision::Queue { name: name.clone() };
+            }
+        }
         let mut chance = Chance { entropy, turns: &mut self.turns };
         let extensions = &self.extensions;
         let is_extension = |number: &str| extensions.get(number).is_some_and(|extension| extension.enabled);

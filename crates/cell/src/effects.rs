@@ -36,6 +36,9 @@ impl Cell {
                 Effect::Join { a, b } => self.join(id, a, b, now),
                 Effect::Part { a, b } => self.part(id, a, b, now),
                 Effect::Serve { leg } => self.serve(id, leg, now),
+                Effect::Wait { leg } => self.wait_in_queue(id, leg, now),
+                Effect::OfferFailed { offer, outcome } => self.offer_failed(id, offer, outcome),
+                Effect::OfferTaken { offer, leg } => self.offer_taken(id, offer, leg, now),
                 Effect::Music { to, on } => self.hold_music(id, to, on, now),
                 Effect::Progress { leg, how } => self.notify_progress(id, leg, how, now),
                 Effect::Record { left, right, choice } => self.record(id, [left, right], choice, now),
@@ -50,10 +53,12 @@ impl Cell {
                         EventBody::CallAnswered { call, leg } | EventBody::TransferDone { call, leg, .. } => {
                             self.charge_from(LegId { call, no: leg }, now);
                         }
+                        EventBody::LegRinging { call, leg, .. } => self.agent_rings(call, leg, now),
                         EventBody::LegEnded { call, leg, .. } => {
                             self.charge_until(LegId { call, no: leg }, now);
                             self.vacate_after(call, leg, now);
                             self.served_no_longer(call, leg, now);
+                            self.left_queue(call, leg, now);
                             self.close_programs(call, Some(leg), now);
                         }
                         _ => {}
@@ -79,11 +84,14 @@ impl Cell {
 
     fn find(&mut self, id: CallId, number: &str, by: LegNo, now: Instant) {
         let may_divert = self.is_caller(id, by) || self.may_divert(id, by);
-        let Some(conversation) = self.conversations.get_mut(&id) else { return };
+        let Some(conversation) = self.conversations.get(&id) else { return };
         if let Some(outcome) = conversation.refuse {
             return self.facts.push_back((id, Input::Nowhere(outcome)));
         }
-        if conversation.service.is_some() {
+        if self.find_overflow(id, now) {
+            return;
+        }
+        if self.conversations.get(&id).is_some_and(|conversation| conversation.service.is_some()) {
             // It was placed for that.
             return self.facts.push_back((id, Input::Served));
         }
@@ -94,6 +102,7 @@ impl Cell {
             }
             Some(decision @ Decision::Trunks { .. }) => self.go_out(id, by, decision, now),
             Some(Decision::Conference { name }) => self.reach_conference(id, name),
+            Some(Decision::Queue { name }) => self.reach_queue(id, &name, now),
             Some(Decision::Prompt { name, times }) => self.fetch_service(id, name, times),
             Some(Decision::DialString(said)) => self.reach_switch(id, by, said),
             Some(Decision::Refused { outcome, note }) => {
@@ -106,7 +115,7 @@ impl Cell {
         }
     }
 
-    fn locate_extension(&mut self, id: CallId, number: String, record: bool, now: Instant) {
+    pub(crate) fn locate_extension(&mut self, id: CallId, number: String, record: bool, now: Instant) {
         let by_caller = self.records_caller(id);
         let Some(extension) = self.directory.extension(&number) else {
             return self.facts.push_back((id, Input::Nowhere(Outcome::Unallocated)));
@@ -120,6 +129,9 @@ impl Cell {
 
     /// The home of an extension has answered.
     pub(crate) fn on_located(&mut self, id: CallId, number: &str, found: Result<Vec<Contact>, Outcome>, now: Instant) {
+        if self.offer_located(id, number, &found, now) {
+            return;
+        }
         let Some(conversation) = self.conversations.get_mut(&id) else {
             // The caller gave up while a phone was woken, or before the answer came.
             if found.is_ok() {

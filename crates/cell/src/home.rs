@@ -43,6 +43,9 @@ impl Cell {
                 }
             }
             Body::Banned(ban) => self.screen.bans.put(ban, now),
+            Body::ToDesk(letter) => self.to_desk.push_back(letter),
+            Body::FromDesk(letter) => self.on_desk(letter, now),
+            Body::WatchPhone { extension, on } => self.watch_phone(extension, on, now),
             Body::Vouched { remote, until, phone } => {
                 self.screen.vouch(remote, until, now);
                 if phone {
@@ -80,6 +83,7 @@ impl Cell {
             Body::StopSpending { leg } => self.stop_spending(leg),
             Body::Occupy { call, number } => {
                 self.occupied.entry(number.clone()).or_default().insert(call);
+                self.tell_phone_facts(&number, now);
                 self.watch_call(call, &number, now);
             }
             Body::Reserve { call, leg, trunk, urgent } => {
@@ -102,6 +106,7 @@ impl Cell {
                     if calls.is_empty() {
                         self.occupied.remove(&number);
                     }
+                    self.tell_phone_facts(&number, now);
                 }
             }
         }
@@ -127,6 +132,7 @@ impl Cell {
             return Err(Outcome::Busy);
         }
         calls.insert(call);
+        self.tell_phone_facts(number, now);
         Ok(contacts)
     }
 
@@ -152,6 +158,7 @@ impl Cell {
         }
         self.sip.respond(id, registration.status, registration.headers, None, now);
         self.woken(number, now);
+        self.tell_phone_facts(number, now);
         if there {
             self.deliver_after_registration(number, new, now);
         }
@@ -173,6 +180,7 @@ impl Cell {
         self.note_gone(gone.iter().map(|binding| (binding, why)));
         for binding in gone {
             self.keep_binding(ChangeKind::Removed, binding, now);
+            self.tell_phone_facts(&binding.aor, now);
         }
     }
 

@@ -11,6 +11,7 @@
 //! | `record/<uuid>` | the record of a finished call that SQL may not have yet (postcard) |
 //! | `spent/<extension>/<day>` | what its calls of a day that are over have spent (postcard); without an extension: those of the whole switch |
 //! | `ban/<address>` | a banned source: reason, since, until, how often |
+//! | `desk/image` | queues and agents: who is at work and where, who waits, the figures (postcard; at most 100 ms old) |
 //! | `alive/<cell>` | Unix milliseconds, renewed each second while calls exist |
 
 use model::{CallId, CallRecord, Spent};
@@ -29,6 +30,7 @@ pub(crate) enum Key {
     Record(CallId),
     Spent { whose: String, day: String },
     Alive,
+    Desk,
     Ban(IpAddr),
 }
 
@@ -49,6 +51,7 @@ impl Key {
                 Some(Self::Spent { whose: whose.to_owned(), day: day.to_owned() })
             }
             "ban" => rest.parse().ok().map(Self::Ban),
+            "desk" => Some(Self::Desk),
             "alive" => rest.parse::<u16>().ok().map(|_| Self::Alive),
             _ => None,
         }

@@ -2,7 +2,7 @@
 
 mod letters;
 
-pub use letters::{Body, Contact, Envelope, FarEnd, FarEndQuery, JoinRequest, LegView};
+pub use letters::{Body, Contact, Envelope, FarEnd, FarEndQuery, FromDesk, JoinRequest, LegView, ToDesk};
 
 use bytes::Bytes;
 use media::engine::{Channel, Datagram, Page, RecordingId};

@@ -22,6 +22,7 @@ mod digits;
 mod directory;
 mod effects;
 mod far_end;
+mod front_desk;
 mod handing;
 mod home;
 mod hot;
@@ -42,6 +43,7 @@ mod progress;
 mod protect;
 mod proxy;
 mod quality;
+mod queueing;
 mod recording;
 mod refer;
 mod remote;
@@ -65,9 +67,10 @@ pub use addressee::Phone;
 pub use attest::Stir;
 pub use conference::conference_home;
 pub use config::{Beep, Config, Forking, Identity, Policy, Redirect, Sounds};
+pub use front_desk::DESK;
 pub use io::{
-    Body, Contact, Counts, Envelope, FarEnd, FarEndQuery, Fetched, Input, JoinRequest, LegView, LoadFailure,
-    MAX_FETCHES, MAX_LOADS, MAX_QUESTIONS, Output, RecordingKey, Stats,
+    Body, Contact, Counts, Envelope, FarEnd, FarEndQuery, Fetched, FromDesk, Input, JoinRequest, LegView, LoadFailure,
+    MAX_FETCHES, MAX_LOADS, MAX_QUESTIONS, Output, RecordingKey, Stats, ToDesk,
 };
 pub use locals::{Local, Locals};
 pub use playback::Clips;

@@ -35,6 +35,10 @@ enum Waiting {
     Command { ticket: u64, call: CallId, legs: Vec<LegNo>, play: Playback },
     /// A call that is to be served with it, so often.
     Service { call: CallId, times: u32 },
+    /// The music of one who waits in a queue.
+    Tune { call: CallId, leg: LegNo },
+    /// What one who waits in a queue is told.
+    Announcement { call: CallId, leg: LegNo },
 }
 
 impl Cell {
@@ -58,6 +62,40 @@ impl Cell {
     pub(crate) fn fetch_service(&mut self, call: CallId, name: String, times: u32) {
         if self.load(vec![Item::Prompt(name)], Waiting::Service { call, times }).is_err() {
             self.serve_not(call, Outcome::Congestion, "too many prompts are being loaded");
+        }
+    }
+
+    /// One who waits in a queue hears its music, or the usual where the queue has none or it cannot be had.
+    pub(crate) fn play_queue_music(&mut self, call: CallId, leg: LegNo, music: String, now: Instant) {
+        let wanted = !music.is_empty();
+        if !wanted || self.load(vec![Item::Prompt(music)], Waiting::Tune { call, leg }).is_err() {
+            self.hold_music(call, leg, true, now);
+        }
+    }
+
+    /// One who waits in a queue is told something between its music.
+    pub(crate) fn fetch_announcement(&mut self, call: CallId, leg: LegNo, items: &[Item]) {
+        let Some(items) = in_words(items) else { return };
+        // With too much being loaded, the next time will do.
+        let _ = self.load(items, Waiting::Announcement { call, leg });
+    }
+
+    fn tune_in(&mut self, call: CallId, leg: LegNo, tune: Option<Clips>, now: Instant) {
+        if self.conversations.get(&call).is_none_or(|known| known.call.queued() != Some(leg)) {
+            return;
+        }
+        if tune.is_none() {
+            tracing::warn!(call = %call, "the music of a queue cannot be had; the usual is played");
+        }
+        if let Some(end) = self.leg_mut(call, leg) {
+            end.tune = tune;
+        }
+        self.hold_music(call, leg, true, now);
+    }
+
+    fn tell_place(&mut self, call: CallId, leg: LegNo, clips: Clips, now: Instant) {
+        if self.conversations.get(&call).is_some_and(|known| known.call.queued() == Some(leg)) {
+            self.play_to(call, leg, &Play::once(clips), now);
         }
     }
 
@@ -98,6 +136,13 @@ impl Cell {
             (Waiting::Command { ticket, call, legs, play }, _) => (ticket, call, legs, play),
             (Waiting::Service { call, times }, Ok(clips)) => {
                 return self.serve_with(call, Service::Prompt { clips: Arc::clone(clips), times, waits: false });
+            }
+            (Waiting::Tune { call, leg }, _) => return self.tune_in(call, leg, loaded.ok(), now),
+            (Waiting::Announcement { call, leg }, Ok(clips)) => {
+                return self.tell_place(call, leg, Arc::clone(clips), now);
+            }
+            (Waiting::Announcement { call, .. }, Err(_)) => {
+                return tracing::warn!(call = %call, "a prompt that tells callers their place cannot be had");
             }
             (Waiting::Service { call, .. }, Err(_)) => {
                 return self.serve_not(call, Outcome::Unallocated, "there is no such prompt");
@@ -185,9 +230,11 @@ impl Cell {
     }
 
     fn resume_music(&mut self, call: CallId, leg: LegNo, now: Instant) {
-        let Some(port) = self.leg_mut(call, leg).filter(|end| end.music).and_then(|end| end.port) else { return };
-        if !self.config.sounds.music.is_empty() {
-            self.media.play_list(port, &Play::forever(Arc::clone(&self.config.sounds.music)), now);
+        let Some(end) = self.leg_mut(call, leg).filter(|end| end.music) else { return };
+        let (Some(port), tune) = (end.port, end.tune.clone()) else { return };
+        let music = tune.unwrap_or_else(|| Arc::clone(&self.config.sounds.music));
+        if !music.is_empty() {
+            self.media.play_list(port, &Play::forever(music), now);
         }
     }
 
@@ -196,6 +243,7 @@ impl Cell {
         self.end_playback(call, leg, PlaybackEnd::Stopped, now);
         let Some(end) = self.leg_mut(call, leg) else { return };
         end.music = false;
+        end.tune = None;
         if let Some(port) = end.port {
             self.media.stop(port);
         }

@@ -201,16 +201,18 @@ impl Cell {
         }
     }
 
-    /// A leg that only listened is gone, and the call may go on for hours: its extension is no longer in it.
+    /// A leg is gone, and the call may go on for hours: its extension is no longer in it.
     pub(crate) fn vacate_after(&mut self, id: CallId, leg: LegNo, now: Instant) {
         let Some(conversation) = self.conversations.get_mut(&id) else { return };
         let call = &conversation.call;
-        let listened = matches!(call.origin_of(leg), Some(model::LegOrigin::Listening { .. }));
-        let Some(number) = call.number_of(leg).filter(|_| listened).map(str::to_owned) else { return };
+        // When the call is over, so is all that counts it.
+        if call.is_over() || call.trunk_of(leg).is_some() {
+            return;
+        }
+        let Some(number) = call.number_of(leg).map(str::to_owned) else { return };
         let still = call.live().legs.iter().any(|l| l.number == number && l.state != model::LegState::Ending);
-        let place = conversation.occupied.iter().position(|known| *known == number);
-        if let Some(place) = place.filter(|_| !still) {
-            conversation.occupied.remove(place);
+        if !still && conversation.occupied.contains(&number) {
+            conversation.occupied.retain(|known| *known != number);
             self.send_home(&number.clone(), Body::Vacate { call: id, number }, now);
         }
     }

@@ -18,6 +18,8 @@ pub(crate) enum Service {
     Prompt { clips: Clips, times: u32, waits: bool },
     /// An agent told the switch something, and hears that it was understood. `waits`: as above.
     DialString { said: DialString, waits: bool },
+    /// It waits in a queue.
+    Queue,
     /// It takes part in the conversation of another call, which it came to by this leg.
     Supervision { call: CallId, leg: LegNo, how: Supervision },
 }
@@ -61,6 +63,7 @@ impl Cell {
                 conversation.service = Some(Service::DialString { said, waits: true });
             }
             Service::DialString { said, .. } => self.obey(id, leg, &said, now),
+            Service::Queue => {}
             Service::Supervision { call, leg: of, how } => self.begin_supervision((id, leg), (call, of), how, now),
         }
     }
@@ -93,7 +96,7 @@ impl Cell {
     }
 
     /// Gives a leg its answer, if it waits for one; false if it cannot be given.
-    fn answer_served(&mut self, id: CallId, leg: LegNo, now: Instant) -> bool {
+    pub(crate) fn answer_served(&mut self, id: CallId, leg: LegNo, now: Instant) -> bool {
         let Some(end) = self.conversations.get_mut(&id).and_then(|c| c.legs.get_mut(&leg)) else { return false };
         let (Some(asking), Some(port)) = (end.asking, end.port) else { return end.port.is_some() };
         let body = match asking.late {
@@ -114,7 +117,7 @@ impl Cell {
         match self.conversations.get(&id).and_then(|c| c.service.clone()) {
             Some(Service::Conference(name)) => self.leave_conference(&name, id, leg, now),
             Some(Service::Supervision { call, .. }) => self.end_supervision((id, leg), call, now),
-            Some(Service::Prompt { .. } | Service::DialString { .. }) | None => {}
+            Some(Service::Prompt { .. } | Service::DialString { .. } | Service::Queue) | None => {}
         }
     }
 }

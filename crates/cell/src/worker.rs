@@ -3,11 +3,13 @@
 use crate::cell::Cell;
 use crate::conference::Rooms;
 use crate::config::Config;
+use crate::front_desk::{DESK, FrontDesk, Said};
 use crate::intake::Intake;
 use crate::io::{Body, Counts, Envelope, Input, Output, RecordingKey, Stats};
 use crate::overload::Load;
 use crate::screen::{Class, Look};
 use media::engine::{Channel, Forward, Packet, Page};
+use model::{Command, Refusal};
 use sip_stack::auth::BanReason;
 use sip_stack::endpoint::Flow;
 use sip_stack::placement::{Hint, owner_hint};
@@ -27,6 +29,8 @@ pub struct Worker {
     intake: Intake,
     load: Load,
     rooms: Rooms,
+    /// Queues and agents, at one worker.
+    desk: Option<Box<FrontDesk>>,
 }
 
 impl Worker {
@@ -34,6 +38,7 @@ impl Worker {
     pub fn new(config: Config, entropy: Entropy, now: Instant) -> Self {
         let (me, cells) = (config.cell, config.cells.max(1));
         let rooms = Rooms::new(&config.routes, cells);
+        let desk = (me == DESK).then(|| Box::new(FrontDesk::new(&config, entropy.clone().fork(), now)));
         Self {
             cell: Cell::new(config, entropy, now),
             me,
@@ -42,13 +47,16 @@ impl Worker {
             intake: Intake::default(),
             load: Load::default(),
             rooms,
+            desk,
         }
     }
 
     /// A pair found in the hot store at the start. Every worker is given every pair, in the order of the keys, before its
     /// first input; each takes what is its own. Records of calls that died with the last process follow as outputs.
     pub fn restore(&mut self, key: &[u8], value: &[u8], now: Instant) {
-        self.cell.restore(key, value, now);
+        if !self.desk.as_mut().is_some_and(|desk| desk.restore(key, value, now)) {
+            self.cell.restore(key, value, now);
+        }
     }
 
     /// A fact from outside.
@@ -66,7 +74,62 @@ impl Worker {
             Input::Envelope(Envelope { body: Body::Datagram { flow, data }, .. }) => {
                 self.cell.handle_datagram(flow, data, now);
             }
+            Input::Command { ticket, command } => self.command(ticket, command, now),
+            Input::Query { ticket, query } => match self.desk.as_ref().and_then(|desk| desk.answer(&query, now)) {
+                Some(answer) => self.cell.out.push_back(Output::Answer { ticket, answer }),
+                None => self.cell.handle_input(Input::Query { ticket, query }, now),
+            },
             other => self.cell.handle_input(other, now),
+        }
+        self.attend(now);
+    }
+
+    /// What concerns queues and agents is for the desk; settings are for the cell too.
+    fn command(&mut self, ticket: u64, mut command: Command, now: Instant) {
+        let Some(desk) = &mut self.desk else {
+            return self.cell.handle_input(Input::Command { ticket, command }, now);
+        };
+        if let Command::LogInAgent { agent, extension, .. } = &mut command {
+            if extension.is_empty() {
+                *extension = desk.usual_extension(agent).unwrap_or_default().to_owned();
+            }
+            if self.cell.directory.extension(extension).is_none() {
+                let result = Err(Refusal::NoSuchExtension);
+                return self.cell.out.push_back(Output::Reply { ticket, result });
+            }
+        }
+        match &command {
+            command if command.is_for_desk() => {
+                let result = desk.command(command, now);
+                self.cell.out.push_back(Output::Reply { ticket, result });
+            }
+            Command::PutQueue(_)
+            | Command::RemoveQueue { .. }
+            | Command::PutAgent(_)
+            | Command::RemoveAgent { .. } => {
+                // It never refuses those.
+                drop(desk.command(&command, now));
+                self.cell.handle_input(Input::Command { ticket, command }, now);
+            }
+            _ => self.cell.handle_input(Input::Command { ticket, command }, now),
+        }
+    }
+
+    /// Lets the desk and the cells hear of each other.
+    fn attend(&mut self, now: Instant) {
+        let Some(desk) = &mut self.desk else { return };
+        loop {
+            if let Some(letter) = self.cell.to_desk.pop_front() {
+                desk.hear(letter, now);
+                continue;
+            }
+            match desk.poll_output() {
+                Some(Said::Letter { to, body }) if to == self.me => self.cell.take_letter(body, now),
+                Some(Said::Letter { to, body }) => self.cell.send(to, body),
+                Some(Said::Event(event)) => self.cell.tell(event, now),
+                Some(Said::Wish(wish)) => self.cell.out.push_back(wish),
+                None => return,
+            }
         }
     }
 
@@ -91,6 +154,7 @@ impl Worker {
             }
             self.cell.shed(self.load.share(now), now);
             self.place(flow, data, now);
+            self.attend(now);
         }
     }
 
@@ -109,17 +173,26 @@ impl Worker {
         packet: &mut Packet,
         now: Instant,
     ) -> Option<Forward> {
-        self.cell.handle_packet(number, channel, from, packet, now)
+        let forward = self.cell.handle_packet(number, channel, from, packet, now);
+        if !self.cell.to_desk.is_empty() {
+            self.attend(now);
+        }
+        forward
     }
 
     /// A deadline passed.
     pub fn handle_timeout(&mut self, now: Instant) {
         self.cell.handle_timeout(now);
+        if let Some(desk) = &mut self.desk {
+            desk.handle_timeout(now);
+            self.attend(now);
+        }
     }
 
     /// When [`Worker::handle_timeout`] wants to be called.
     pub fn poll_timeout(&self) -> Option<Instant> {
-        self.cell.poll_timeout()
+        let desk = self.desk.as_ref().and_then(|desk| desk.poll_timeout());
+        self.cell.poll_timeout().into_iter().chain(desk).min()
     }
 
     /// The next wish.

@@ -1,8 +1,9 @@
 //! What anyone may ask of the switch, and its answers.
 
 use crate::{
-    AudioWish, CallId, Conference, Direction, Extension, Ha1, LegNo, NewMessage, Originate, Playback, RecordingChoice,
-    RecordingWish, Seen, SeenFilter, Spending, Supervision, TextMessage, TrunkStatus,
+    Agent, AgentStatus, AudioWish, CallId, Conference, Direction, Duty, Extension, Ha1, LegNo, NewMessage, Originate,
+    Playback, Queue, QueueStatus, RecordingChoice, RecordingWish, Seen, SeenFilter, Spending, Supervision, TextMessage,
+    TrunkStatus,
 };
 use serde::{Deserialize, Serialize};
 use std::net::{IpAddr, SocketAddr};
@@ -174,6 +175,43 @@ pub enum Command {
         /// The user's number.
         user: i64,
     },
+    /// A queue was added or changed: every cell takes the new facts. Who waits in it stays.
+    PutQueue(Box<Queue>),
+    /// A queue is gone; who waits in it goes where it sends those.
+    RemoveQueue {
+        /// Its name.
+        name: String,
+    },
+    /// An agent was added or changed; an offer or a call that it has goes on.
+    PutAgent(Box<Agent>),
+    /// An agent is gone; a call that it has goes on.
+    RemoveAgent {
+        /// Its name.
+        name: String,
+    },
+    /// An agent comes to work at a phone; one that is there already sits elsewhere from now on.
+    LogInAgent {
+        /// Who.
+        agent: String,
+        /// Where.
+        extension: String,
+        /// In these of its queues only; empty: in all.
+        queues: Vec<String>,
+        /// What it does first.
+        duty: Duty,
+    },
+    /// An agent goes home; in a call, after the call.
+    LogOutAgent {
+        /// Who.
+        agent: String,
+    },
+    /// An agent is ready or away; in a call, after the call.
+    SetAgent {
+        /// Who.
+        agent: String,
+        /// What.
+        duty: Duty,
+    },
     /// Nothing that comes from this address is listened to for a while.
     Ban {
         /// The address.
@@ -211,6 +249,10 @@ pub enum Query {
     Seen(SeenFilter),
     /// What was spent today by those who have a cap; answered by [`Answer::Spending`].
     Spending,
+    /// The queues; answered by [`Answer::Queues`].
+    Queues,
+    /// The agents; answered by [`Answer::Agents`].
+    Agents,
 }
 
 /// That a command was done.
@@ -261,6 +303,10 @@ pub enum Answer {
     Seen(Vec<Seen>),
     /// All calls together first, then extensions.
     Spending(Vec<Spending>),
+    /// The queues, by name.
+    Queues(Vec<QueueStatus>),
+    /// The agents, by name.
+    Agents(Vec<AgentStatus>),
 }
 
 /// Why a command was not done. Small and closed: each dialect puts it into its own words in one `match`.
@@ -283,6 +329,14 @@ pub enum Refusal {
     NotRegistered,
     /// No such prompt, or it is no sound.
     NoSuchPrompt,
+    /// No such queue, or the agent serves none of those named.
+    NoSuchQueue,
+    /// No such agent.
+    NoSuchAgent,
+    /// The agent is not logged in.
+    NotLoggedIn,
+    /// Another agent sits at that phone.
+    PhoneTaken,
     /// Not possible in the state the call is in.
     WrongState,
     /// The switch has no room for more work now; try again.
@@ -309,6 +363,11 @@ impl Command {
             _ => None,
         }
     }
+
+    /// True if it is about somebody's work as an agent, so the desk's.
+    pub fn is_for_desk(&self) -> bool {
+        matches!(self, Self::LogInAgent { .. } | Self::LogOutAgent { .. } | Self::SetAgent { .. })
+    }
 }
 
 impl Refusal {
@@ -323,6 +382,10 @@ impl Refusal {
             Self::BadNumber => "bad_number",
             Self::NotRegistered => "not_registered",
             Self::NoSuchPrompt => "no_such_prompt",
+            Self::NoSuchQueue => "no_such_queue",
+            Self::NoSuchAgent => "no_such_agent",
+            Self::NotLoggedIn => "not_logged_in",
+            Self::PhoneTaken => "phone_taken",
             Self::WrongState => "wrong_state",
             Self::Overloaded => "overloaded",
             Self::ShuttingDown => "shutting_down",
@@ -338,6 +401,8 @@ pub enum LegState {
     Dialing,
     /// It rings.
     Ringing,
+    /// It waits in a queue.
+    Queued,
     /// In conversation.
     Talking,
     /// In conversation, which it has put on hold.

@@ -3,8 +3,9 @@
 mod facts;
 
 use crate::{
-    BanReason, CallId, CallRecord, Cause, Direction, LegNo, Outcome, PlaybackEnd, ProgressHeard, QualityMoment,
-    RecordingWish, SoundAlarm, Spent, Supervision, TextMessage, TrunkRegistration, TrunkState, Verification,
+    AgentState, BanReason, CallId, CallRecord, Cause, Direction, Duty, LeftHow, LegNo, OfferFailure, Outcome,
+    PlaybackEnd, ProgressHeard, QualityMoment, RecordingWish, SoundAlarm, Spent, Supervision, TextMessage,
+    TrunkRegistration, TrunkState, Verification,
 };
 use serde::{Deserialize, Serialize};
 use std::net::IpAddr;
@@ -253,6 +254,59 @@ pub enum EventBody {
         wish: RecordingWish,
         /// Why it ended, if nobody wished that.
         note: String,
+    },
+    /// A caller waits in a queue.
+    QueueEntered {
+        /// The queue.
+        queue: String,
+        /// The caller's call.
+        call: CallId,
+        /// At which place; the first is 1.
+        position: usize,
+    },
+    /// A caller waits in a queue no longer.
+    QueueLeft {
+        /// The queue.
+        queue: String,
+        /// The caller's call.
+        call: CallId,
+        /// How long it waited, milliseconds.
+        waited_ms: u64,
+        /// How it came.
+        how: LeftHow,
+    },
+    /// An agent's phone is called for a caller.
+    AgentOffered {
+        /// Of which queue.
+        queue: String,
+        /// The caller's call.
+        call: CallId,
+        /// Who is asked.
+        agent: String,
+        /// Where it sits.
+        extension: String,
+    },
+    /// An agent was asked to take a caller and that came to nothing.
+    OfferMissed {
+        /// Of which queue.
+        queue: String,
+        /// The caller's call.
+        call: CallId,
+        /// Who was asked.
+        agent: String,
+        /// Why; `None`: another one took it, or the caller is gone.
+        why: Option<OfferFailure>,
+    },
+    /// An agent does something else from now on.
+    AgentChanged {
+        /// Who.
+        agent: String,
+        /// Where it sits; empty when logged out.
+        extension: String,
+        /// What it does.
+        state: AgentState,
+        /// What it will do after the present call, if that is another duty than ready.
+        next: Option<Duty>,
     },
     /// A supervisor takes part in a conversation in this way from now on.
     Supervised {

@@ -16,6 +16,7 @@ mod net;
 mod originate;
 mod playback;
 mod quality;
+mod queue;
 mod record;
 mod routing;
 mod seen;
@@ -35,6 +36,10 @@ pub use net::{Net, Source};
 pub use originate::Originate;
 pub use playback::{Item, MAX_ITEMS, MAX_SPEED, MAX_TEXT, MIN_SPEED, Playback, PlaybackEnd, Spoken, is_prompt_name};
 pub use quality::{Quality, QualityMoment, SoundAlarm};
+pub use queue::{
+    AfterCall, Agent, AgentState, AgentStatus, Announcement, Duty, LeaveReason, LeftHow, MAX_AGENTS, MAX_QUEUES, Member,
+    OfferFailure, Overflow, Queue, QueueStatus, QueueVisit, Strategy, WaitingCaller, Widen,
+};
 pub use record::{
     CallRecord, Direction, LegOrigin, LegRecord, MAX_RECORDINGS, RecordingChoice, RecordingFile, RecordingWish,
 };

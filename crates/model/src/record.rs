@@ -1,6 +1,6 @@
 //! The record of a call: written once for every call that reached us, also for those that failed.
 
-use crate::{CallId, Cause, Charge, LegNo, Outcome, ProgressHeard, Quality, Side, Verification};
+use crate::{CallId, Cause, Charge, LegNo, Outcome, ProgressHeard, Quality, QueueVisit, Side, Verification};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use stdx::UnixMillis;
@@ -78,6 +78,9 @@ pub struct CallRecord {
     /// What the signature of the caller's number was worth; `None` if nobody looked at it.
     #[serde(default)]
     pub verification: Option<Verification>,
+    /// How it went through a queue; `None` if it was in none.
+    #[serde(default)]
+    pub queue: Option<QueueVisit>,
 }
 
 impl CallRecord {
@@ -170,6 +173,8 @@ pub enum LegOrigin {
     },
     /// It was called first, so that the call could be placed on its behalf; the one that answered is the caller.
     Summoned,
+    /// It was called because an agent there was asked to take a caller who waited in a queue.
+    Offered,
 }
 
 /// What may be wished of a call's recording.

@@ -251,7 +251,7 @@ pub enum RouteTarget {
     Extension(String),
     /// Out by one of these trunks.
     Trunks(Ways),
-    /// To a queue; not to be had yet, so nobody is reached.
+    /// To a queue.
     Queue(String),
     /// To a flow; not to be had yet, so nobody is reached.
     Flow(String),

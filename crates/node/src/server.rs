@@ -107,6 +107,7 @@ impl Server {
 
         let accounts = first_run::accounts(&store, &mut entropy).await?;
         let extensions = store.extensions().await?;
+        let (queues, agents) = (store.queues().await?, store.agents().await?);
         let now = Instant::now();
         let unix = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |t| t.as_millis() as u64);
         let wall = Wall::new(now, unix);
@@ -133,6 +134,8 @@ impl Server {
             cell.seal = Some(sip_stack::seal::Seal::new(store.jwt_key()));
             cell.sounds.music = Arc::clone(&music);
             cell.stir = stir.clone();
+            cell.queues.clone_from(&queues);
+            cell.agents.clone_from(&agents);
             cell.browsers.clone_from(&browsers);
             let mut core = cell::Worker::new(cell, entropy.fork(), now);
             restore(&mut core, &kept, &extensions, now);

@@ -110,6 +110,7 @@ impl api::Switch for NodeSwitch {
         let owner = match &command {
             Command::SendMessage(message) => Some(self.home_of(message.via.as_ref().unwrap_or(&message.to))),
             Command::Originate(wish) => Some(self.home_of(&wish.extension)),
+            command if command.is_for_desk() => Some(usize::from(cell::DESK)),
             Command::SetMessages { extension, .. } => Some(self.home_of(extension)),
             Command::Invite { conference, .. }
             | Command::Dismiss { conference, .. }
@@ -192,6 +193,7 @@ impl api::Switch for NodeSwitch {
 fn merge(query: &Query, answers: Vec<Answer>) -> Answer {
     let (mut calls, mut registrations, mut trunks) = (Vec::new(), Vec::new(), Vec::new());
     let (mut bans, mut seen, mut spending) = (Vec::<model::Ban>::new(), Vec::new(), Vec::new());
+    let (mut queues, mut agents) = (Vec::new(), Vec::new());
     let (mut messages, mut conferences) = (Vec::new(), Vec::<model::Conference>::new());
     for answer in answers {
         match answer {
@@ -203,6 +205,8 @@ fn merge(query: &Query, answers: Vec<Answer>) -> Answer {
             Answer::Spending(more) => spending.extend(more),
             Answer::Messages(more) => messages.extend(more),
             Answer::Conferences(more) => conferences.extend(more),
+            Answer::Queues(more) => queues.extend(more),
+            Answer::Agents(more) => agents.extend(more),
         }
     }
     match query {
@@ -214,6 +218,9 @@ fn merge(query: &Query, answers: Vec<Answer>) -> Answer {
             conferences.sort_by(|a, b| a.name.cmp(&b.name));
             Answer::Conferences(conferences)
         }
+        // The desk alone knows any.
+        Query::Queues => Answer::Queues(queues),
+        Query::Agents => Answer::Agents(agents),
         Query::Messages { .. } => {
             messages.sort_by(|a, b| (a.at, &a.id).cmp(&(b.at, &b.id)));
             Answer::Messages(messages)

@@ -72,6 +72,7 @@ fn record(entropy: &mut Entropy) -> CallRecord {
         charge: None,
         variables: BTreeMap::new(),
         verification: None,
+        queue: None,
     }
 }
 

@@ -87,6 +87,11 @@ pub enum Decision {
         /// Its name.
         name: String,
     },
+    /// It reaches a queue.
+    Queue {
+        /// Its name.
+        name: String,
+    },
     /// The caller hears a prompt.
     Prompt {
         /// Its name.
@@ -327,9 +332,13 @@ impl Router {
                 explain(&|| format!("it leads to prompt {name}"));
                 Decision::Prompt { name: name.clone(), times: *times }
             }
-            RouteTarget::Queue(name) | RouteTarget::Flow(name) => {
-                explain(&|| format!("it leads to {name}, and this version knows neither queues nor flows"));
-                refused(Outcome::Unallocated, "queues and flows are not supported yet")
+            RouteTarget::Queue(name) => {
+                explain(&|| format!("it leads to queue {name}"));
+                Decision::Queue { name: name.clone() }
+            }
+            RouteTarget::Flow(name) => {
+                explain(&|| format!("it leads to {name}, and this version knows no flows"));
+                refused(Outcome::Unallocated, "flows are not supported yet")
             }
         }
     }

@@ -81,6 +81,7 @@ fn path(settings: &Settings, dialled: &str, from: Source<'_>) -> String {
             hops.iter().map(|hop| format!("{}:{}", hop.trunk, hop.number)).collect::<Vec<_>>().join(" ")
         }
         Decision::Conference { name } => format!("conference {name}"),
+        Decision::Queue { name } => format!("queue {name}"),
         Decision::Prompt { name, times } => format!("prompt {name} {times}"),
         Decision::DialString(said) => said.meaning(),
         Decision::Refused { outcome, .. } => outcome.name().to_owned(),

@@ -103,6 +103,7 @@ fn record(entropy: &mut Entropy, n: u64) -> CallRecord {
         charge: None,
         variables: std::collections::BTreeMap::new(),
         verification: None,
+        queue: None,
     }
 }
 

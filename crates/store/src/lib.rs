@@ -12,6 +12,7 @@ mod extensions;
 mod hot;
 mod ladders;
 mod record_writer;
+mod queues;
 mod records;
 mod secrets;
 mod sql;

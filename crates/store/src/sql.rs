@@ -206,6 +206,7 @@ fn migrations() -> Vec<Migration> {
         (70, "media of extensions", include_str!("../migrations/0070_media_of_extensions.sql")),
         (80, "webhooks", include_str!("../migrations/0080_webhooks.sql")),
         (81, "audit", include_str!("../migrations/0081_audit.sql")),
+        (90, "queues and agents", include_str!("../migrations/0090_queues_and_agents.sql")),
     ];
     let migration = |(version, name, sql): (i64, &'static str, &'static str)| {
         Migration::new(version, name.into(), MigrationType::Simple, sql.into_sql_str(), false)

@@ -61,6 +61,18 @@ impl Api {
         assert_eq!(status, 204, "playing {wish}");
     }
 
+    /// Puts an object there.
+    pub(crate) fn put(&self, path: &str, object: &Value) {
+        let request = self.agent.put(self.at(path)).header("authorization", self.bearer());
+        read(request.send_json(object).expect("the server answers"));
+    }
+
+    /// A wish that is done without a word.
+    pub(crate) fn post(&self, path: &str, wish: &Value) {
+        let request = self.agent.post(self.at(path)).header("authorization", self.bearer());
+        assert_eq!(request.send_json(wish).expect("the server answers").status().as_u16(), 204, "{path} {wish}");
+    }
+
     /// Changes an extension.
     pub(crate) fn set_extension(&self, number: &str, settings: &Value) {
         let request = self.agent.put(self.at(&format!("/extensions/{number}"))).header("authorization", self.bearer());

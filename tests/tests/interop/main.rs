@@ -12,6 +12,7 @@ mod linphone;
 mod patience;
 mod phone;
 mod ports;
+mod queueing;
 mod server;
 mod sipp;
 mod sound;

@@ -1,6 +1,7 @@
 //! Who is tried, in which order, and what the party who waits hears meanwhile.
 
 use super::ending::weight;
+use super::queueing::Asked;
 use super::recording::Taping;
 use super::{Call, Leg, State};
 use crate::effect::{Effect, PartyKind, Progress, Stage, Target};
@@ -138,6 +139,7 @@ impl Call {
             | State::Announcing { .. }
             | State::Talking { .. }
             | State::Served { .. }
+            | State::Queued { .. }
             | State::Ended => {}
         }
     }
@@ -151,7 +153,11 @@ impl Call {
                     self.leg_failed(leg, outcome, outcome.cause(), now);
                 }
             }
-            State::Announcing { .. } | State::Talking { .. } | State::Served { .. } | State::Ended => {}
+            State::Announcing { .. }
+            | State::Talking { .. }
+            | State::Served { .. }
+            | State::Queued { .. }
+            | State::Ended => {}
         }
     }
 
@@ -214,6 +220,13 @@ impl Call {
     }
 
     pub(super) fn on_ringing(&mut self, leg: LegNo, early_media: bool, now: Instant) {
+        if let State::Queued { asked, .. } = &mut self.state {
+            if let Some(Asked { ringing: ringing @ false, .. }) = asked.get_mut(&leg) {
+                *ringing = true;
+                self.tell(EventBody::LegRinging { call: self.setup.id, leg, early_media });
+            }
+            return;
+        }
         let State::Dialling(wait, dialling) = &mut self.state else { return };
         let Some(state) = dialling.pending.get_mut(&leg) else { return };
         let news = *state == Pending::Quiet;
@@ -267,6 +280,9 @@ impl Call {
     }
 
     pub(super) fn on_answered(&mut self, leg: LegNo, now: Instant) {
+        if self.offer_answered(leg, now) {
+            return;
+        }
         let (wait, mut others) = match &mut self.state {
             State::Dialling(wait, dialling) if dialling.pending.contains_key(&leg) => {
                 (wait.clone(), std::mem::take(&mut dialling.pending))
@@ -281,7 +297,16 @@ impl Call {
         if wait.summons {
             return self.caller_answered(leg, now);
         }
-        let (a, b) = if self.side_of(wait.leg) == Side::Caller { (wait.leg, leg) } else { (leg, wait.leg) };
+        self.talk(wait.leg, leg, now);
+        match wait.transfer {
+            None => self.tell(EventBody::CallAnswered { call: self.setup.id, leg }),
+            Some(transfer) => self.transferred(&transfer, leg, now),
+        }
+    }
+
+    /// Who waited and the one who answered hear each other from now on.
+    pub(super) fn talk(&mut self, waited: LegNo, leg: LegNo, now: Instant) {
+        let (a, b) = if self.side_of(waited) == Side::Caller { (waited, leg) } else { (leg, waited) };
         self.state = State::Talking { a, b };
         let at = self.setup.wall.at(now);
         self.answered_at.get_or_insert(at);
@@ -300,14 +325,14 @@ impl Call {
                 self.begin_recording([a, b], RecordingChoice::default());
             }
         }
-        match wait.transfer {
-            None => self.tell(EventBody::CallAnswered { call: self.setup.id, leg }),
-            Some(transfer) => self.transferred(&transfer, leg, now),
-        }
     }
 
     /// A called phone says where else to look: that number is tried in its place, beside the phones that still ring.
     pub(super) fn on_redirected(&mut self, leg: LegNo, number: String, cause: Cause, now: Instant) {
+        if self.offer_refused(leg, (Outcome::Rejected, cause), now) {
+            // Who waits in a queue is for this agent, and not for whomever its phone sends calls to.
+            return;
+        }
         let State::Dialling(_, dialling) = &mut self.state else { return };
         if dialling.pending.remove(&leg).is_none() {
             return;
@@ -357,6 +382,9 @@ impl Call {
     }
 
     pub(super) fn on_failed(&mut self, leg: LegNo, outcome: Outcome, cause: Cause, now: Instant) {
+        if self.offer_refused(leg, (outcome, cause), now) {
+            return;
+        }
         let State::Dialling(_, dialling) = &mut self.state else { return };
         if dialling.pending.remove(&leg).is_some() {
             self.leg_failed(leg, outcome, cause, now);

@@ -37,6 +37,7 @@ impl Call {
         let spoken = self.answered_at.is_some();
         let verdict = if spoken && outcome == Outcome::Cancelled { Outcome::Answered } else { outcome };
         self.drop_pending(outcome, cause, now);
+        self.drop_asked(now);
         let present: Vec<LegNo> = match &self.state {
             State::Talking { a, b } => vec![*a, *b],
             State::Locating(wait) | State::Dialling(wait, _) if wait.summons => Vec::new(),
@@ -45,6 +46,7 @@ impl Call {
             }
             State::Announcing { to, .. } => vec![*to],
             State::Served { legs } => legs.clone(),
+            State::Queued { leg, .. } => vec![*leg],
             State::Ended => Vec::new(),
         };
         for leg in present {
@@ -126,6 +128,7 @@ impl Call {
             charge: None,
             variables: self.setup.variables.clone(),
             verification: None,
+            queue: None,
         }
     }
 }

@@ -49,6 +49,7 @@ impl Call {
             }
             State::Announcing { to, .. } => vec![*to],
             State::Served { legs } => legs.clone(),
+            State::Queued { leg, .. } => vec![*leg],
             State::Ended => Vec::new(),
         }
     }

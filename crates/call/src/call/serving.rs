@@ -63,12 +63,16 @@ impl Call {
             | State::Dialling(..)
             | State::Announcing { .. }
             | State::Talking { .. }
+            | State::Queued { .. }
             | State::Ended => &[],
         }
     }
 
     /// Somebody with the right to do so sends a party away.
     pub(super) fn on_dismissed(&mut self, leg: LegNo, now: Instant) {
+        if self.queued() == Some(leg) {
+            return self.queue_over(now);
+        }
         if self.served().contains(&leg) {
             self.out.push_back(Effect::HangUp { leg, cause: NORMAL });
             self.served_left(leg, (Outcome::Answered, NORMAL), Side::System, now);

@@ -84,6 +84,7 @@ impl Call {
             | State::Announcing { .. }
             | State::Talking { .. }
             | State::Served { .. }
+            | State::Queued { .. }
             | State::Ended => return Err(Refusal::WrongState),
         }
         self.moves += 1;
@@ -162,7 +163,11 @@ impl Call {
             State::Locating(wait) | State::Dialling(wait, _) => {
                 wait.transfer.as_ref().filter(|transfer| transfer.there).map(|transfer| transfer.by)
             }
-            State::Announcing { .. } | State::Talking { .. } | State::Served { .. } | State::Ended => None,
+            State::Announcing { .. }
+            | State::Talking { .. }
+            | State::Served { .. }
+            | State::Queued { .. }
+            | State::Ended => None,
         }
     }
 

@@ -5,10 +5,11 @@ use crate::messages::Stored;
 use crate::trunks::TrunkWay;
 use bytes::Bytes;
 use call::Party;
-use model::{CallId, Cause, LegId, LegNo, LegState, Outcome, Price};
+use model::{CallId, Cause, LeaveReason, LegId, LegNo, LegState, OfferFailure, Outcome, Price};
 use sip_stack::endpoint::Flow;
 use sip_stack::message::DialogId;
 use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
 use stdx::UnixMillis;
 /// A message between workers.
 #[derive(Clone, Debug)]
@@ -321,6 +322,107 @@ pub enum Body {
         ticket: u64,
         /// Best first; empty if there is none.
         found: Vec<Contact>,
+    },
+    /// You have the desk, and this is news for it.
+    ToDesk(ToDesk),
+    /// The desk has decided something about a call of yours.
+    FromDesk(FromDesk),
+    /// You are the home of this extension, where an agent sits: tell the desk how its phone is, now and whenever that changes.
+    WatchPhone {
+        /// The extension.
+        extension: String,
+        /// False: no longer.
+        on: bool,
+    },
+}
+
+/// What a desk is told.
+#[derive(Clone, Debug)]
+pub enum ToDesk {
+    /// A caller is in a queue.
+    Enter {
+        /// Which call.
+        call: CallId,
+        /// Which queue.
+        queue: String,
+        /// Who it is, and what it wants.
+        wish: acd::Wish,
+    },
+    /// A caller waits no longer.
+    Gone {
+        /// Which call.
+        call: CallId,
+        /// By its own key or by a command, rather than by hanging up.
+        on_purpose: bool,
+    },
+    /// An agent took the offered caller.
+    Answered {
+        /// Which offer.
+        offer: u64,
+    },
+    /// An offer came to nothing.
+    Failed {
+        /// Which.
+        offer: u64,
+        /// Why.
+        why: OfferFailure,
+    },
+    /// What an agent and its caller had to say is said.
+    Ended {
+        /// Who took the call.
+        agent: String,
+    },
+    /// How the phone is of an extension at which an agent sits.
+    Phone {
+        /// Which.
+        extension: String,
+        /// It is registered.
+        reachable: bool,
+        /// It is in a call.
+        occupied: bool,
+    },
+}
+
+/// What a desk decides about a caller.
+#[derive(Clone, Debug)]
+pub enum FromDesk {
+    /// Call this agent for this caller.
+    Offer {
+        /// Which call.
+        call: CallId,
+        /// Under this number.
+        offer: u64,
+        /// Of which queue.
+        queue: String,
+        /// Who is asked.
+        agent: String,
+        /// Where it sits.
+        extension: String,
+        /// The desk withdraws it after this time.
+        ring: Duration,
+    },
+    /// This offer is off, even if it was just answered.
+    Withdraw {
+        /// Which call.
+        call: CallId,
+        /// Which offer.
+        offer: u64,
+    },
+    /// Tell a caller its place.
+    Announce {
+        /// Which call.
+        call: CallId,
+        /// The first is 1.
+        position: usize,
+        /// How long it will probably wait, if that is known.
+        wait: Option<Duration>,
+    },
+    /// A caller is to go elsewhere: the desk no longer knows it.
+    Leave {
+        /// Which call.
+        call: CallId,
+        /// Why.
+        why: LeaveReason,
     },
 }
 

@@ -164,9 +164,10 @@ impl Cell {
                 None => Course::Nowhere(Status::TEMPORARILY_UNAVAILABLE),
             },
             // Nobody reads there.
-            Decision::Conference { .. } | Decision::Prompt { .. } | Decision::DialString(_) => {
-                Course::Nowhere(Status(404))
-            }
+            Decision::Conference { .. }
+            | Decision::Queue { .. }
+            | Decision::Prompt { .. }
+            | Decision::DialString(_) => Course::Nowhere(Status(404)),
             Decision::Refused { outcome, .. } => Course::Nowhere(Status(outcome.cause().sip)),
         }
     }

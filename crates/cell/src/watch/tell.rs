@@ -103,6 +103,7 @@ impl Cell {
         let talks = |view: &LegView| match view.state {
             LegState::Dialing
             | LegState::Ringing
+            | LegState::Queued
             | LegState::Talking
             | LegState::Held
             | LegState::Listening

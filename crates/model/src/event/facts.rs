@@ -5,7 +5,9 @@ use crate::CallId;
 
 impl EventBody {
     /// Every name that [`EventBody::kind`] gives, in alphabetical order.
-    pub const KINDS: [&str; 42] = [
+    pub const KINDS: [&str; 47] = [
+        "agent_changed",
+        "agent_offered",
         "asr_failed",
         "asr_result",
         "call_answered",
@@ -30,11 +32,14 @@ impl EventBody {
         "message_delivered",
         "message_failed",
         "message_received",
+        "offer_missed",
         "playback_ended",
         "playback_started",
         "progress_heard",
         "push_wanted",
         "quality_changed",
+        "queue_entered",
+        "queue_left",
         "recording_changed",
         "recording_failed",
         "registration_changed",
@@ -53,6 +58,8 @@ impl EventBody {
     /// Its stable name, as in JSON.
     pub fn kind(&self) -> &'static str {
         match self {
+            Self::AgentChanged { .. } => "agent_changed",
+            Self::AgentOffered { .. } => "agent_offered",
             Self::AsrFailed { .. } => "asr_failed",
             Self::AsrResult { .. } => "asr_result",
             Self::CallAnswered { .. } => "call_answered",
@@ -77,11 +84,14 @@ impl EventBody {
             Self::MessageDelivered { .. } => "message_delivered",
             Self::MessageFailed { .. } => "message_failed",
             Self::MessageReceived { .. } => "message_received",
+            Self::OfferMissed { .. } => "offer_missed",
             Self::PlaybackEnded { .. } => "playback_ended",
             Self::PlaybackStarted { .. } => "playback_started",
             Self::ProgressHeard { .. } => "progress_heard",
             Self::PushWanted { .. } => "push_wanted",
             Self::QualityChanged { .. } => "quality_changed",
+            Self::QueueEntered { .. } => "queue_entered",
+            Self::QueueLeft { .. } => "queue_left",
             Self::RecordingChanged { .. } => "recording_changed",
             Self::RecordingFailed { .. } => "recording_failed",
             Self::RegistrationChanged { .. } => "registration_changed",
@@ -101,7 +111,11 @@ impl EventBody {
     /// The call it is about.
     pub fn call(&self) -> Option<CallId> {
         match self {
-            Self::AsrFailed { call, .. }
+            Self::AgentOffered { call, .. }
+            | Self::OfferMissed { call, .. }
+            | Self::QueueEntered { call, .. }
+            | Self::QueueLeft { call, .. }
+            | Self::AsrFailed { call, .. }
             | Self::AsrResult { call, .. }
             | Self::CallAnswered { call, .. }
             | Self::CallStarted { call, .. }
@@ -131,7 +145,8 @@ impl EventBody {
             | Self::TransferFailed { call, .. }
             | Self::VoiceActivity { call, .. } => Some(*call),
             Self::CallEnded { record } => Some(record.id),
-            Self::ConferenceRecording { .. }
+            Self::AgentChanged { .. }
+            | Self::ConferenceRecording { .. }
             | Self::DiskLow { .. }
             | Self::MessageDelivered { .. }
             | Self::MessageFailed { .. }
@@ -148,8 +163,13 @@ impl EventBody {
 
     /// The queue it is about.
     pub fn queue(&self) -> Option<&str> {
-        // A queue's events bring their names here.
-        None
+        match self {
+            Self::AgentOffered { queue, .. }
+            | Self::OfferMissed { queue, .. }
+            | Self::QueueEntered { queue, .. }
+            | Self::QueueLeft { queue, .. } => Some(queue),
+            _ => None,
+        }
     }
 
     /// The numbers of extensions and parties that it names itself: `None`s are none. A call's other parties are known from its
@@ -166,9 +186,15 @@ impl EventBody {
             Self::MessageDelivered { message }
             | Self::MessageFailed { message }
             | Self::MessageReceived { message } => [Some(&message.from), Some(&message.to)],
-            Self::PushWanted { extension, .. } | Self::RegistrationChanged { extension, .. } => [Some(extension), None],
+            Self::PushWanted { extension, .. }
+            | Self::RegistrationChanged { extension, .. }
+            | Self::AgentOffered { extension, .. }
+            | Self::AgentChanged { extension, .. } => [Some(extension), None],
             Self::SpendingAlert { extension, .. } => [extension.as_deref(), None],
-            Self::AsrFailed { .. }
+            Self::OfferMissed { .. }
+            | Self::QueueEntered { .. }
+            | Self::QueueLeft { .. }
+            | Self::AsrFailed { .. }
             | Self::AsrResult { .. }
             | Self::CallAnswered { .. }
             | Self::CallTransferred { .. }

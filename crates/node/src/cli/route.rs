@@ -106,6 +106,7 @@ fn verdict(decision: &Decision) -> String {
             format!("→ extension {number}{}", if *record { ", recorded" } else { "" })
         }
         Decision::Conference { name } => format!("→ conference {name}"),
+        Decision::Queue { name } => format!("→ queue {name}"),
         Decision::Prompt { name, times: 0 } => format!("→ prompt {name}, again and again"),
         Decision::Prompt { name, times } => format!("→ prompt {name}, {times} times"),
         Decision::DialString(said) => format!("→ the switch itself: {}", said.meaning()),

@@ -428,10 +428,10 @@ fn dialling(trunk: &Trunk, i: usize, say: &mut impl FnMut(&str, String)) {
 pub(crate) fn warnings(config: &Config) -> Vec<String> {
     let unsupported = |route: &super::Route| {
         route.targets().into_iter().find_map(|to| match to {
-            model::RouteTarget::Queue(name) => Some(format!("queue \"{name}\"")),
             model::RouteTarget::Flow(name) => Some(format!("flow \"{name}\"")),
             model::RouteTarget::Extension(_)
             | model::RouteTarget::Trunks(_)
+            | model::RouteTarget::Queue(_)
             | model::RouteTarget::Conference(_)
             | model::RouteTarget::Prompt { .. } => None,
         })

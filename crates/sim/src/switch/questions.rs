@@ -243,6 +243,84 @@ impl World {
         }
     }
 
+    // Queues and agents.
+
+    /// Adds or changes a queue.
+    pub fn put_queue(&self, queue: model::Queue) {
+        self.switch(|switch, now| {
+            switch.config.queues.retain(|known| known.name != queue.name);
+            switch.config.queues.push(queue.clone());
+            switch.command_all(&Command::PutQueue(Box::new(queue)), now);
+        });
+    }
+
+    /// Removes a queue.
+    pub fn remove_queue(&self, name: &str) {
+        self.switch(|switch, now| {
+            switch.config.queues.retain(|known| known.name != name);
+            switch.command_all(&Command::RemoveQueue { name: name.to_owned() }, now);
+        });
+    }
+
+    /// Adds or changes an agent.
+    pub fn put_agent(&self, agent: model::Agent) {
+        self.switch(|switch, now| {
+            switch.config.agents.retain(|known| known.name != agent.name);
+            switch.config.agents.push(agent.clone());
+            switch.command_all(&Command::PutAgent(Box::new(agent)), now);
+        });
+    }
+
+    /// Removes an agent.
+    pub fn remove_agent(&self, name: &str) {
+        self.switch(|switch, now| {
+            switch.config.agents.retain(|known| known.name != name);
+            switch.command_all(&Command::RemoveAgent { name: name.to_owned() }, now);
+        });
+    }
+
+    /// An agent's wish.
+    pub fn desk_command(&self, command: Command) -> Result<Reply, Refusal> {
+        self.command_at(cell::DESK, command)
+    }
+
+    /// An agent comes to work at an extension, in all its queues.
+    pub fn log_in(&self, agent: &str, extension: &str) -> Result<Reply, Refusal> {
+        let (agent, extension) = (agent.to_owned(), extension.to_owned());
+        let duty = model::Duty::Ready;
+        self.desk_command(Command::LogInAgent { agent, extension, queues: Vec::new(), duty })
+    }
+
+    /// An agent goes home.
+    pub fn log_out(&self, agent: &str) -> Result<Reply, Refusal> {
+        self.desk_command(Command::LogOutAgent { agent: agent.to_owned() })
+    }
+
+    /// An agent is ready or away.
+    pub fn set_agent(&self, agent: &str, duty: model::Duty) -> Result<Reply, Refusal> {
+        self.desk_command(Command::SetAgent { agent: agent.to_owned(), duty })
+    }
+
+    /// A queue as it is now.
+    pub fn queue_status(&self, name: &str) -> model::QueueStatus {
+        let of = |answer| match answer {
+            Answer::Queues(list) => list,
+            _ => Vec::new(),
+        };
+        let found = self.query(&Query::Queues).into_iter().flat_map(of).find(|queue| queue.name == name);
+        found.unwrap_or_else(|| panic!("there is no queue {name}"))
+    }
+
+    /// An agent as it is now.
+    pub fn agent_status(&self, name: &str) -> model::AgentStatus {
+        let of = |answer| match answer {
+            Answer::Agents(list) => list,
+            _ => Vec::new(),
+        };
+        let found = self.query(&Query::Agents).into_iter().flat_map(of).find(|agent| agent.name == name);
+        found.unwrap_or_else(|| panic!("there is no agent {name}"))
+    }
+
     /// So many voice messages wait for an extension.
     pub fn set_messages(&self, extension: &str, new: u32, old: u32) -> Result<Reply, Refusal> {
         self.command_at(self.home(extension), Command::SetMessages { extension: extension.to_owned(), new, old })

@@ -51,6 +51,7 @@ pub(crate) fn record(entropy: &mut Entropy, started_at: u64, caller: &str, calle
         charge: None,
         variables: std::collections::BTreeMap::new(),
         verification: None,
+        queue: None,
     }
 }
 

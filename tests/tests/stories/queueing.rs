@@ -224,7 +224,9 @@ fn an_agent_sends_a_caller_on_and_is_free_for_the_next() {
     part(&world, &one, &ben);
     part(&world, &two, &ana);
     world.assert_settled();
-    assert_eq!(world.records()[0].queue.as_ref().unwrap().queue, "service");
+    let records = world.records();
+    let sent_on = records.iter().find(|record| record.caller == "100").unwrap();
+    assert_eq!(sent_on.queue.as_ref().unwrap().queue, "service");
 }
 
 #[test]

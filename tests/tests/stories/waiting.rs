@@ -120,7 +120,7 @@ fn whatever_callers_and_agents_do_the_queues_keep_their_promises() {
         let agents = agents(&world);
         let callers: Vec<Phone> = CALLERS.iter().map(|number| world.phone(number)).collect();
         let mut in_vain = 0;
-        for _ in 0..200 {
+        for _ in 0..120 {
             if chance.chance(0.5) {
                 caller_acts(&callers[chance.below(4) as usize], &mut chance);
             } else {

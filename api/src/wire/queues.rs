@@ -147,16 +147,19 @@ impl From<AgentStatus> for AgentNow {
 }
 
 /// How an agent comes to work.
-#[derive(Deserialize, ToSchema, Default)]
-#[serde(default, deny_unknown_fields)]
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
 pub(crate) struct LogInAgent {
     /// Where it sits; empty: at the extension of its settings.
+    #[serde(default)]
     pub(crate) extension: String,
     /// In these of its queues only; empty: in all.
+    #[serde(default)]
     pub(crate) queues: Vec<String>,
     /// What it does first; left out: it is ready.
     pub(crate) duty: Option<DutyIn>,
     /// Why, if it is not ready.
+    #[serde(default)]
     pub(crate) reason: String,
 }
 

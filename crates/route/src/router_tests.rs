@@ -223,13 +223,11 @@ fn a_trunk_reaches_extensions_and_its_own_routes_only() {
     assert_eq!(path(&settings, "1001", from("b")), "extension 1001");
     assert_eq!(path(&settings, "01062345678", from("b")), "unallocated", "no way from trunk to trunk");
     for did in ["057188886666", "+8657188886666", "88886666", "8657188886666"] {
-        let expected = if did == "8657188886666" { "unallocated" } else { "extension 1001" };
+        let expected = if did == "8657188886666" { "queue sales" } else { "extension 1001" };
         assert_eq!(path(&settings, did, from("a")), expected, "{did}");
     }
     let (decision, steps) = told(&settings, "057188880000", from("a"), "2026-11-20 10:00");
-    assert!(
-        matches!(decision, Decision::Refused { outcome: Outcome::Unallocated, ref note } if note.contains("not supported"))
-    );
+    assert_eq!(decision, Decision::Queue { name: "sales".to_owned() });
     assert!(steps.contains("route * fits") && steps.contains("sales"), "{steps}");
     // Where a route says so, a trunk's call goes out again, and keeps its caller where the trunk wants that.
     settings.routes.push(from_trunk("b", "7*", RouteTarget::trunk("a")));

@@ -137,9 +137,9 @@ fn routes_that_make_no_sense_are_told_with_the_reason() {
     }
     // The same number in other hours is another route.
     let fine =
-        format!("{trunks}[[route]]\nnumber = \"9*\"\ntrunk = \"a\"\n{key}[[route]]\nnumber = \"9*\"\nqueue = \"q\"");
+        format!("{trunks}[[route]]\nnumber = \"9*\"\ntrunk = \"a\"\n{key}[[route]]\nnumber = \"9*\"\nflow = \"q\"");
     let config = parse(&fine, []).unwrap();
-    assert!(config.warnings().iter().any(|warning| warning.contains("queue \"q\"")), "{:?}", config.warnings());
+    assert!(config.warnings().iter().any(|warning| warning.contains("flow \"q\"")), "{:?}", config.warnings());
     let dialling = |lines: &str| wrong(&format!("{trunks}[trunk.dialling]\n{lines}")).remove(0);
     assert!(dialling("caller = \"fixed\"").text.contains("caller_numbers"));
     assert!(dialling("price_per_minute = \"x\"").text.contains("an amount like 0.12"));

@@ -160,12 +160,7 @@ async fn every_operation_of_the_description_does_what_it_says() {
         ("get /agents", format!("{V1}/agents"), nothing.clone(), 200),
         ("get /agents/{name}", format!("{V1}/agents/ana"), nothing.clone(), 200),
         ("post /agents/{name}/login", format!("{V1}/agents/ana/login"), json!({ "extension": "100" }), 204),
-        (
-            "post /agents/{name}/duty",
-            format!("{V1}/agents/ana/duty"),
-            json!({ "duty": "busy", "reason": "tea" }),
-            204,
-        ),
+        ("post /agents/{name}/duty", format!("{V1}/agents/ana/duty"), json!({ "duty": "busy", "reason": "tea" }), 204),
         ("post /agents/{name}/logout", format!("{V1}/agents/ana/logout"), nothing.clone(), 204),
         ("delete /agents/{name}", format!("{V1}/agents/ana"), nothing.clone(), 204),
         ("delete /queues/{name}", format!("{V1}/queues/sales"), nothing.clone(), 204),

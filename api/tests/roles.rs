@@ -350,7 +350,10 @@ async fn an_agent_speaks_for_the_agent_of_its_own_extension() {
         let got = world.call("PUT", &format!("{V1}/agents/{name}"), &admin, json!({ "extension": extension })).await;
         assert_eq!(got.status, 200);
     }
-    assert_eq!(world.call("PUT", &format!("{V1}/queues/sales"), &admin, json!({ "ring_seconds": 1 })).await.problem(400), "bad_body");
+    assert_eq!(
+        world.call("PUT", &format!("{V1}/queues/sales"), &admin, json!({ "ring_seconds": 1 })).await.problem(400),
+        "bad_body"
+    );
     let ana = world.log_in("ana").await;
     let list = world.get(&format!("{V1}/agents"), &ana).await.json();
     assert_eq!(list.as_array().unwrap().len(), 1);
@@ -358,8 +361,14 @@ async fn an_agent_speaks_for_the_agent_of_its_own_extension() {
     world.switch.0.lock().unwrap().commands.clear();
     let to = |name: &str, what: &str| format!("{V1}/agents/{name}/{what}");
     assert_eq!(world.call("POST", &to("ben", "login"), &ana, json!({})).await.problem(404), "no_such_agent");
-    assert_eq!(world.call("POST", &to("ana", "login"), &ana, json!({ "extension": "101" })).await.problem(403), "forbidden");
-    assert_eq!(world.call("POST", &to("ana", "login"), &ana, json!({ "duty": "rest", "reason": "new" })).await.status, 204);
+    assert_eq!(
+        world.call("POST", &to("ana", "login"), &ana, json!({ "extension": "101" })).await.problem(403),
+        "forbidden"
+    );
+    assert_eq!(
+        world.call("POST", &to("ana", "login"), &ana, json!({ "duty": "rest", "reason": "new" })).await.status,
+        204
+    );
     assert_eq!(world.call("POST", &to("ana", "duty"), &ana, json!({ "duty": "ready" })).await.status, 204);
     assert_eq!(world.get(&format!("{V1}/queues"), &ana).await.problem(403), "forbidden");
     let agent = "ana".to_owned();

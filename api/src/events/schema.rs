@@ -48,8 +48,7 @@ const BAN_REASONS: &[&str] = &["failures", "many_users", "scanner", "operator"];
 const LEFT: &[&str] = &["served", "abandoned", "went", "sent"];
 const LEAVE_REASONS: &[&str] = &["closed", "full", "too_long", "too_long_expected", "no_agents", "key"];
 const FAILURES: &[&str] = &["no_answer", "rejected", "busy", "unreachable"];
-const AGENT_STATES: &[&str] =
-    &["logged_out", "ready", "unavailable", "busy", "rest", "offered", "talking", "wrap_up"];
+const AGENT_STATES: &[&str] = &["logged_out", "ready", "unavailable", "busy", "rest", "offered", "talking", "wrap_up"];
 const DUTIES: &[&str] = &["ready", "busy", "rest"];
 const LEG: [(&str, Shape); 2] = [("call", Call), ("leg", Whole)];
 

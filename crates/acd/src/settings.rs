@@ -132,7 +132,8 @@ impl From<&model::Queue> for QueueSettings {
     fn from(queue: &model::Queue) -> Self {
         let seconds = |seconds: u32| Duration::from_secs(seconds.into());
         let limit = |value: u32| (value > 0).then(|| seconds(value));
-        let every = if queue.announce_every_seconds > 0 { queue.announce_every_seconds } else { queue.announce_seconds };
+        let every =
+            if queue.announce_every_seconds > 0 { queue.announce_every_seconds } else { queue.announce_seconds };
         let widening = queue.widening.iter().map(|step| Widening {
             after: seconds(step.after_seconds),
             max_penalty: step.max_penalty,

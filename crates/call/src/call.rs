@@ -11,11 +11,11 @@ mod transfer;
 
 use crate::effect::{Effect, Input, Party, PartyKind, Target};
 use dialling::{Dialling, Wait};
-use queueing::Asked;
 use model::{
     CallId, CallRecord, Cause, Direction, EventBody, LegId, LegNo, LegOrigin, LegState, LiveCall, LiveLeg, Outcome,
     Side,
 };
+use queueing::Asked;
 use recording::Taping;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::{Duration, Instant};

@@ -167,7 +167,9 @@ impl FrontDesk {
 
     pub(crate) fn answer(&self, query: &Query, now: Instant) -> Option<Answer> {
         match query {
-            Query::Queues => Some(Answer::Queues(self.queues.keys().map(|name| self.queue_status(name, now)).collect())),
+            Query::Queues => {
+                Some(Answer::Queues(self.queues.keys().map(|name| self.queue_status(name, now)).collect()))
+            }
             Query::Agents => Some(Answer::Agents(self.agents.keys().map(|name| self.agent_status(name)).collect())),
             _ => None,
         }

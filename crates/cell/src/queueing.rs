@@ -355,7 +355,8 @@ mod tests {
 
     #[test]
     fn a_place_is_told_with_the_prompts_that_there_are() {
-        let announcement = Announcement { before_place: "you".to_owned(), before_wait: "wait".to_owned(), ..Announcement::default() };
+        let announcement =
+            Announcement { before_place: "you".to_owned(), before_wait: "wait".to_owned(), ..Announcement::default() };
         let queue = Queue { announcement, ..Queue::new("sales") };
         let minutes = |n| Some(Duration::from_secs(n));
         assert_eq!(place_in_words(&Queue::new("sales"), 3, minutes(5)), []);

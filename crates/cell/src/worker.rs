@@ -103,10 +103,7 @@ impl Worker {
                 let result = desk.command(command, now);
                 self.cell.out.push_back(Output::Reply { ticket, result });
             }
-            Command::PutQueue(_)
-            | Command::RemoveQueue { .. }
-            | Command::PutAgent(_)
-            | Command::RemoveAgent { .. } => {
+            Command::PutQueue(_) | Command::RemoveQueue { .. } | Command::PutAgent(_) | Command::RemoveAgent { .. } => {
                 // It never refuses those.
                 drop(desk.command(&command, now));
                 self.cell.handle_input(Input::Command { ticket, command }, now);

@@ -304,7 +304,11 @@ impl Agent {
 
 fn name_fits(what: &str, name: &str) -> Result<(), String> {
     let right = (1..=MAX_QUEUE_NAME).contains(&name.len()) && !name.contains(|c: char| c.is_control() || c == '/');
-    if right { Ok(()) } else { Err(format!("{what} has 1 to {MAX_QUEUE_NAME} bytes, no slash and no control characters")) }
+    if right {
+        Ok(())
+    } else {
+        Err(format!("{what} has 1 to {MAX_QUEUE_NAME} bytes, no slash and no control characters"))
+    }
 }
 
 fn skills_fit(what: &str, skills: &BTreeMap<String, u8>) -> Result<(), String> {

@@ -130,7 +130,10 @@ fn who_waits_for_nobody_may_leave_and_the_next_is_first() {
         let records = world.records();
         assert_eq!(records.len(), 2, "seed {seed}");
         let visit = records[0].queue.as_ref().unwrap();
-        assert!(visit.answered_at.is_none() && visit.left_at >= Some(visit.entered_at + 6000), "seed {seed}: {visit:?}");
+        assert!(
+            visit.answered_at.is_none() && visit.left_at >= Some(visit.entered_at + 6000),
+            "seed {seed}: {visit:?}"
+        );
     };
     let world = World::new(setup(Setup::new(7)).workers(3));
     story(&world);
@@ -234,8 +237,10 @@ fn all_phones_ring_and_the_first_to_answer_has_the_call() {
     let story = |world: &World| {
         let seed = world.seed();
         world.put_queue(Queue { strategy: Strategy::RingAll, ..sales() });
-        let agents: Vec<Phone> =
-            ["101", "102", "103"].iter().map(|number| agent(world, &format!("a{number}"), number, &["sales"])).collect();
+        let agents: Vec<Phone> = ["101", "102", "103"]
+            .iter()
+            .map(|number| agent(world, &format!("a{number}"), number, &["sales"]))
+            .collect();
         let caller = world.phone("100");
         waits(world, &caller, "700");
         assert!(world.run_until(secs(9), || agents.iter().all(Phone::is_ringing)), "seed {seed}");
@@ -360,12 +365,7 @@ fn agents_keep_their_states_and_queues_their_figures_when_the_switch_is_killed()
         world.log_out("eva").unwrap();
         world.run_for(secs(1));
         let states = || names.map(|(name, _)| state(&world, name));
-        let known = [
-            AgentState::WrapUp,
-            AgentState::Busy("tea".to_owned()),
-            AgentState::LoggedOut,
-            AgentState::Ready,
-        ];
+        let known = [AgentState::WrapUp, AgentState::Busy("tea".to_owned()), AgentState::LoggedOut, AgentState::Ready];
         assert_eq!(states(), known);
         world.kill();
         world.run_for(secs(2));
@@ -398,9 +398,11 @@ fn agents_keep_their_states_and_queues_their_figures_when_the_switch_is_killed()
 
 #[test]
 fn a_caller_is_told_its_place_between_the_music() {
-    let world = World::new(
-        setup(Setup::new(7)).workers(2).prompt("zh/spoken/2", 2100, millis(500)).prompt("zh/spoken/1", 2300, millis(500)),
-    );
+    let world = World::new(setup(Setup::new(7)).workers(2).prompt("zh/spoken/2", 2100, millis(500)).prompt(
+        "zh/spoken/1",
+        2300,
+        millis(500),
+    ));
     let announcement = model::Announcement { before_place: "sorry".to_owned(), ..model::Announcement::default() };
     world.put_queue(Queue { announce_seconds: 4, announce_every_seconds: 60, announcement, ..sales() });
     let (one, two) = (world.phone("100"), world.phone("110"));

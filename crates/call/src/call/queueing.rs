@@ -127,7 +127,9 @@ impl Call {
                 }
             }
             // Its answer and this met on their way.
-            State::Talking { a, b } if self.taken.is_some_and(|(taken, leg)| taken == offer && (leg == *a || leg == *b)) => {
+            State::Talking { a, b }
+                if self.taken.is_some_and(|(taken, leg)| taken == offer && (leg == *a || leg == *b)) =>
+            {
                 let (a, b) = (*a, *b);
                 let agent = self.taken.take().map_or(b, |(_, leg)| leg);
                 let waits = if agent == a { b } else { a };

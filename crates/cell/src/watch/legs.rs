@@ -119,9 +119,10 @@ pub(super) fn dialog(view: &LegView, entity: &str, host: &str) -> Dialog {
         (Some(outcome), _) => DialogState::Terminated(reason(outcome)),
         (None, LegState::Dialing) => DialogState::Trying,
         (None, LegState::Ringing) => DialogState::Early,
-        (None, LegState::Queued | LegState::Talking | LegState::Held | LegState::Listening | LegState::Announcement) => {
-            DialogState::Confirmed
-        }
+        (
+            None,
+            LegState::Queued | LegState::Talking | LegState::Held | LegState::Listening | LegState::Announcement,
+        ) => DialogState::Confirmed,
         (None, LegState::Ending) => DialogState::Terminated("error"),
     };
     let user = if view.remote.is_empty() { "anonymous" } else { &view.remote };

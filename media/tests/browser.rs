@@ -53,6 +53,30 @@ fn a_page_calls_a_phone_and_both_hear_hold_and_press_keys() {
 }
 
 #[test]
+fn a_page_that_comes_by_tcp_is_answered_by_tcp() {
+    let mut world = World::new(1);
+    world.tcp = true;
+    let (leg, _) = call(&mut world);
+    world.run(3 * SECOND);
+    assert!(world.legs[leg].page.connected);
+    assert_both_hear(&world);
+    let answer = world.reoffer(leg, "sendrecv", true);
+    let candidates: Vec<&str> = answer.lines().filter(|line| line.starts_with("a=candidate:")).collect();
+    let number = world.engine.local_port(world.legs[leg].port);
+    let known = |way: &str, ip: &str, more: &str| {
+        let fits =
+            |line: &str| line.contains(&format!(" {way} ")) && line.ends_with(&format!(" {ip} {number} typ {more}"));
+        candidates.iter().any(|line| fits(line))
+    };
+    for ip in [SWITCH, "203.0.113.5"] {
+        assert!(known("udp", ip, "host") && known("tcp", ip, "host tcptype passive"), "{candidates:#?}");
+    }
+    assert_eq!(candidates.len(), 4);
+    world.run(SECOND);
+    assert_both_hear(&world);
+}
+
+#[test]
 fn a_page_is_called_and_two_pages_share_a_socket() {
     let mut world = World::new(2);
     let caller = world.calling_page(G711, 1_000.0);

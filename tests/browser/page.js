@@ -38,6 +38,9 @@ const phone = {
     }
     session.on("ended", (e) => note(`ended: ${e.cause}`));
     session.on("failed", (e) => note(`failed: ${e.cause}`));
+    session.on("sdp", (e) => {
+      if (!phone.udp && e.originator === "remote") e.sdp = e.sdp.replace(/a=candidate:\S+ 1 udp .*\r\n/g, "");
+    });
     session.on("newDTMF", (e) => e.originator === "remote" && note(`key ${e.dtmf.tone}`));
   },
 
@@ -59,6 +62,10 @@ const phone = {
     return `${call_id};to-tag=${remote_tag};from-tag=${local_tag}`;
   },
   take: (uri, name) => void phone.ua.call(uri, { ...media, extraHeaders: [`Replaces: ${name}`] }),
+
+  /** The switch's addresses by UDP are no good in calls to come, as behind a wall that drops it. */
+  withoutUdp: () => void (phone.udp = false),
+  udp: true,
 
   /** Calls to come use nothing but these TURN servers. */
   relayedBy(iceServers) {

@@ -39,6 +39,7 @@ mod tests {
     fn relays_get_credentials_and_others_none() {
         let urls = |list: &[&str]| list.iter().map(|url| (*url).to_owned()).collect::<Vec<_>>();
         let settings = WebRtc {
+            tcp: true,
             ice_servers: urls(&["stun:a", "turn:a?transport=udp", "turns:a:443"]),
             turn_secret: Some("north".to_owned()),
             turn: std::time::Duration::from_secs(60),

@@ -119,7 +119,8 @@ impl Server {
             warn!("no certificate for browsers could be made: pages get no sound");
         }
         let candidates = candidates(&config, &locals);
-        let browsers = certificate.map(|certificate| media::browser::Settings { certificate, candidates });
+        let browsers =
+            certificate.map(|certificate| media::browser::Settings { certificate, candidates, tcp: config.webrtc.tcp });
         let mut shells = Vec::new();
         let handle = tokio::runtime::Handle::current();
         let resolver = Resolver::new(handle.clone(), Arc::clone(&inboxes));
@@ -149,6 +150,7 @@ impl Server {
                 streams: edge.streams.clone(),
                 sockets: Sockets::new(first, last, bind_address(&addresses.0)),
                 stock: Stock::new(first, last),
+                tcp: config.webrtc.tcp,
                 recorder: recorder.clone(),
                 events: events.clone(),
                 resolver: resolver.clone(),

@@ -183,6 +183,7 @@ impl Setup {
             let settings = |certificate: &Arc<Certificate>| Settings {
                 certificate: Arc::clone(certificate),
                 candidates: Vec::new(),
+                tcp: false,
             };
             config.browsers = CERTIFICATE.as_ref().map(settings);
         })

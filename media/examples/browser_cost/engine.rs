@@ -41,7 +41,7 @@ pub(crate) fn run() {
 fn measure(certificate: &Arc<Certificate>, count: usize, talents: Talents, codec: Codec) -> Option<(f64, f64)> {
     let mut now = stdx::testing::start();
     let mut config = Config::new(Wall::new(now, 0));
-    config.browsers = Some(Settings { certificate: Arc::clone(certificate), candidates: Vec::new() });
+    config.browsers = Some(Settings { certificate: Arc::clone(certificate), candidates: Vec::new(), tcp: false });
     let mut engine = Engine::new(config, Entropy::seeded(1));
     engine.stock((0..count as u16 + 8).map(|i| 20_000 + i * 2));
     let mut calls = (0..count).map(|n| begin(&mut engine, n, talents, now)).collect::<Option<Vec<_>>>()?;

@@ -123,6 +123,8 @@ pub(crate) fn mid_of(media: &Media) -> String {
 pub(crate) struct Link {
     pub(crate) certificate: Arc<Certificate>,
     candidates: Vec<SocketAddr>,
+    /// By TCP too.
+    tcp: bool,
     own: Credentials,
     /// For the next restart; descriptions are read where there is no randomness.
     spare: Credentials,
@@ -150,6 +152,7 @@ impl Link {
         Self {
             certificate: Arc::clone(&settings.certificate),
             candidates,
+            tcp: settings.tcp,
             own: Credentials::new(entropy),
             spare: Credentials::new(entropy),
             cname,
@@ -231,6 +234,13 @@ impl Link {
             let priority = (126_u32 << 24) | ((65_535 - at as u32) << 8) | 255;
             let (ip, port) = (candidate.ip(), candidate.port());
             add("candidate", Some(format!("{} 1 udp {priority} {ip} {port} typ host", at + 1)));
+        }
+        for (at, candidate) in self.candidates.iter().enumerate().filter(|_| self.tcp) {
+            // RFC 6544 §4.2: passive ones, behind all of UDP.
+            let preference = (4_u32 << 13) | (8191 - at as u32);
+            let priority = (126_u32 << 24) | (preference << 8) | 255;
+            let (number, ip, port) = (self.candidates.len() + at + 1, candidate.ip(), candidate.port());
+            add("candidate", Some(format!("{number} 1 tcp {priority} {ip} {port} typ host tcptype passive")));
         }
         add("end-of-candidates", None);
         all

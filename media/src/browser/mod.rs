@@ -11,6 +11,7 @@ mod dtls;
 mod ice;
 mod link;
 mod stun;
+mod tcp;
 mod turn;
 
 pub use dtls::Certificate;
@@ -18,6 +19,7 @@ pub(crate) use dtls::{Handshake, News};
 pub(crate) use ice::Lite;
 pub(crate) use link::{Link, Peer, mid_of};
 pub(crate) use stun::{MAX_ANSWER, Request};
+pub use tcp::{is_over_tcp, over_tcp};
 pub use turn::turn_credentials;
 
 use std::net::IpAddr;
@@ -30,6 +32,9 @@ pub struct Settings {
     pub certificate: Arc<Certificate>,
     /// Addresses at which browsers reach the engine's sockets, beside the one that their signalling reached.
     pub candidates: Vec<IpAddr>,
+    /// They are reached by TCP too, at the same number (RFC 6544): whoever moves the packets listens there, and names who connects by
+    /// [`over_tcp`].
+    pub tcp: bool,
 }
 
 /// What became of datagrams on the shared socket that belong to no leg, or pretended to.

@@ -102,7 +102,7 @@ pub(super) fn success(
     let port = from.port() ^ u16::from_be_bytes([COOKIE[0], COOKIE[1]]);
     value[2..4].copy_from_slice(&port.to_be_bytes());
     let mask: [u8; 16] = std::array::from_fn(|i| if i < 4 { COOKIE[i] } else { transaction[i - 4] });
-    let len = match from.ip() {
+    let len = match from.ip().to_canonical() {
         IpAddr::V4(ip) => {
             value[1] = 1;
             value[4..8].iter_mut().zip(ip.octets()).zip(mask).for_each(|((to, octet), mask)| *to = octet ^ mask);

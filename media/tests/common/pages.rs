@@ -1,7 +1,7 @@
 //! Pages, desk phones and the engine between them, on a network in virtual time.
 
 use super::{MS, rtp, sdp, text};
-use media::browser::{Certificate, Settings};
+use media::browser::{Certificate, Settings, is_over_tcp, over_tcp};
 use media::engine::{Answer, Channel, Config, Engine, Event, Output, Packet, PortId};
 use media::g711::Law;
 use media::rtp::Header;
@@ -57,6 +57,8 @@ pub(crate) struct World {
     pub(crate) jitter: Duration,
     pub(crate) events: Vec<Event>,
     pub(crate) spoken: Instant,
+    /// What comes from pages comes by TCP.
+    pub(crate) tcp: bool,
 }
 
 impl World {
@@ -64,7 +66,7 @@ impl World {
         let now = stdx::testing::start();
         let mut config = Config::new(Wall::new(now, 0));
         let candidates = vec!["203.0.113.5".parse().unwrap()];
-        config.browsers = Some(Settings { certificate: Arc::clone(&CERTIFICATE), candidates });
+        config.browsers = Some(Settings { certificate: Arc::clone(&CERTIFICATE), candidates, tcp: true });
         let mut engine = Engine::new(config, Entropy::seeded(seed));
         engine.stock([40_000, 40_002, 40_004]);
         Self {
@@ -79,6 +81,7 @@ impl World {
             jitter: Duration::ZERO,
             events: Vec::new(),
             spoken: now,
+            tcp: false,
         }
     }
 
@@ -135,6 +138,9 @@ impl World {
         if self.entropy.below(100) < self.loss {
             return;
         }
+        let by_tcp = is_over_tcp(to);
+        assert!(by_tcp == self.tcp || self.legs.iter().all(|leg| !leg.addresses.contains(&to)), "{to} by another way");
+        let to = if by_tcp { SocketAddr::new(to.ip().to_canonical(), to.port()) } else { to };
         let late = self.entropy.below(self.jitter.as_micros() as u64 + 1);
         self.count += 1;
         self.wire.insert((self.now + MS + Duration::from_micros(late), self.count), (from, to, data));
@@ -181,6 +187,7 @@ impl World {
             let mut packet = Packet::new();
             packet.copy_from(data);
             let forward = if self.engine.shared_port() == Some(to.port()) {
+                let from = if self.tcp { over_tcp(from) } else { from };
                 self.engine.handle_shared(from, &mut packet, self.now)
             } else {
                 let Some(port) = self.engine.port_by_number(to.port()) else { return };

@@ -1,7 +1,7 @@
 //! Pages in a real browser: they call and are called, with sound both ways.
 
 use crate::chromium::Page;
-use crate::patience::{millis, pass, secs};
+use crate::patience::{pass, secs};
 use crate::phone::{Account, Phone};
 use crate::server::{Server, Setup};
 use crate::sound::assert_hears_only;

@@ -38,15 +38,6 @@ impl Page {
 
     /// The same with another library.
     pub(crate) fn open_with(library: Library, origin: SocketAddr, speaker: usize) -> Self {
-        Self::start(library, &[], origin, speaker)
-    }
-
-    /// The same of a browser that is started with more arguments.
-    pub(crate) fn open_so(arguments: &[&str], origin: SocketAddr, speaker: usize) -> Self {
-        Self::start(Library::JsSip, arguments, origin, speaker)
-    }
-
-    fn start(library: Library, arguments: &[&str], origin: SocketAddr, speaker: usize) -> Self {
         let dir = tempfile::tempdir().expect("a temporary folder");
         let hz = speaker_hz(speaker);
         let voice = dir.path().join("voice.wav");
@@ -58,7 +49,6 @@ impl Page {
             .args(["--use-fake-ui-for-media-stream", "--use-fake-device-for-media-stream"])
             .arg(format!("--use-file-for-fake-audio-capture={}", voice.display()))
             .arg(format!("--user-data-dir={}", dir.path().display()))
-            .args(arguments)
             .arg("about:blank")
             .stdin(Stdio::null())
             .stdout(Stdio::null())

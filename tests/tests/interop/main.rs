@@ -30,6 +30,7 @@ mod keys;
 mod linphones;
 mod malformed;
 mod registering;
+mod relaying;
 mod repeating;
 mod sipjs;
 mod sounding;

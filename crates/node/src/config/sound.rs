@@ -73,10 +73,12 @@ pub enum Music {
     Folder(PathBuf),
 }
 
-/// `[webrtc]`: servers by which pages find a way to us where UDP does not pass.
+/// `[webrtc]`: how pages find a way to us where UDP does not pass.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct WebRtc {
+    /// Their sound may come by TCP to the ports of sound.
+    pub tcp: bool,
     /// `stun:…`, `turn:…`, `turns:…`, as pages are told them.
     #[serde(deserialize_with = "words::strings")]
     pub ice_servers: Vec<String>,
@@ -89,7 +91,7 @@ pub struct WebRtc {
 
 impl Default for WebRtc {
     fn default() -> Self {
-        Self { ice_servers: Vec::new(), turn_secret: None, turn: Duration::from_secs(12 * 3600) }
+        Self { tcp: true, ice_servers: Vec::new(), turn_secret: None, turn: Duration::from_secs(12 * 3600) }
     }
 }
 

@@ -308,7 +308,7 @@ fn the_sample_file_is_valid_has_every_key_and_shows_the_defaults() {
         ("rights", &["default", "local", "national", "international"]),
         ("blocked", &["callers", "called"]),
         ("stir", &["roots", "private_servers", "servers_authority", "key", "certificate_url", "origid", "own_numbers"]),
-        ("webrtc", &["ice_servers", "turn_secret", "turn_seconds"]),
+        ("webrtc", &["tcp", "ice_servers", "turn_secret", "turn_seconds"]),
         ("push", &["url", "providers", "wait_seconds"]),
         ("webhooks", &["private", "timeout_seconds", "give_up_hours"]),
         ("asr", &["url"]),

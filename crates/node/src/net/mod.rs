@@ -1,5 +1,6 @@
 //! Sockets: signalling by UDP and by streams, sound on ports of its own.
 
+mod carriers;
 mod listener;
 mod own;
 mod stock;
@@ -8,6 +9,7 @@ mod udp;
 pub mod sound;
 pub mod streams;
 
+pub use carriers::Carriers;
 pub use listener::{BindError, Listeners, Resolved, resolve};
 pub use own::{Listening, locals, udp};
 pub use stock::{Action, Stock};

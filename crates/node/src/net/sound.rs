@@ -3,6 +3,8 @@
 //! This module is the seam behind which other ways may be tried (ports shared by many legs, io_uring): the worker knows only
 //! `bind`, `close`, `receive`, `send`, and that readiness arrives with the port's number.
 
+use super::Carriers;
+use media::browser::is_over_tcp;
 use media::engine::{Channel, Packet};
 use rustix::event::epoll;
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -53,6 +55,11 @@ impl Sockets {
     pub fn new(first: u16, last: u16, bind_to: IpAddr) -> Self {
         let count = (usize::from(last) + 1).saturating_sub(usize::from(first)).div_ceil(2);
         Self { first, pairs: std::iter::repeat_with(|| None).take(count).collect(), bind_to }
+    }
+
+    /// The address that all of them are bound to.
+    pub fn address(&self) -> IpAddr {
+        self.bind_to
     }
 
     /// Binds `number` and `number + 1` and has `poll` tell their readiness with their own numbers as data.
@@ -110,6 +117,12 @@ impl Sockets {
             to => sendto(fd, data, SendFlags::DONTWAIT, &to),
         };
         sent.is_ok()
+    }
+
+    /// The same, or by its connection to who speaks by TCP.
+    #[inline]
+    pub fn send_or(&self, carriers: &mut Carriers, number: u16, channel: Channel, to: SocketAddr, data: &[u8]) -> bool {
+        if is_over_tcp(to) { carriers.send(to, data) } else { self.send(number, channel, to, data) }
     }
 
     fn index(&self, number: u16) -> Option<usize> {

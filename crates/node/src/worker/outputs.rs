@@ -90,7 +90,7 @@ impl<C: Core, K: Keeper> Shell<C, K> {
             match output {
                 Output::Transmit { flow, data } => self.sends.push((flow, data)),
                 Output::Rtp { port, channel, to, data } => {
-                    if self.parts.sockets.send(port, channel, to, &data) {
+                    if self.parts.sockets.send_or(&mut self.carriers, port, channel, to, &data) {
                         self.figures.sound_made += 1;
                     } else {
                         self.figures.sound_unsent += 1;

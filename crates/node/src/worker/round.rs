@@ -10,12 +10,12 @@ use crate::hep::Exporter;
 use crate::library::Library;
 use crate::net::sound::{Bound, Sockets};
 use crate::net::streams::Streams;
-use crate::net::{Action, Listeners, Stock};
+use crate::net::{Action, Carriers, Listeners, Stock};
 use crate::recorder::Recorder;
 use api::EventBus;
 use bytes::Bytes;
 use cell::{Input, Passed, RecordingKey};
-use media::engine::{Channel, Packet};
+use media::engine::{Channel, Forward, Packet};
 use model::Refusal;
 use rustix::buffer::spare_capacity;
 use rustix::event::{Timespec, epoll};
@@ -24,6 +24,7 @@ use rustix::io::Errno;
 use sip_stack::endpoint::Flow;
 use std::collections::{BTreeSet, VecDeque};
 use std::io;
+use std::net::SocketAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -35,6 +36,10 @@ const LISTENER: u64 = 1 << 32;
 
 /// Readiness of the inbox.
 const INBOX: u64 = 1 << 33;
+
+/// That somebody wants to speak by TCP, and, with its index, that a connection has something.
+const CALLERS: u64 = 1 << 34;
+const CARRIER: u64 = 1 << 35;
 
 /// Sockets told of at one waking.
 const EVENTS: usize = 512;
@@ -87,6 +92,8 @@ pub struct Parts<C, K> {
     pub sockets: Sockets,
     /// Its ports' numbers.
     pub stock: Stock,
+    /// Pages may speak by TCP.
+    pub tcp: bool,
     /// Where recordings go.
     pub recorder: Recorder,
     /// Who watches.
@@ -116,6 +123,8 @@ pub struct Shell<C, K> {
     pub(super) parts: Parts<C, K>,
     poll: OwnedFd,
     packet: Box<Packet>,
+    /// Pages that speak by TCP.
+    pub(super) carriers: Carriers,
     ready: Vec<Ready>,
     pub(super) figures: ShellFigures,
     /// Filled by one draining of the core's outputs, done after what it keeps is safe.
@@ -148,6 +157,7 @@ impl<C: Core, K: Keeper> Shell<C, K> {
             parts,
             poll,
             packet: Box::new(Packet::new()),
+            carriers: Carriers::default(),
             ready,
             figures: ShellFigures::default(),
             sends: Vec::new(),
@@ -194,6 +204,10 @@ impl<C: Core, K: Keeper> Shell<C, K> {
                 self.sound(data as u16, now);
             } else if data == INBOX {
                 called = true;
+            } else if data == CALLERS {
+                self.carriers.accept(CARRIER, self.poll.as_fd(), now);
+            } else if data & CARRIER != 0 {
+                self.carried((data & u64::from(u32::MAX)) as usize, now);
             } else if let Some(ready) = self.ready.get_mut((data & 0xffff) as usize) {
                 *ready = Ready { data: true, error: flags.contains(epoll::EventFlags::ERR) };
                 signalling = true;
@@ -217,7 +231,9 @@ impl<C: Core, K: Keeper> Shell<C, K> {
             self.guarded(|core| core.handle_timeout(now));
             signalling = true;
         }
+        self.carriers.sweep(now);
         self.watch(now);
+        self.listen_for_carriers();
         self.outputs(now);
         // Ports are taken and given back by signalling and time only.
         if signalling || self.parts.stock.poll_timeout().is_some_and(|at| at <= now) {
@@ -260,7 +276,8 @@ impl<C: Core, K: Keeper> Shell<C, K> {
             || !self.local.is_empty();
         let stuck = (!self.undelivered.is_empty() || !self.closing.is_empty()).then(|| now + TRY_AGAIN);
         let deadlines = [busy.then_some(now), stuck, self.parts.core.poll_timeout(), self.parts.stock.poll_timeout()];
-        let wait = deadlines.into_iter().flatten().min()?.saturating_duration_since(now);
+        let deadlines = deadlines.into_iter().chain([self.carriers.poll_timeout()]);
+        let wait = deadlines.flatten().min()?.saturating_duration_since(now);
         // Longer than any deadline that matters, and short enough for every kernel.
         Some(wait.min(Duration::from_secs(3600)))
     }
@@ -280,22 +297,57 @@ impl<C: Core, K: Keeper> Shell<C, K> {
     #[inline]
     fn packet(&mut self, port: u16, now: Instant) -> bool {
         let Some(from) = self.parts.sockets.receive(port, &mut self.packet) else { return false };
-        self.figures.sound_in += 1;
         let channel = if port.is_multiple_of(2) { Channel::Rtp } else { Channel::Rtcp };
+        self.pass_on(port, channel, from, now);
+        true
+    }
+
+    /// What a connection of a page has: packets like those of the socket that pages share.
+    fn carried(&mut self, index: usize, now: Instant) {
+        if !self.carriers.read(index, now) {
+            return;
+        }
+        while let Some(port) = self.parts.core.shared_port()
+            && let Some(from) = self.carriers.next(index, &mut self.packet)
+        {
+            // Only who has proved itself is answered.
+            if self.pass_on(port, Channel::Rtp, from, now) == Some(from) {
+                self.carriers.prove(index);
+            }
+        }
+    }
+
+    /// Listens for them as soon as there is a socket that pages share.
+    fn listen_for_carriers(&mut self) {
+        let Some(port) = self.parts.core.shared_port().filter(|_| self.parts.tcp) else { return };
+        let at = SocketAddr::new(self.parts.sockets.address(), port);
+        if let Some(Err(e)) = self.carriers.listen(at, CALLERS, self.poll.as_fd()) {
+            warn!(port, "listening for the sound of pages by TCP: {e}; they need UDP or a TURN server");
+        }
+    }
+
+    /// Through the core in place, and out; where it went.
+    #[inline]
+    fn pass_on(&mut self, port: u16, channel: Channel, from: SocketAddr, now: Instant) -> Option<SocketAddr> {
+        self.figures.sound_in += 1;
         let (core, packet) = (&mut self.parts.core, &mut self.packet);
         let step = catch_unwind(AssertUnwindSafe(|| core.handle_packet(port & !1, channel, from, packet, now)));
         match step {
             Ok(Some(forward)) => {
-                if self.parts.sockets.send(forward.port, forward.channel, forward.to, self.packet.as_slice()) {
+                let Forward { port, channel, to } = forward;
+                if self.parts.sockets.send_or(&mut self.carriers, port, channel, to, self.packet.as_slice()) {
                     self.figures.sound_forwarded += 1;
                 } else {
                     self.figures.sound_unsent += 1;
                 }
+                Some(to)
             }
-            Ok(None) => {}
-            Err(_) => self.panicked(),
+            Ok(None) => None,
+            Err(_) => {
+                self.panicked();
+                None
+            }
         }
-        true
     }
 
     /// Datagrams and ICMP errors of the sockets that are ready, and what was left from the last round.

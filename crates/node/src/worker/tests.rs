@@ -169,6 +169,7 @@ impl Bench {
             streams: Streams::none(Arc::clone(&inboxes)),
             sockets: Sockets::new(first, first + 299, "127.0.0.1".parse().unwrap()),
             stock: Stock::new(first, first + 299),
+            tcp: false,
             recorder,
             events: api::EventBus::new(0),
             resolver,

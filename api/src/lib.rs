@@ -22,6 +22,7 @@
 
 mod audit;
 mod caller;
+mod client;
 mod ctibar;
 mod description;
 mod events;
@@ -47,7 +48,7 @@ pub use token::{MintError, extension_of, mint_token};
 pub use webhooks::delivery_body;
 
 use axum::extract::DefaultBodyLimit;
-use axum::http::StatusCode;
+use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router, middleware};
@@ -65,7 +66,7 @@ use utoipa_swagger_ui::SwaggerUi;
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Everything HTTP that is ours: `/api/v1/base/auth` (contract A), `/patchbay/v1/…` with its description at
-/// `openapi.json` and the page to try it at `docs`.
+/// `openapi.json` and the page to try it at `docs`, a client for it at `/sdk/client.ts`.
 ///
 /// Merge `/healthz` and `/metrics` beside it, and serve it with `into_make_service_with_connect_info::<SocketAddr>()`:
 /// logins are throttled by peer address.
@@ -90,8 +91,10 @@ pub fn router<S: Switch>(state: ApiState<S>) -> Router {
         serde_json::Value::Null
     });
 
+    let client = client::of(&openapi);
     let router = router
         .with_state(app.clone())
+        .route(client::PATH, get(move || async move { ([(header::CONTENT_TYPE, "text/typescript")], client.clone()) }))
         .route(description::PATH, get(move || async move { Json(openapi) }))
         .merge(SwaggerUi::new(description::DOCS).config(utoipa_swagger_ui::Config::from(description::PATH)));
     // Around the whole of it, for it asks an operation's neighbour what was there before.

@@ -322,3 +322,20 @@ async fn the_page_to_try_it_is_served_with_everything_it_needs() {
     assert!(String::from_utf8_lossy(&config.body).contains("/patchbay/v1/openapi.json"));
     assert_eq!(world.get("/patchbay/v1/docs/..%2F..%2Fetc%2Fpasswd", "").await.status, 404);
 }
+
+#[tokio::test]
+async fn the_client_has_a_method_for_every_operation_and_a_type_for_every_schema() {
+    let world = World::new().await;
+    let api = world.get("/patchbay/v1/openapi.json", "").await.json();
+    let got = world.get("/sdk/client.ts", "").await;
+    assert_eq!((got.status.as_u16(), got.header("content-type")), (200, "text/typescript"));
+    let client = String::from_utf8(got.body).unwrap();
+    let operations: usize = api["paths"].as_object().unwrap().values().map(|path| path.as_object().unwrap().len()).sum();
+    let names: BTreeSet<_> = client.lines().filter_map(|line| line.strip_prefix("  async ")?.split('(').next()).collect();
+    // And `logIn`.
+    assert_eq!(names.len(), operations + 1, "{names:?}");
+    for name in api["components"]["schemas"].as_object().unwrap().keys() {
+        assert!(client.contains(&format!("\nexport type {name} = ")), "{name}");
+    }
+    assert!(!client.contains(" = unknown;"), "every schema has a type");
+}

@@ -25,9 +25,11 @@ const MAX_MESSAGE: usize = 64 << 10;
 pub(super) struct Wish {
     /// The form of the sound: 16-bit samples, the low octet first, at 8 or 16 kHz, or packets of Opus of 20 ms, one in a message.
     #[serde(default)]
+    #[param(inline)]
     format: Format,
     /// What the program hears: what the party says, what others say to it, or both.
     #[serde(default)]
+    #[param(inline)]
     hears: What,
     /// The party hears what the program says, beside whomever it hears.
     #[serde(default)]

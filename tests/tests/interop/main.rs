@@ -21,6 +21,7 @@ mod acme;
 mod agent;
 mod browser;
 mod carrier;
+mod client;
 mod dying;
 mod extending;
 mod failing;

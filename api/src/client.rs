@@ -143,7 +143,8 @@ fn kind(schema: &Value) -> String {
     if let Some(reference) = schema["$ref"].as_str() {
         return reference.rsplit('/').next().unwrap_or("unknown").to_owned();
     }
-    let union = |all: &[Value]| all.iter().map(kind).collect::<BTreeSet<_>>().into_iter().collect::<Vec<_>>().join(" | ");
+    let union =
+        |all: &[Value]| all.iter().map(kind).collect::<BTreeSet<_>>().into_iter().collect::<Vec<_>>().join(" | ");
     if let Some(all) = schema["oneOf"].as_array().or(schema["anyOf"].as_array()) {
         return union(all);
     }
@@ -188,7 +189,11 @@ fn object(schema: &Value) -> String {
 
 fn comment(schema: &Value, indent: &str) -> String {
     let text = schema["description"].as_str().unwrap_or_default();
-    if text.is_empty() { String::new() } else { format!("{indent}/** {} */\n", text.replace('\n', " ").replace("*/", "* /")) }
+    if text.is_empty() {
+        String::new()
+    } else {
+        format!("{indent}/** {} */\n", text.replace('\n', " ").replace("*/", "* /"))
+    }
 }
 
 /// `get /extensions/{number}` is `getExtensionsByNumber`.

@@ -13,6 +13,7 @@
 //!     prompts: std::sync::Arc::new(patchbay_api::NoPrompts),
 //!     login: LoginSettings::default(),
 //!     ice: std::sync::Arc::new(patchbay_api::NoIceServers),
+//!     configured: model::Routing::default(),
 //!     version: "0.1.0",
 //! };
 //! let listener = tokio::net::TcpListener::bind("127.0.0.1:9999").await?;

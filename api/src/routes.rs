@@ -16,6 +16,7 @@ mod prompts;
 mod queues;
 mod recording;
 mod records;
+mod routing;
 mod session;
 mod spending;
 mod trace;
@@ -75,6 +76,10 @@ pub(crate) fn all() -> OpenApiRouter<App> {
         .routes(routes!(webhooks::get, webhooks::change, webhooks::remove))
         .routes(routes!(webhooks::dead))
         .routes(routes!(webhooks::resend))
+        .routes(routes!(routing::list, routing::add))
+        .routes(routes!(routing::get, routing::put, routing::remove))
+        .routes(routes!(routing::blocked, routing::block))
+        .routes(routes!(routing::unblock))
         .routes(routes!(audit::list))
         .routes(routes!(audio::connect))
         .routes(routes!(audio::recognise))

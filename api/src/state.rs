@@ -5,10 +5,12 @@ use crate::ice::IceServers;
 use crate::prompts::Prompts;
 use crate::recordings::Recordings;
 use crate::switch::{AnySwitch, Switch};
+use model::Routing;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 use store::Store;
+use tokio::sync::Mutex;
 
 /// Everything the routes need.
 #[derive(Clone)]
@@ -27,6 +29,8 @@ pub struct ApiState<S> {
     pub login: LoginSettings,
     /// Servers that help pages to reach us.
     pub ice: Arc<dyn IceServers>,
+    /// Routes and blocked numbers of the configuration, which are read here and changed there.
+    pub configured: Routing,
     /// The program's version, shown in the API's description.
     pub version: &'static str,
 }
@@ -60,14 +64,29 @@ pub(crate) struct Parts {
     pub(crate) prompts: Arc<dyn Prompts>,
     pub(crate) login: LoginSettings,
     pub(crate) ice: Arc<dyn IceServers>,
+    pub(crate) configured: Routing,
+    /// Held while routes are changed.
+    pub(crate) routing: Mutex<()>,
 }
 
 impl App {
     pub(crate) fn new<S: Switch>(state: ApiState<S>) -> Self {
-        let ApiState { switch, store, recordings_dir, recordings, prompts, login, ice, version: _ } = state;
+        let ApiState { switch, store, recordings_dir, recordings, prompts, login, ice, configured, version: _ } = state;
         let events = switch.events();
         let switch = AnySwitch::new(switch);
-        Self(Arc::new(Parts { switch, events, store, recordings_dir, recordings, prompts, login, ice }))
+        let routing = Mutex::default();
+        Self(Arc::new(Parts {
+            switch,
+            events,
+            store,
+            recordings_dir,
+            recordings,
+            prompts,
+            login,
+            ice,
+            configured,
+            routing,
+        }))
     }
 }
 

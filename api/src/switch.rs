@@ -210,6 +210,7 @@ impl From<Refusal> for Problem {
             Refusal::NoSuchTrunk => Kind::NoSuchTrunk,
             Refusal::NoSuchConference => Kind::NoSuchConference,
             Refusal::BadNumber => Kind::BadDestination,
+            Refusal::BadRouting => Kind::BadRoute,
             Refusal::NotRegistered => Kind::NotRegistered,
             Refusal::NoSuchPrompt => Kind::NoSuchPrompt,
             Refusal::NoSuchQueue => Kind::NoSuchQueue,

@@ -170,6 +170,14 @@ async fn every_operation_of_the_description_does_what_it_says() {
         ("put /bans/{source}", format!("{V1}/bans/203.0.113.9"), nothing.clone(), 204),
         ("delete /bans/{source}", format!("{V1}/bans/203.0.113.9"), nothing.clone(), 204),
         ("get /events", format!("{V1}/events"), nothing.clone(), 200),
+        ("get /routes", format!("{V1}/routes"), nothing.clone(), 200),
+        ("post /routes", format!("{V1}/routes"), json!({ "number": "8*", "to": { "extension": "100" } }), 201),
+        ("get /routes/{id}", format!("{V1}/routes/1"), nothing.clone(), 200),
+        ("put /routes/{id}", format!("{V1}/routes/1"), json!({ "number": "8*", "to": { "extension": "101" } }), 200),
+        ("delete /routes/{id}", format!("{V1}/routes/1"), nothing.clone(), 204),
+        ("get /blacklist", format!("{V1}/blacklist"), nothing.clone(), 200),
+        ("post /blacklist", format!("{V1}/blacklist"), json!({ "number": "123", "side": "caller" }), 204),
+        ("delete /blacklist/{side}/{number}", format!("{V1}/blacklist/caller/123"), nothing.clone(), 204),
         ("get /audit", format!("{V1}/audit"), nothing.clone(), 200),
         ("get /webhooks", format!("{V1}/webhooks"), nothing.clone(), 200),
         ("post /webhooks", format!("{V1}/webhooks"), json!({ "url": "https://crm.example/x" }), 201),
@@ -330,8 +338,10 @@ async fn the_client_has_a_method_for_every_operation_and_a_type_for_every_schema
     let got = world.get("/sdk/client.ts", "").await;
     assert_eq!((got.status.as_u16(), got.header("content-type")), (200, "text/typescript"));
     let client = String::from_utf8(got.body).unwrap();
-    let operations: usize = api["paths"].as_object().unwrap().values().map(|path| path.as_object().unwrap().len()).sum();
-    let names: BTreeSet<_> = client.lines().filter_map(|line| line.strip_prefix("  async ")?.split('(').next()).collect();
+    let operations: usize =
+        api["paths"].as_object().unwrap().values().map(|path| path.as_object().unwrap().len()).sum();
+    let names: BTreeSet<_> =
+        client.lines().filter_map(|line| line.strip_prefix("  async ")?.split('(').next()).collect();
     // And `logIn`.
     assert_eq!(names.len(), operations + 1, "{names:?}");
     for name in api["components"]["schemas"].as_object().unwrap().keys() {

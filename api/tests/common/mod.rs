@@ -43,6 +43,8 @@ pub(crate) struct Inside {
     pub(crate) tokens: Vec<Command>,
     pub(crate) refuses: Option<Refusal>,
     pub(crate) panics: bool,
+    /// Routes make no sense to it.
+    pub(crate) refuses_routing: bool,
 }
 
 impl Default for FakeSwitch {
@@ -60,6 +62,7 @@ impl Default for FakeSwitch {
             tokens: Vec::new(),
             refuses: None,
             panics: false,
+            refuses_routing: false,
         })))
     }
 }
@@ -69,6 +72,9 @@ impl Switch for FakeSwitch {
         let mut inside = self.0.lock().unwrap();
         if let Some(refusal) = inside.refuses {
             return Err(refusal);
+        }
+        if inside.refuses_routing && matches!(command, Command::SetRouting(_)) {
+            return Err(Refusal::BadRouting);
         }
         if let Command::Hangup { call } = command {
             let before = inside.calls.len();
@@ -243,6 +249,10 @@ impl World {
             prompts: Arc::new(FakePrompts(dir.path().join("prompts"))),
             login: LoginSettings::default(),
             ice: Arc::new(FakeIce),
+            configured: model::Routing {
+                routes: vec![model::Route::new("77", model::RouteTarget::Conference("seven".into()))],
+                black_list: model::BlackList { callers: Vec::new(), called: vec!["00*".into()] },
+            },
             version: "9.8.7",
         });
         Self { dir, store, hot, switch, router, entropy: Mutex::new(Entropy::seeded(1)) }

@@ -443,6 +443,13 @@ impl Cell {
             Command::OpenAudio { call, leg, wish } => self.open_audio((call, leg), wish, now),
             Command::CloseAudio { call, id } => self.close_audio(call, id, now),
             Command::Transfer { call, leg, to } => self.transfer_by_command(call, leg, &to, now),
+            Command::SetRouting(routing) => match self.directory.set_routing(*routing) {
+                Ok(()) => Ok(Reply::Done),
+                Err(problem) => {
+                    tracing::warn!(problem, "routes were not taken");
+                    Err(Refusal::BadRouting)
+                }
+            },
             Command::PutExtension(extension) => {
                 if !extension.enabled {
                     self.unregister(&extension.number, now);

@@ -2,7 +2,7 @@
 
 use crate::config::Config;
 use crate::outward::OutLeg;
-use model::{CallerHeader, Extension, Queue, Trunk};
+use model::{CallerHeader, Extension, Queue, Routing, Trunk};
 use route::{Decision, Draw, Router, Source};
 use sip_stack::auth::Ha1;
 use std::collections::BTreeMap;
@@ -22,6 +22,8 @@ pub(crate) struct Directory {
     queues: BTreeMap<String, Arc<Queue>>,
     /// The numbers of queues that have one, and their names.
     queue_numbers: BTreeMap<String, String>,
+    /// What the router was made from, without what is set while the switch runs.
+    configured: route::Settings,
     /// How many calls went by each trunk, for numbers that take turns.
     turns: BTreeMap<String, u64>,
 }
@@ -53,6 +55,7 @@ impl Directory {
                 .filter_map(|t| inbound_account(t, &config.realm))
                 .collect(),
             router,
+            configured: settings,
             turns: BTreeMap::new(),
         };
         config.queues.iter().for_each(|queue| directory.put_queue(queue.clone()));
@@ -77,6 +80,18 @@ impl Directory {
     /// A queue.
     pub(crate) fn queue(&self, name: &str) -> Option<Arc<Queue>> {
         self.queues.get(name).cloned()
+    }
+
+    /// These routes and blocked numbers count beside those of the configuration; what is wrong with them otherwise.
+    pub(crate) fn set_routing(&mut self, Routing { mut routes, black_list }: Routing) -> Result<(), String> {
+        let mut settings = self.configured.clone();
+        // Of two routes that fit alike the first counts.
+        routes.append(&mut settings.routes);
+        settings.routes = routes;
+        settings.black_list.callers.extend(black_list.callers);
+        settings.black_list.called.extend(black_list.called);
+        self.router = Router::new(&settings)?;
+        Ok(())
     }
 
     pub(crate) fn put(&mut self, extension: Extension) {

@@ -2,7 +2,7 @@
 
 use crate::{
     Agent, AgentStatus, AudioWish, CallId, Conference, Direction, Duty, Extension, Ha1, LegNo, NewMessage, Originate,
-    Playback, Queue, QueueStatus, RecordingChoice, RecordingWish, Seen, SeenFilter, Spending, Supervision, TextMessage,
+    Playback, Queue, QueueStatus, RecordingChoice, RecordingWish, Routing, Seen, SeenFilter, Spending, Supervision, TextMessage,
     TrunkStatus,
 };
 use serde::{Deserialize, Serialize};
@@ -139,6 +139,9 @@ pub enum Command {
         /// As [`Reply::Audio`] said.
         id: u64,
     },
+    /// These are the routes and blocked numbers beside those of the configuration from now on, for new calls. [`Refusal::BadRouting`]
+    /// leaves everything as it was.
+    SetRouting(Box<Routing>),
     /// An extension was added or changed: every cell takes the new facts. A disabled extension loses its registrations.
     PutExtension(Box<Extension>),
     /// Send a text; [`Reply::Message`] names it.
@@ -325,6 +328,8 @@ pub enum Refusal {
     NoSuchTrunk,
     /// No number that could be called.
     BadNumber,
+    /// Routes that make no sense.
+    BadRouting,
     /// No phone of the extension is registered.
     NotRegistered,
     /// No such prompt, or it is no sound.
@@ -380,6 +385,7 @@ impl Refusal {
             Self::NoSuchConference => "no_such_conference",
             Self::NoSuchTrunk => "no_such_trunk",
             Self::BadNumber => "bad_number",
+            Self::BadRouting => "bad_routing",
             Self::NotRegistered => "not_registered",
             Self::NoSuchPrompt => "no_such_prompt",
             Self::NoSuchQueue => "no_such_queue",

@@ -45,7 +45,7 @@ pub use record::{
 };
 pub use routing::{
     BlackList, CallerChoice, CallerHeader, Charge, Country, Dialling, NumberFormat, Numbers, Price, Rewrite, Rights,
-    RightsRules, Route, RouteTarget, Spending, SpendingCap, Spent, Ways, WeightedTrunk,
+    RightsRules, Route, RouteTarget, Routing, Spending, SpendingCap, Spent, Ways, WeightedTrunk,
 };
 pub use seen::{Seen, SeenFilter};
 pub use settings::{AutoAnswer, Extension, Ha1, Role, User, WatchedBy};

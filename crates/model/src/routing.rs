@@ -202,7 +202,7 @@ pub struct Dialling {
 }
 
 /// What happens to a dialled number that is no extension, or that a trunk dials.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Route {
     /// Digits that must match: exact, or a prefix if it ends with `*`; the longest match wins.
     pub number: String,
@@ -245,7 +245,7 @@ impl Route {
 }
 
 /// Where a route leads.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum RouteTarget {
     /// To an extension.
     Extension(String),
@@ -274,7 +274,7 @@ impl RouteTarget {
 }
 
 /// Trunks that a call may take.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Ways {
     /// Which, and how much of the calls each shall have.
     pub trunks: Vec<WeightedTrunk>,
@@ -297,7 +297,7 @@ impl Default for Ways {
 }
 
 /// A trunk among others.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct WeightedTrunk {
     /// Its name.
     pub trunk: String,
@@ -360,12 +360,21 @@ impl Default for RightsRules {
 }
 
 /// Numbers with which nobody speaks: whole, or beginnings that end with `*`.
-#[derive(Clone, Debug, PartialEq, Eq, Default)]
+#[derive(Clone, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct BlackList {
     /// Calls from these are refused.
     pub callers: Vec<String>,
     /// Calls to these are refused.
     pub called: Vec<String>,
+}
+
+/// Routes and blocked numbers that are set while the switch runs, beside those of the configuration.
+#[derive(Clone, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Routing {
+    /// Routes. Where one of the configuration fits as closely, these go first.
+    pub routes: Vec<Route>,
+    /// With whom nobody speaks, additionally.
+    pub black_list: BlackList,
 }
 
 /// What may be spent in a day; `None`: no cap.

@@ -108,6 +108,7 @@ impl Server {
         let accounts = first_run::accounts(&store, &mut entropy).await?;
         let extensions = store.extensions().await?;
         let (queues, agents) = (store.queues().await?, store.agents().await?);
+        let routing = store.routing().await?.to_model();
         let now = Instant::now();
         let unix = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |t| t.as_millis() as u64);
         let wall = Wall::new(now, unix);
@@ -139,7 +140,7 @@ impl Server {
             cell.agents.clone_from(&agents);
             cell.browsers.clone_from(&browsers);
             let mut core = cell::Worker::new(cell, entropy.fork(), now);
-            restore(&mut core, &kept, &extensions, now);
+            restore(&mut core, &kept, &extensions, &routing, now);
             let (first, last) = Stock::share(config.media.ports.first, config.media.ports.last, number, workers);
             shells.push(Shell::new(Parts {
                 number,
@@ -386,12 +387,20 @@ fn candidates(config: &Config, locals: &cell::Locals) -> Vec<IpAddr> {
 }
 
 /// What an earlier run kept, and who may call: before the first datagram.
-fn restore(core: &mut cell::Worker, kept: &[(Vec<u8>, Vec<u8>)], extensions: &[Extension], now: Instant) {
+fn restore(
+    core: &mut cell::Worker,
+    kept: &[(Vec<u8>, Vec<u8>)],
+    extensions: &[Extension],
+    routing: &model::Routing,
+    now: Instant,
+) {
+    // Nobody waits for the ticket of these; the shell's own begin at 1.
+    let command = Command::SetRouting(Box::new(routing.clone()));
+    core.handle_input(Input::Command { ticket: 0, command }, now);
     for (key, value) in kept {
         core.restore(key, value, now);
     }
     for extension in extensions {
-        // Nobody waits for this ticket; the shell's own begin at 1.
         let command = Command::PutExtension(Box::new(extension.clone()));
         core.handle_input(Input::Command { ticket: 0, command }, now);
     }
@@ -399,6 +408,7 @@ fn restore(core: &mut cell::Worker, kept: &[(Vec<u8>, Vec<u8>)], extensions: &[E
 
 /// What HTTP shows: the API, and beside it health and metrics.
 fn router(config: &Config, switch: &NodeSwitch, store: &Store, archive: Archive, watch: Watch) -> axum::Router {
+    let black_list = config.routing().map(|all| all.black_list).unwrap_or_default();
     let state = api::ApiState {
         switch: switch.clone(),
         store: store.clone(),
@@ -407,6 +417,7 @@ fn router(config: &Config, switch: &NodeSwitch, store: &Store, archive: Archive,
         prompts: Arc::new(Shelf::new(config.prompts_dir())),
         login: api::LoginSettings::default(),
         ice: Arc::new(crate::ice::Configured::new(&config.webrtc)),
+        configured: model::Routing { routes: config.model_routes(), black_list },
         version: VERSION,
     };
     api::router(state).merge(watch_routes(watch)).merge(crate::sdk::routes())

@@ -75,7 +75,15 @@ fn the_compiler_takes_the_client_and_it_works() {
     compiler.args(["--strict", "--target", "es2020", "--module", "commonjs", "--lib", "es2020,dom", "--types", ""]);
     run("the compiler", compiler.arg("program.ts"));
     let mut node = Command::new("timeout");
-    node.args(["60", "node", "--no-warnings", "--experimental-websocket", "program.js", &base, server.password("admin")]);
+    node.args([
+        "60",
+        "node",
+        "--no-warnings",
+        "--experimental-websocket",
+        "program.js",
+        &base,
+        server.password("admin"),
+    ]);
     assert_eq!(run("the program", node.current_dir(dir.path())), SAYS);
     server.finish();
 }

@@ -208,6 +208,41 @@ fn the_black_list_holds_in_both_directions() {
 }
 
 #[test]
+fn routes_and_blocked_numbers_are_set_while_the_switch_runs() {
+    let world = World::new(two_trunks(Setup::new(7)).workers(2));
+    let (phone, a, b) = parties(&world);
+    a.set_conduct(Conduct::Answer(secs(1)));
+    b.set_conduct(Conduct::Answer(secs(1)));
+    let call = |other: &Phone| {
+        phone.dial("01062345678");
+        connect(&world, &phone, other);
+        converse(&world, &phone, other);
+        phone.hang_up();
+        part(&world, &phone, other);
+    };
+    call(&a);
+    let routes = vec![Route::new("0*", ways(false, &[("b", 1)]))];
+    let routing = model::Routing { routes, ..model::Routing::default() };
+    world.set_routing(&routing);
+    world.run_for(secs(1));
+    call(&b);
+    // Nonsense leaves everything as it was.
+    let nonsense = Route { hours: vec!["whenever".to_owned()], ..Route::new("0*", ways(false, &[("a", 1)])) };
+    world.set_routing(&model::Routing { routes: vec![nonsense], ..model::Routing::default() });
+    world.run_for(secs(1));
+    call(&b);
+    let black_list = model::BlackList { callers: Vec::new(), called: vec!["010*".to_owned()] };
+    world.set_routing(&model::Routing { black_list, ..routing });
+    world.run_for(secs(1));
+    phone.dial("01062345678");
+    refusal(&world, &phone);
+    world.set_routing(&model::Routing::default());
+    world.run_for(secs(1));
+    call(&a);
+    world.assert_settled();
+}
+
+#[test]
 fn a_route_counts_in_its_hours() {
     // The world begins on a Saturday at eight in Shanghai.
     let setup = two_trunks(Setup::new(7)).tuned(|config| {

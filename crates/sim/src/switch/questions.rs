@@ -65,6 +65,11 @@ impl World {
         });
     }
 
+    /// Sets routes and blocked numbers beside those of the configuration.
+    pub fn set_routing(&self, routing: &model::Routing) {
+        self.switch(|switch, now| switch.command_all(&Command::SetRouting(Box::new(routing.clone())), now));
+    }
+
     /// Changes an extension that exists.
     pub fn change_extension(&self, number: &str, change: impl FnOnce(&mut Extension)) {
         let known = self.switch(|switch, _| switch.extensions.get(number).cloned());

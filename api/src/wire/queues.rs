@@ -275,6 +275,8 @@ pub(crate) struct QueueSettings {
     overflow_for: BTreeMap<String, Overflow>,
     /// Who presses this key waits no longer: one of `0`–`9`, `*`, `#`.
     leave_key: Option<String>,
+    /// Who presses this key is let go and called back in its turn: one of `0`–`9`, `*`, `#`.
+    callback_key: Option<String>,
 }
 
 /// What an agent does after a call.

@@ -118,6 +118,8 @@ pub(crate) struct Cell {
     pub(crate) playbacks: Playbacks,
     /// News for the desk, if it is beside this cell.
     pub(crate) to_desk: VecDeque<crate::io::ToDesk>,
+    /// Calls that call somebody back, while the agent's phone has not answered.
+    pub(crate) callbacks: BTreeMap<u64, CallId>,
     /// As home of extensions: those at which agents sit.
     pub(crate) seats: BTreeSet<String>,
     /// Certificates and signatures of callers' numbers.
@@ -219,6 +221,7 @@ impl Cell {
             conferences: BTreeMap::new(),
             playbacks: Playbacks::default(),
             to_desk: VecDeque::new(),
+            callbacks: BTreeMap::new(),
             seats: BTreeSet::new(),
             attest: crate::attest::Memory::default(),
             shown: BTreeMap::new(),

@@ -2,6 +2,7 @@
 
 use crate::addressee::Phone;
 use crate::attest::Check;
+use crate::calling_back::CallingBack;
 use crate::far_end::Promise;
 use crate::handing::Handing;
 use crate::identity::Caller;
@@ -84,6 +85,8 @@ pub(crate) struct Conversation {
     pub(crate) service: Option<Service>,
     /// Its way through a queue, the last one.
     pub(crate) queue: Option<Box<Queuing>>,
+    /// It calls one back who kept its place in a queue.
+    pub(crate) calling_back: Option<CallingBack>,
     /// Where it goes next, for it left a queue.
     pub(crate) sent_to: Option<Overflow>,
     /// Programs that hear a leg of it; and the id of the latest.
@@ -306,6 +309,7 @@ impl Conversation {
             originated: None,
             service: None,
             queue: None,
+            calling_back: None,
             sent_to: None,
             programs: Vec::new(),
             last_program: 0,

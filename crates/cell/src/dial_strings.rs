@@ -1,15 +1,19 @@
 //! What agents' phones tell the switch by dialling it: it answers, lets them hear that it has understood, and hangs up; who works
 //! off-hook stays.
 
-use crate::cell::Cell;
+use crate::cell::{Cell, Timer};
+use crate::io::ToDesk;
 use crate::serving::Service;
 use call::{Input, PartyKind};
 use media::engine::Sound;
 use media::tones::Tone;
 use model::{CallId, LegNo, Outcome};
 use route::DialString;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use tracing::info;
+
+/// How long a tone says that something cannot be done.
+const REFUSAL: Duration = Duration::from_secs(3);
 
 impl Cell {
     /// A phone has dialled something that is for the switch.
@@ -30,9 +34,35 @@ impl Cell {
     pub(crate) fn obey(&mut self, id: CallId, leg: LegNo, said: &DialString, now: Instant) {
         info!(call = %id, what = said.meaning(), "told by a phone");
         match said {
-            DialString::Login | DialString::Logoff => self.confirm_by_tone(id, leg, now),
+            DialString::Login | DialString::Logoff => {
+                let caller = self.conversations.get(&id).map(|conversation| conversation.call.caller().number.clone());
+                let extension = caller.unwrap_or_default();
+                self.write_desk(ToDesk::Dialled { call: id, extension, comes: *said == DialString::Login });
+            }
             // There for as long as it stays on the line.
             DialString::OffHook { .. } => self.hold_music(id, leg, true, now),
+        }
+    }
+
+    /// The desk has done what a phone told, or cannot.
+    pub(crate) fn obeyed(&mut self, id: CallId, done: bool, now: Instant) {
+        let leg = self.conversations.get(&id).and_then(|conversation| conversation.call.served().first().copied());
+        match leg {
+            Some(leg) if done => self.confirm_by_tone(id, leg, now),
+            Some(leg) => self.refuse_by_tone(id, leg, now),
+            None => {}
+        }
+    }
+
+    /// The leg hears that what it asked for cannot be done: there is no such agent, or another one sits there.
+    fn refuse_by_tone(&mut self, id: CallId, leg: LegNo, now: Instant) {
+        info!(call = %id, "no agent of this extension can do that");
+        let Some(port) = self.conversations.get(&id).and_then(|c| c.port(leg)) else { return };
+        self.media.unbridge(port, now);
+        if self.media.play(port, Sound::Tone(Tone::Congestion), true, now) {
+            self.timers.set(Timer::Announced(id), now + REFUSAL);
+        } else {
+            self.facts.push_back((id, Input::Announced));
         }
     }
 

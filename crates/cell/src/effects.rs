@@ -53,6 +53,7 @@ impl Cell {
                         EventBody::CallAnswered { call, leg } | EventBody::TransferDone { call, leg, .. } => {
                             self.charge_from(LegId { call, no: leg }, now);
                         }
+                        EventBody::CallerAnswered { call, .. } => self.call_back_taken(call),
                         EventBody::LegRinging { call, leg, .. } => self.agent_rings(call, leg, now),
                         EventBody::LegEnded { call, leg, .. } => {
                             self.charge_until(LegId { call, no: leg }, now);
@@ -538,6 +539,9 @@ impl Cell {
         self.not_put_together(id, conversation.handing.as_ref(), now);
         self.dismiss_supervisors(conversation.supervisors.clone());
         conversation.complete(&mut record);
+        if let Some(calling) = &conversation.calling_back {
+            self.call_back_over(calling, record.outcome);
+        }
         info!(call = %id, outcome = record.outcome.name(), talked_ms = record.talk_ms(), "call ended");
         *self.stats.calls.entry(record.outcome).or_default() += 1;
         self.end_views(&conversation, &record, now);

@@ -43,6 +43,8 @@ pub(crate) struct FrontDesk {
     agents: BTreeMap<String, Agent>,
     /// Offers under way, and for whose call.
     offers: BTreeMap<OfferId, CallId>,
+    /// Offers under way for those who are called back, and the cells that call the agents.
+    calling_back: BTreeMap<OfferId, u16>,
     /// Where agents sit, as the homes of these extensions know it.
     seats: BTreeMap<String, String>,
     /// When what has changed is kept.
@@ -59,6 +61,7 @@ impl FrontDesk {
             queues: BTreeMap::new(),
             agents: BTreeMap::new(),
             offers: BTreeMap::new(),
+            calling_back: BTreeMap::new(),
             seats: BTreeMap::new(),
             save_at: None,
             out: VecDeque::new(),
@@ -104,14 +107,19 @@ impl FrontDesk {
     /// A letter from a cell.
     pub(crate) fn hear(&mut self, letter: ToDesk, now: Instant) {
         let input = match letter {
+            ToDesk::Dialled { call, extension, comes } => {
+                let done = self.dialled(extension, comes, now);
+                return self.write(call, FromDesk::Obeyed { call, done });
+            }
             ToDesk::Enter { call, queue, wish } => acd::Input::Enter { caller: call, queue, wish },
             ToDesk::Gone { call, on_purpose } => acd::Input::Gone { caller: call, on_purpose },
+            ToDesk::CallBack { call } => acd::Input::CallBack { caller: call },
             ToDesk::Answered { offer } => {
-                self.offers.remove(&OfferId(offer));
+                self.forget_offer(OfferId(offer));
                 acd::Input::Answered { offer: OfferId(offer) }
             }
             ToDesk::Failed { offer, why } => {
-                self.offers.remove(&OfferId(offer));
+                self.forget_offer(OfferId(offer));
                 acd::Input::Failed { offer: OfferId(offer), why }
             }
             ToDesk::Ended { agent } => acd::Input::Ended { agent },
@@ -119,6 +127,19 @@ impl FrontDesk {
         };
         self.desk.handle_input(input, now);
         self.changed(now);
+    }
+
+    /// The agent of an extension comes to work there, or goes home; false if it cannot.
+    fn dialled(&mut self, extension: String, comes: bool, now: Instant) -> bool {
+        let usual = || self.agents.values().find(|agent| agent.extension == extension).map(|agent| agent.name.clone());
+        let sits = self.desk.agent_at(&extension).map(str::to_owned);
+        let Some(agent) = (if comes { sits.or_else(usual) } else { sits }) else { return false };
+        let duty = model::Duty::Ready;
+        let command = match comes {
+            true => Command::LogInAgent { agent, extension, queues: Vec::new(), duty },
+            false => Command::LogOutAgent { agent },
+        };
+        self.command(&command, now).is_ok()
     }
 
     /// A command about queues or agents: settings, which every cell has too, and what agents do.
@@ -241,6 +262,29 @@ impl FrontDesk {
         self.out.pop_front()
     }
 
+    fn forget_offer(&mut self, offer: OfferId) {
+        self.offers.remove(&offer);
+        self.calling_back.remove(&offer);
+    }
+
+    /// An agent is asked to call somebody back.
+    fn call_back(
+        &mut self,
+        offer: OfferId,
+        call: CallId,
+        queue: String,
+        agent: String,
+        extension: String,
+        ring: Duration,
+    ) {
+        let waiting = self.desk.waiting(&queue).into_iter().find(|waiting| waiting.0 == call);
+        let number = waiting.map(|waiting| waiting.1.to_owned()).unwrap_or_default();
+        let to = home(&extension, self.cells);
+        self.calling_back.insert(offer, to);
+        let letter = FromDesk::CallBack { offer: offer.0, agent, extension, number, queue, ring };
+        self.out.push_back(Said::Letter { to, body: Body::FromDesk(letter) });
+    }
+
     fn changed(&mut self, now: Instant) -> Option<Refusal> {
         self.save_at.get_or_insert(now + SAVE);
         self.settle()
@@ -251,7 +295,7 @@ impl FrontDesk {
         let mut refused = None;
         while let Some(output) = self.desk.poll_output() {
             match output {
-                acd::Output::Offer { offer, caller: call, queue, agent, extension, ring, callback: _ } => {
+                acd::Output::Offer { offer, caller: call, queue, agent, extension, ring, callback } => {
                     self.offers.insert(offer, call);
                     let offered = EventBody::AgentOffered {
                         queue: queue.clone(),
@@ -260,10 +304,18 @@ impl FrontDesk {
                         extension: extension.clone(),
                     };
                     self.out.push_back(Said::Event(offered));
+                    if callback {
+                        self.call_back(offer, call, queue, agent, extension, ring);
+                        continue;
+                    }
                     self.write(call, FromDesk::Offer { call, offer: offer.0, queue, agent, extension, ring });
                 }
                 acd::Output::Withdraw { offer } => {
-                    if let Some(call) = self.offers.remove(&offer) {
+                    if let Some(to) = self.calling_back.remove(&offer) {
+                        self.offers.remove(&offer);
+                        let body = Body::FromDesk(FromDesk::WithdrawCallBack { offer: offer.0 });
+                        self.out.push_back(Said::Letter { to, body });
+                    } else if let Some(call) = self.offers.remove(&offer) {
                         self.write(call, FromDesk::Withdraw { call, offer: offer.0 });
                     }
                 }

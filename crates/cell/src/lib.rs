@@ -13,6 +13,7 @@ mod answering;
 mod astray;
 mod attest;
 mod authorize;
+mod calling_back;
 mod cell;
 mod conference;
 mod config;

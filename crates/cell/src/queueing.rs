@@ -34,6 +34,15 @@ pub(crate) struct Queuing {
     hops: u8,
 }
 
+impl Queuing {
+    /// It waits here no longer, though the desk may still know it.
+    pub(crate) fn let_go(&mut self, at: stdx::UnixMillis) {
+        self.leg = None;
+        self.visit.left_at.get_or_insert(at);
+        self.offers.clear();
+    }
+}
+
 impl Cell {
     /// A letter to the desk, which may be beside this cell.
     pub(crate) fn write_desk(&mut self, letter: ToDesk) {
@@ -94,7 +103,12 @@ impl Cell {
     pub(crate) fn on_desk(&mut self, letter: FromDesk, now: Instant) {
         match letter {
             FromDesk::Offer { call, offer, agent, extension, .. } => self.on_offer(call, offer, agent, extension, now),
+            FromDesk::CallBack { offer, agent, extension, number, queue, ring } => {
+                self.call_back((offer, agent), &extension, (&number, queue), ring, now);
+            }
+            FromDesk::WithdrawCallBack { offer } => self.withdraw_call_back(offer),
             FromDesk::Withdraw { call, offer } => self.on_withdraw(call, offer),
+            FromDesk::Obeyed { call, done } => self.obeyed(call, done, now),
             FromDesk::Announce { call, position, wait } => self.announce_place(call, position, wait),
             FromDesk::Leave { call, why } => self.leave_queue(call, why, now),
         }
@@ -219,8 +233,12 @@ impl Cell {
     /// A key pressed by who waits.
     pub(crate) fn key_in_queue(&mut self, id: CallId, leg: LegNo, digit: char, now: Instant) {
         let Some(conversation) = self.conversations.get(&id) else { return };
-        let waits = conversation.call.queued() == Some(leg);
-        if waits && conversation.queue.as_ref().is_some_and(|queuing| queuing.queue.leave_key == Some(digit)) {
+        let Some(queuing) = conversation.queue.as_ref().filter(|_| conversation.call.queued() == Some(leg)) else {
+            return;
+        };
+        if queuing.queue.callback_key == Some(digit) {
+            self.keep_place(id, leg, now);
+        } else if queuing.queue.leave_key == Some(digit) {
             self.write_desk(ToDesk::Gone { call: id, on_purpose: true });
             self.leave_queue(id, LeaveReason::Key, now);
         }
@@ -314,7 +332,7 @@ fn wish_of(conversation: &crate::conversation::Conversation) -> Wish {
     }
 }
 
-fn failure(outcome: Outcome) -> OfferFailure {
+pub(crate) fn failure(outcome: Outcome) -> OfferFailure {
     match outcome {
         Outcome::NoAnswer => OfferFailure::NoAnswer,
         Outcome::Busy => OfferFailure::Busy,

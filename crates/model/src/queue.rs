@@ -152,6 +152,8 @@ pub struct Queue {
     pub overflow_for: BTreeMap<LeaveReason, Overflow>,
     /// Who presses this key waits no longer.
     pub leave_key: Option<char>,
+    /// Who presses this key is let go and called back in its turn.
+    pub callback_key: Option<char>,
 }
 
 impl Default for Queue {
@@ -182,6 +184,7 @@ impl Default for Queue {
             overflow: Overflow::default(),
             overflow_for: BTreeMap::new(),
             leave_key: None,
+            callback_key: None,
         }
     }
 }
@@ -253,12 +256,12 @@ impl Queue {
                 Overflow::HangUp | Overflow::Extension(_) | Overflow::Number(_) | Overflow::Prompt(_) => {}
             }
         }
-        match self.leave_key {
-            Some(key) if !key.is_ascii_digit() && !"*#".contains(key) => {
-                Err("leave_key is one of 0-9, * and #".to_owned())
+        for (what, key) in [("leave_key", self.leave_key), ("callback_key", self.callback_key)] {
+            if key.is_some_and(|key| !key.is_ascii_digit() && !"*#".contains(key)) {
+                return Err(format!("{what} is one of 0-9, * and #"));
             }
-            _ => Ok(()),
         }
+        Ok(())
     }
 }
 

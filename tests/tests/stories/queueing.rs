@@ -453,3 +453,48 @@ fn who_knows_most_is_asked_and_who_was_there_before_comes_back() {
     part(&world, &caller, &ben);
     world.assert_settled();
 }
+
+#[test]
+fn who_keeps_its_place_is_called_back_in_its_turn() {
+    for workers in 1..=3 {
+        let world = World::new(setup(Setup::new(7)).workers(workers));
+        world.put_queue(Queue { callback_key: Some('1'), ..sales() });
+        let (one, two) = (world.phone("100"), world.phone("110"));
+        waits(&world, &one, "700");
+        waits(&world, &two, "700");
+        world.run_for(secs(2));
+        one.press("1");
+        assert!(world.run_until(secs(5), || one.is_idle()));
+        assert_eq!(world.queue_status("sales").callers.len(), 2);
+        one.set_conduct(Conduct::Answer(secs(1)));
+        // The agent's phone rings first, then that of who was first in line; the other one waits on.
+        let ana = agent(&world, "ana", "101", &["sales"]);
+        assert!(world.run_until(secs(5), || ana.is_ringing()));
+        ana.answer();
+        assert!(world.run_until(secs(10), || one.is_talking() && ana.is_talking()));
+        converse(&world, &ana, &one);
+        assert_eq!(state(&world, "ana"), AgentState::Talking);
+        assert!(two.hears(MUSIC));
+        one.hang_up();
+        assert!(world.run_until(secs(5), || one.is_idle() && ana.is_ringing()), "{:?}", world.agent_status("ana"));
+        ana.answer();
+        connect(&world, &two, &ana);
+        converse(&world, &two, &ana);
+        // Meanwhile another one keeps its place; nobody answers at the agent's phone, and it is asked again later.
+        waits(&world, &one, "700");
+        one.press("1");
+        assert!(world.run_until(secs(5), || one.is_idle()));
+        two.hang_up();
+        assert!(world.run_until(secs(5), || two.is_idle() && ana.is_ringing()));
+        assert!(world.run_until(secs(15), || ana.is_idle()), "withdrawn");
+        assert_eq!(state(&world, "ana"), AgentState::Unavailable);
+        ana.set_conduct(Conduct::Answer(secs(1)));
+        assert!(world.run_until(secs(60), || one.is_talking() && ana.is_talking()));
+        converse(&world, &ana, &one);
+        ana.hang_up();
+        part(&world, &one, &ana);
+        world.assert_settled();
+        let figures = world.queue_status("sales");
+        assert_eq!((figures.entered, figures.answered, figures.callers.len()), (3, 3, 0));
+    }
+}

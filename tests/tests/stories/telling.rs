@@ -46,12 +46,25 @@ fn stay(world: &World, phone: &Phone, what: &str) {
 fn story(world: &World) {
     let (phone, page, wide) = (world.phone("100"), world.page("101"), world.phone("102"));
     wide.speak_only("G722");
+    let agent = |name: &str, extension: &str| model::Agent {
+        name: name.to_owned(),
+        extension: extension.to_owned(),
+        ..model::Agent::default()
+    };
+    for (name, extension) in [("ana", "100"), ("ben", "101"), ("eva", "102")] {
+        world.put_agent(agent(name, extension));
+    }
     for one in [&phone, &page, &wide] {
+        let name =
+            [("100", "ana"), ("101", "ben"), ("102", "eva")].into_iter().find(|n| n.0 == one.number()).unwrap().1;
         tell(world, one, "agent_login");
+        let at_work = || world.agent_status(name).state == model::AgentState::Ready;
+        assert!(world.run_until(secs(40), at_work), "seed {}: {name}", world.seed());
         stay(world, one, "fifo+1");
         stay(world, one, "fifo%2B1");
         stay(world, one, "fifosales");
         tell(world, one, "agent_logoff");
+        assert_eq!(world.agent_status(name).state, model::AgentState::LoggedOut, "seed {}: {name}", world.seed());
     }
     world.run_for(secs(1));
     let records = world.records();
@@ -82,5 +95,17 @@ fn nobody_is_sent_there_by_another_party() {
     ana.hang_up();
     part(&world, &ana, &ben);
     assert!(!ben.has_heard(NOTES[0]) && !ben.has_heard(NOTES[1]));
+    world.assert_settled();
+}
+
+#[test]
+fn whoever_is_no_agent_hears_that_it_cannot_be_done() {
+    let world = World::new(setup(Setup::new(7)).workers(2));
+    let phone = world.phone("100");
+    for what in ["agent_login", "agent_logoff"] {
+        phone.dial(what);
+        assert!(world.run_until(secs(20), || phone.end().is_some()), "{what}");
+        assert!(NOTES.iter().all(|note| !phone.has_heard(*note)) && phone.has_heard(Sound::Congestion), "{what}");
+    }
     world.assert_settled();
 }

@@ -355,6 +355,11 @@ pub enum ToDesk {
         /// By its own key or by a command, rather than by hanging up.
         on_purpose: bool,
     },
+    /// A caller hangs up and keeps its place: it is to be called back.
+    CallBack {
+        /// Which call.
+        call: CallId,
+    },
     /// An agent took the offered caller.
     Answered {
         /// Which offer.
@@ -371,6 +376,15 @@ pub enum ToDesk {
     Ended {
         /// Who took the call.
         agent: String,
+    },
+    /// A phone has dialled that its agent comes to work, or goes home. Answered by [`FromDesk::Obeyed`].
+    Dialled {
+        /// By this call.
+        call: CallId,
+        /// From this extension.
+        extension: String,
+        /// It comes.
+        comes: bool,
     },
     /// How the phone is of an extension at which an agent sits.
     Phone {
@@ -401,12 +415,39 @@ pub enum FromDesk {
         /// The desk withdraws it after this time.
         ring: Duration,
     },
+    /// You are the home of this agent's extension: call it, and then the number of one who keeps its place.
+    CallBack {
+        /// Under this number.
+        offer: u64,
+        /// Who is asked.
+        agent: String,
+        /// Where it sits.
+        extension: String,
+        /// Who is called back.
+        number: String,
+        /// Of which queue.
+        queue: String,
+        /// How long the agent's phone rings.
+        ring: Duration,
+    },
+    /// The call that `CallBack` began is off.
+    WithdrawCallBack {
+        /// Which offer.
+        offer: u64,
+    },
     /// This offer is off, even if it was just answered.
     Withdraw {
         /// Which call.
         call: CallId,
         /// Which offer.
         offer: u64,
+    },
+    /// What a phone dialled is done, or cannot be done.
+    Obeyed {
+        /// By this call.
+        call: CallId,
+        /// It is done.
+        done: bool,
     },
     /// Tell a caller its place.
     Announce {

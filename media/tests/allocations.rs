@@ -165,9 +165,8 @@ fn a_large_circle_allocates_nothing_by_srtp_too() {
         circle.members.iter_mut().skip(speaking).for_each(|member| member.amplitude = 0.0);
         circle.join_all();
         mix(&mut circle, 150);
-        // Thousands of packets; the tree of the timers moves with a report now and then.
         let count = mix(&mut circle, 300);
-        assert!(count <= 24, "{speaking} speak: {count}");
+        assert_eq!(count, 0, "{speaking} speak");
         let forged: u64 = circle.ports().iter().map(|port| circle.engine.quality(*port, circle.now).forged).sum();
         assert_eq!(forged, 0, "{speaking} speak");
     }
@@ -239,8 +238,7 @@ fn a_prepared_clip_costs_its_listeners_no_allocation() {
         while let Some(output) = circle.engine.poll_output() {
             sent += usize::from(matches!(output, Output::Transmit { .. }));
         }
-        // The first reports make room for all that follow.
-        if frame > 500 {
+        if frame > 5 {
             count += ALLOCATIONS.with(Cell::get) - before;
         }
     }

@@ -8,6 +8,7 @@ mod agree;
 mod alarms;
 mod browser;
 mod bursts;
+mod deadlines;
 mod digits;
 mod extended;
 mod formats;
@@ -59,7 +60,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use stdx::{Entropy, Timers};
+use stdx::Entropy;
 
 /// All ports of one shard.
 #[derive(Debug)]
@@ -86,9 +87,12 @@ pub struct Engine {
     mix_at: Option<Instant>,
     /// The time of the last frame mixed.
     mixed_until: Option<Instant>,
-    timers: Timers<Timer>,
+    timers: deadlines::Deadlines,
     output: VecDeque<Output>,
 }
+
+/// So much may be to do at once before room for it is made.
+const BURST: usize = 64;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Timer {
@@ -123,8 +127,8 @@ impl Engine {
             speak_at: None,
             mix_at: None,
             mixed_until: None,
-            timers: Timers::default(),
-            output: VecDeque::new(),
+            timers: deadlines::Deadlines::default(),
+            output: VecDeque::with_capacity(BURST),
         }
     }
 

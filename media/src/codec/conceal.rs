@@ -2,6 +2,11 @@
 //!
 //! After the idea of ITU-T G.711 appendix I: the pitch is found where the last sound resembles itself most, its last
 //! period is repeated, weakened from 10 ms on and silent after 60 ms. What comes afterwards is blended in.
+//!
+//! A codec that foretells its sound from what it decoded before (Opus, GSM, G.729) needs some packets after a loss to find
+//! its level again. For these the sound made up lasts 100 ms and stands in wherever what is decoded is too weak.
+
+use super::Codec;
 
 /// How many samples of the past are kept: 32 ms at 48 kHz.
 const KEPT: usize = 1_536;
@@ -15,40 +20,110 @@ pub struct Concealer {
     past: Box<[i16; KEPT]>,
     period: Box<[i16; LONGEST]>,
     len: usize,
-    /// Samples made up since the last real one; 0 while real ones come.
+    /// How loud the period is: the mean of its samples' sizes.
+    loudness: f32,
+    /// For so many milliseconds a period is repeated as it is, and in so many it fades.
+    fading: (f32, f32),
+    /// Samples since the loss began, which are made up or may have to be.
     made: usize,
+    /// Something was lost, and what comes is not yet what it should be.
+    mending: bool,
+    /// How much of what is heard was decoded, in 1/256; and how many pieces in a row have been loud enough.
+    share: i32,
+    loud: u8,
 }
+
+/// After so many pieces of 5 ms at its level a decoder has found it again.
+const FOUND: u8 = 4;
 
 impl Concealer {
     /// For a stream of this rate, up to 48 kHz.
     pub fn new(rate: u32) -> Self {
         let rate = rate.min(48_000) as usize;
-        Self { rate, past: Box::new([0; KEPT]), period: Box::new([0; LONGEST]), len: 1, made: 0 }
+        let (past, period) = (Box::new([0; KEPT]), Box::new([0; LONGEST]));
+        Self {
+            rate,
+            past,
+            period,
+            len: 1,
+            loudness: 0.0,
+            fading: (10.0, 50.0),
+            made: 0,
+            mending: false,
+            share: 256,
+            loud: 0,
+        }
+    }
+
+    /// For a stream of this codec.
+    pub fn of(codec: Codec) -> Self {
+        let mut concealer = Self::new(codec.rate());
+        concealer.suit(codec);
+        concealer
+    }
+
+    /// The stream is of this codec from now on; what was heard at another rate is forgotten.
+    pub fn suit(&mut self, codec: Codec) {
+        let rate = codec.rate().min(48_000) as usize;
+        if rate != self.rate {
+            *self = Self::new(codec.rate());
+        }
+        self.fading = if codec.foretells() { (30.0, 70.0) } else { (10.0, 50.0) };
     }
 
     /// Real sound has come. After a gap its beginning is blended with what had been made up.
     pub fn real(&mut self, pcm: &mut [i16]) {
-        if self.made > 0 {
+        if std::mem::take(&mut self.mending) {
             let blend = (self.rate / 250).min(pcm.len());
-            for (i, sample) in pcm[..blend].iter_mut().enumerate() {
-                let made = i32::from(self.next());
-                let share = (i as i32 + 1) * 256 / (blend as i32 + 1);
-                *sample = ((i32::from(*sample) * share + made * (256 - share)) >> 8) as i16;
-            }
-            self.made = 0;
+            self.blend(&mut pcm[..blend], 256);
         }
         self.remember(pcm);
     }
 
+    /// Sound has come that the codec foretold from what it had decoded before. After a loss it is heard where it is half as loud as
+    /// what came before, or louder than what is made up.
+    pub fn foretold(&mut self, pcm: &mut [i16]) {
+        for piece in pcm.chunks_mut(self.rate / 200) {
+            if !self.mending {
+                break;
+            }
+            let due = self.loudness * self.gain();
+            let loud = mean(piece) >= due.min(self.loudness / 2.0);
+            self.loud = if loud { self.loud + 1 } else { 0 };
+            self.blend(piece, if loud { 256 } else { 0 });
+            self.mending = self.loud < FOUND && due > 0.0;
+        }
+        self.remember(pcm);
+    }
+
+    /// A packet was lost; what stands for it was decoded from another one, and comes next.
+    pub fn lost(&mut self) {
+        // What was decoded last, if it was heard, goes on from here.
+        if !std::mem::replace(&mut self.mending, true) || self.share == 256 {
+            self.find_period();
+            (self.made, self.share) = (0, 256);
+        }
+        self.loud = 0;
+    }
+
     /// Sound is missing: makes some up.
     pub fn fill(&mut self, to: &mut [i16]) {
-        if self.made == 0 {
-            self.find_period();
-        }
+        self.lost();
         for slot in to.iter_mut() {
             *slot = self.next();
         }
+        self.share = 0;
         self.remember(to);
+    }
+
+    /// Passes from the present share of what was decoded to another.
+    fn blend(&mut self, piece: &mut [i16], share: i32) {
+        let (from, len) = (std::mem::replace(&mut self.share, share), piece.len() as i32 + 1);
+        for (i, sample) in (1..).zip(piece) {
+            let made = i32::from(self.next());
+            let share = from + (share - from) * i / len;
+            *sample = ((i32::from(*sample) * share + made * (256 - share)) >> 8) as i16;
+        }
     }
 
     /// The lag between 2.5 and 15 ms at which the present sound resembles what came before.
@@ -76,14 +151,26 @@ impl Concealer {
             }
             self.period[i] = sample as i16;
         }
+        self.loudness = mean(&self.period[..len]);
+    }
+
+    /// With how much of its loudness the period is repeated now.
+    fn gain(&self) -> f32 {
+        let ms = (self.made * 1_000 / self.rate) as f32;
+        (1.0 - (ms - self.fading.0) / self.fading.1).clamp(0.0, 1.0)
     }
 
     fn next(&mut self) -> i16 {
         let sample = f32::from(self.period[self.made % self.len]);
-        let ms = (self.made * 1_000 / self.rate) as f32;
+        let gain = self.gain();
         self.made += 1;
-        (sample * (1.0 - (ms - 10.0) / 50.0).clamp(0.0, 1.0)) as i16
+        (sample * gain) as i16
     }
+}
+
+/// The mean of the samples' sizes.
+fn mean(pcm: &[i16]) -> f32 {
+    pcm.iter().map(|sample| f32::from(sample.unsigned_abs())).sum::<f32>() / pcm.len().max(1) as f32
 }
 
 /// The lag between 2.5 and 15 ms at which the end of `pcm` resembles what came before most.

@@ -111,6 +111,11 @@ impl Codec {
         }
     }
 
+    /// It foretells its sound from what it decoded before, so that after a loss its level is wrong for a while.
+    pub const fn foretells(self) -> bool {
+        matches!(self, Codec::Opus | Codec::Gsm | Codec::G729)
+    }
+
     /// Timestamp ticks per second.
     pub const fn clock(self) -> u32 {
         self.mapping().1
@@ -181,12 +186,17 @@ impl Decoder {
     }
 
     /// Makes up for a lost packet of `to.len()` samples in the codec's own way, with the help of the packet after it if
-    /// that has come; false if it knows none.
+    /// that has come; false if what is in `to` is of no use.
     pub fn make_up(&mut self, following: Option<&[u8]>, to: &mut [i16]) -> bool {
         match self {
             Decoder::Opus(decoder) => decoder.make_up(following, to),
             Decoder::G729(decoder) => decoder.make_up(to),
-            Decoder::G711(_) | Decoder::G722(_) | Decoder::L16 | Decoder::Gsm(_) => false,
+            Decoder::Gsm(decoder) => {
+                // Its filters go on; a period repeated sounds better than what they say.
+                decoder.make_up(to);
+                false
+            }
+            Decoder::G711(_) | Decoder::G722(_) | Decoder::L16 => false,
         }
     }
 }

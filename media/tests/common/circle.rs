@@ -28,7 +28,8 @@ pub(crate) struct Member {
     pub(crate) sequence: u16,
     pub(crate) timestamp: u32,
     said: u64,
-    phase: u64,
+    /// So many milliseconds after the engine's frames begin its packets leave.
+    pub(crate) phase: u64,
     /// What it heard, at its codec's rate, and where its first packet lies.
     pub(crate) heard: Vec<i16>,
     pub(crate) headers: Vec<Header>,
@@ -236,6 +237,13 @@ impl Circle {
         self.frozen = Some(until);
         self.run(time);
         self.frozen = None;
+    }
+
+    /// Something arrives as from a member.
+    pub(crate) fn arrive(&mut self, member: usize, channel: Channel, datagram: &[u8]) {
+        let (port, from) = (self.members[member].port, self.members[member].address);
+        self.packet.copy_from(datagram);
+        self.engine.handle_packet(port, channel, from, &mut self.packet, self.now);
     }
 
     fn step(&mut self) {

@@ -77,11 +77,13 @@ pub struct Decoder {
     past: Past,
     /// Deemphasis.
     before: i16,
+    /// The last frame that came.
+    last: Parameters,
 }
 
 impl Default for Decoder {
     fn default() -> Self {
-        Self { lattice: Lattice::new(), past: Past::new(), before: 0 }
+        Self { lattice: Lattice::new(), past: Past::new(), before: 0, last: Parameters::default() }
     }
 }
 
@@ -94,9 +96,16 @@ impl Decoder {
         for (octets, slot) in frames.iter().zip(slots) {
             let Some(parameters) = Parameters::read(octets) else { break };
             self.frame(&parameters, slot);
+            self.last = parameters;
             decoded += FRAME;
         }
         decoded
+    }
+
+    /// Lost frames are decoded as the last one was: GSM 06.11 §5. So the filters are in time when the next one comes.
+    pub fn make_up(&mut self, to: &mut [i16]) {
+        let last = self.last;
+        to.as_chunks_mut::<FRAME>().0.iter_mut().for_each(|slot| self.frame(&last, slot));
     }
 
     fn frame(&mut self, parameters: &Parameters, s: &mut [i16; FRAME]) {

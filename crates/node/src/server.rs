@@ -101,8 +101,8 @@ impl Server {
         let mut edge = Edge::new(&config, &edge_listeners, locals.clone(), Arc::clone(&inboxes))?;
         let (recorder, recorder_thread) = recorder::start(settings, Arc::clone(&inboxes))?;
         let records = RecordWriter::start(store.clone(), hot.clone(), |_| {});
-        let source = config.media.music.clone();
-        let music = tokio::task::spawn_blocking(move || crate::music::load(&source)).await??;
+        let (source, volume) = (config.media.music.clone(), config.media.music_volume);
+        let music = tokio::task::spawn_blocking(move || crate::music::load(&source, volume)).await??;
         crate::music::prepare(&music);
 
         let accounts = first_run::accounts(&store, &mut entropy).await?;

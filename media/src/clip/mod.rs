@@ -76,6 +76,18 @@ impl Clip {
         Self::from_pcm(melody::melody())
     }
 
+    /// The same so many decibels louder, or softer: within −40 and 20; what would be too loud is cut off.
+    #[must_use]
+    pub fn louder(self, db: f32) -> Self {
+        if db.abs() < 0.01 {
+            return self;
+        }
+        let factor = 10.0_f32.powf(db.clamp(-40.0, 20.0) / 20.0);
+        // A conversion from a float saturates.
+        let louder = |pcm: Box<[i16]>| pcm.iter().map(|sample| (f32::from(*sample) * factor) as i16).collect();
+        Self { narrow: louder(self.narrow), wide: self.wide.map(louder), encoded: Default::default() }
+    }
+
     /// How long it is.
     pub fn duration(&self) -> Duration {
         Duration::from_micros(self.narrow.len() as u64 * 125)

@@ -28,6 +28,9 @@ pub struct Media {
     /// What parties hear that are held.
     #[serde(deserialize_with = "words::music")]
     pub music: Music,
+    /// How much louder than it is that is played, in decibels.
+    #[serde(deserialize_with = "words::decibels")]
+    pub music_volume: f32,
     /// Where prompts are; by default `prompts` below `data_dir`.
     pub prompts: Option<PathBuf>,
     /// A speech engine that is asked by HTTP; otherwise `espeak-ng` speaks.
@@ -54,6 +57,7 @@ impl Default for Media {
             g729: None,
             country: Country::Cn,
             music: Music::Melody,
+            music_volume: 0.0,
             prompts: None,
             speech_url: None,
             candidates: Vec::new(),
@@ -69,8 +73,8 @@ pub enum Music {
     Melody,
     /// Nothing.
     None,
-    /// The sound files of a folder, one after the other.
-    Folder(PathBuf),
+    /// Sound files, and those of folders, one after the other.
+    Files(Vec<PathBuf>),
 }
 
 /// `[webrtc]`: how pages find a way to us where UDP does not pass.

@@ -235,7 +235,18 @@ fn the_sample_file_is_valid_has_every_key_and_shows_the_defaults() {
         ("acme", &["directory", "domains", "contact", "accept_terms", "challenge", "listen", "authority"]),
         (
             "media",
-            &["ports", "timeout_seconds", "srtp", "voice_events", "g729", "country", "music", "prompts", "speech_url"],
+            &[
+                "ports",
+                "timeout_seconds",
+                "srtp",
+                "voice_events",
+                "g729",
+                "country",
+                "music",
+                "music_volume",
+                "prompts",
+                "speech_url",
+            ],
         ),
         (
             "call",

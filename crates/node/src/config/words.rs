@@ -77,10 +77,11 @@ pub(super) fn country<'de, D: Deserializer<'de>>(from: D) -> Result<Country, D::
 }
 
 pub(super) fn music<'de, D: Deserializer<'de>>(from: D) -> Result<Music, D::Error> {
-    Ok(match String::deserialize(from)?.as_str() {
-        "melody" => Music::Melody,
-        "none" => Music::None,
-        folder => Music::Folder(folder.into()),
+    let pieces = strings(from)?;
+    Ok(match pieces.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+        ["melody"] => Music::Melody,
+        [] | ["none"] => Music::None,
+        _ => Music::Files(pieces.into_iter().map(Into::into).collect()),
     })
 }
 
@@ -103,6 +104,13 @@ pub(super) fn recording_name<'de, D: Deserializer<'de>>(from: D) -> Result<Strin
         return Err(D::Error::custom("write it like \"{yyyy}/{MM}/{dd}/{call}\", without a suffix"));
     }
     Ok(template)
+}
+
+/// A level to play at, from −40 to 20 dB.
+pub(super) fn decibels<'de, D: Deserializer<'de>>(from: D) -> Result<f32, D::Error> {
+    let db = f32::deserialize(from)?;
+    let known = (-40.0..=20.0).contains(&db);
+    known.then_some(db).ok_or_else(|| D::Error::custom(format!("{db} dB is not from -40 to 20")))
 }
 
 fn header_name(text: &str) -> Result<String, String> {

@@ -70,6 +70,10 @@ impl Cell {
         let (Some(party), Some(conversation)) = (party, known) else {
             return self.facts.push_back((at.0, Input::Announced));
         };
+        // Others may have come while it rang.
+        if conversation.supervisors.len() >= MAX_SUPERVISORS {
+            return self.facts.push_back((at.0, Input::Announced));
+        }
         let extension = party.number;
         conversation.supervisors.push(Supervisor { at, extension: extension.clone(), of, how });
         self.tell(EventBody::Supervised { call, leg: of, by: extension, how }, now);

@@ -247,6 +247,30 @@ fn a_supervisor_listens_whispers_and_joins_in_by_command() {
 }
 
 #[test]
+fn of_nine_supervisors_who_are_called_at_once_eight_take_part() {
+    let world = World::new(setup(Setup::new(7)));
+    let (customer, agent) = (world.phone("100"), world.phone("101"));
+    agent.set_conduct(Conduct::Answer(secs(1)));
+    customer.dial("101");
+    connect(&world, &customer, &agent);
+    let call = world.live_calls()[0].id;
+    let called: Vec<Phone> = (110..119).map(|number| world.phone(&number.to_string())).collect();
+    for (phone, number) in called.iter().zip(110..) {
+        phone.set_conduct(Conduct::Answer(secs(1)));
+        let wish = Command::Supervise { call, leg: 1, extension: number.to_string(), how: Supervision::Listen };
+        assert!(matches!(world.command(call, wish), Ok(Reply::Call { .. })), "nobody takes part yet");
+    }
+    world.run_for(secs(5));
+    let there: Vec<&Phone> = called.iter().filter(|phone| phone.is_talking()).collect();
+    assert_eq!(there.len(), 8);
+    assert!(there.iter().all(|phone| phone.hears_among_others(customer.voice())));
+    converse(&world, &customer, &agent);
+    customer.hang_up();
+    part(&world, &customer, &agent);
+    assert!(world.run_until(secs(5), || called.iter().all(Phone::is_idle)));
+}
+
+#[test]
 fn a_program_hears_a_leg_and_is_heard_by_it_alone() {
     for seed in seeds().take(4) {
         let world = World::new(setup(Setup::new(seed)));

@@ -52,7 +52,7 @@ impl Cell {
                 }
             }
             Ok(_) | Err(Refusal::NotRegistered) => {
-                self.write_desk(ToDesk::Failed { offer, why: OfferFailure::Unreachable })
+                self.write_desk(ToDesk::Failed { offer, why: OfferFailure::Unreachable });
             }
             Err(_) => self.write_desk(ToDesk::Failed { offer, why: OfferFailure::Rejected }),
         }

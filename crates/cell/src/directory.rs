@@ -164,10 +164,9 @@ impl Directory {
     /// route can take a colleague's number away, and a queue's own number likewise; an emergency number goes before all.
     pub(crate) fn find(&mut self, number: &str, from: Source<'_>, at: UnixMillis, entropy: &mut Entropy) -> Decision {
         let of_extension = matches!(from, Source::Extension { .. });
-        if of_extension && self.extension(number).is_none() && !self.router.is_emergency(number) {
-            if let Some(name) = self.queue_numbers.get(number) {
-                return Decision::Queue { name: name.clone() };
-            }
+        let free = of_extension && self.extension(number).is_none() && !self.router.is_emergency(number);
+        if let Some(name) = self.queue_numbers.get(number).filter(|_| free) {
+            return Decision::Queue { name: name.clone() };
         }
         let mut chance = Chance { entropy, turns: &mut self.turns };
         let extensions = &self.extensions;

@@ -45,7 +45,7 @@ impl Cell {
             Body::Banned(ban) => self.screen.bans.put(ban, now),
             Body::ToDesk(letter) => self.to_desk.push_back(letter),
             Body::FromDesk(letter) => self.on_desk(letter, now),
-            Body::WatchPhone { extension, on } => self.watch_phone(extension, on, now),
+            Body::WatchPhone { extension, on } => self.watch_phone(&extension, on, now),
             Body::Vouched { remote, until, phone } => {
                 self.screen.vouch(remote, until, now);
                 if phone {

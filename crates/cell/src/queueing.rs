@@ -297,12 +297,12 @@ impl Cell {
     }
 
     /// The desk wants to know how the phone of an extension is, from now on or no longer.
-    pub(crate) fn watch_phone(&mut self, extension: String, on: bool, now: Instant) {
+    pub(crate) fn watch_phone(&mut self, extension: &str, on: bool, now: Instant) {
         if on {
-            self.seats.insert(extension.clone());
-            self.tell_phone_facts(&extension, now);
+            self.seats.insert(extension.to_owned());
+            self.tell_phone_facts(extension, now);
         } else {
-            self.seats.remove(&extension);
+            self.seats.remove(extension);
         }
     }
 

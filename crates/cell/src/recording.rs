@@ -185,7 +185,7 @@ impl Cell {
     /// The shell cannot write a recording.
     pub(crate) fn on_recording_failed(&mut self, recording: RecordingKey, note: String, now: Instant) {
         let Some(id) = self.recordings.get(&recording.id).copied() else {
-            return self.on_tape_failed(recording.id, note, now);
+            return self.on_tape_failed(recording.id, &note, now);
         };
         warn!(call = %id, note, "a recording failed; the call goes on");
         if let Some(kept) = self.conversations.get_mut(&id).and_then(|c| c.recording.as_mut()) {

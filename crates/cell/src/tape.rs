@@ -167,11 +167,11 @@ impl Cell {
     }
 
     /// The shell cannot write it; the conference goes on.
-    pub(crate) fn on_tape_failed(&mut self, recording: RecordingId, note: String, now: Instant) {
+    pub(crate) fn on_tape_failed(&mut self, recording: RecordingId, note: &str, now: Instant) {
         let Some(name) = self.tapes.get(&recording).cloned() else { return };
         warn!(note, "the recording of a conference failed; the conference goes on");
         if self.conferences.get(&name).and_then(|room| room.tape.as_ref()).is_some_and(|tape| tape.id == recording) {
-            self.finish_tape(&name, &note, now);
+            self.finish_tape(&name, note, now);
         }
     }
 

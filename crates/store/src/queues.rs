@@ -100,7 +100,7 @@ mod tests {
         store.close().await;
 
         let store = Store::open(Config::new(dir.path())).await.unwrap();
-        assert_eq!(store.queues().await.unwrap(), [sales.clone()]);
+        assert_eq!(store.queues().await.unwrap(), std::slice::from_ref(&sales));
         assert_eq!(store.queue("sales").await.unwrap(), Some(sales));
         assert_eq!(store.agent("ana").await.unwrap(), Some(ana.clone()));
         assert_eq!(store.agents().await.unwrap(), [ana]);

@@ -20,7 +20,10 @@ export interface MySoftPhoneOptions {
   iceServers?: RTCIceServer[];
 }
 
-/** What the switch itself answers: an agent's working status, and the off-hook mode of a project (`fifo+<code>`, `fifo%2B<code>`, `fifo<code>`). */
+/**
+ * What the switch itself answers. `agent_login` and `agent_logoff` tell an agent's working status: a tone confirms it, and the switch hangs up.
+ * `fifo+<code>`, `fifo%2B<code>` and `fifo<code>` are the off-hook mode of a project: the call stays, with music, until the phone hangs up.
+ */
 export type DialString = "agent_login" | "agent_logoff" | `fifo${string}`;
 
 export interface CallOptions {

@@ -238,6 +238,13 @@ impl Encoder {
         }
     }
 
+    /// Says how many of a hundred packets are lost on their way, for codecs that can do something about it.
+    pub fn expect_loss(&mut self, percent: u8) {
+        if let Encoder::Opus(encoder) = self {
+            encoder.expect_loss(percent);
+        }
+    }
+
     /// Encodes one packet's sound, of a length that [`Codec::packet_time`] allows. Returns the number of octets, 0 if it
     /// cannot be encoded.
     pub fn encode(&mut self, pcm: &[i16], to: &mut [u8]) -> usize {

@@ -52,8 +52,9 @@ impl Default for Encoder {
         Self(encoder.map(|mut encoder| {
             encoder.bitrate_bps = BITRATE;
             encoder.complexity = COMPLEXITY;
+            // Nothing is said twice as long as nothing is lost.
             encoder.use_inband_fec = true;
-            encoder.packet_loss_perc = 5;
+            encoder.packet_loss_perc = 0;
             encoder
         }))
     }
@@ -65,6 +66,13 @@ impl Encoder {
     pub(super) fn narrow(&mut self, narrow: bool) {
         if let Some(encoder) = &mut self.0 {
             encoder.max_bandwidth = if narrow { Bandwidth::Narrowband } else { Bandwidth::Fullband };
+        }
+    }
+
+    /// Of a hundred packets so many are lost: if any, each carries a coarse copy of the one before it (RFC 6716 §2.1.7).
+    pub(super) fn expect_loss(&mut self, percent: u8) {
+        if let Some(encoder) = &mut self.0 {
+            encoder.packet_loss_perc = percent.into();
         }
     }
 
@@ -101,5 +109,25 @@ mod tests {
                 assert!(frame < 25 || (bandwidth(&octets[..len]) == 0) == narrow, "{narrow}, frame {frame}");
             }
         }
+    }
+
+    #[test]
+    fn what_was_said_before_is_said_again_only_to_who_loses_something() {
+        let mut encoder = Encoder::default();
+        let mut speech = Speech::new(1, RATE as u32, 100);
+        let mut octets = [0; 400];
+        let mut copies = |loss: u8, encoder: &mut Encoder| {
+            encoder.expect_loss(loss);
+            let mut copies = 0;
+            for frame in 0..150 {
+                encoder.encode(&speech.take_samples(320), &mut octets);
+                // RFC 6716 §4.2.3: the second bit that SILK writes, behind that of activity. The encoder changes over some frames.
+                copies += u32::from(frame >= 50 && octets[0] >> 3 < 12 && octets[1] & 0x40 != 0);
+            }
+            copies
+        };
+        assert_eq!(copies(0, &mut encoder), 0);
+        assert!(copies(10, &mut encoder) > 30);
+        assert_eq!(copies(0, &mut encoder), 0);
     }
 }

@@ -321,5 +321,7 @@ impl super::port::Port {
             (Some((codec, pt, wished)), _) => self.mouth = Some(Box::new(Mouth::new(codec, pt, wished))),
             (None, _) => self.mouth = None,
         }
+        let loss = self.reports.loss();
+        self.mouth.iter_mut().for_each(|mouth| mouth.expect_loss(loss));
     }
 }

@@ -23,6 +23,8 @@ pub(super) struct Mouth {
     follows: bool,
     /// Nobody whom the peer hears says anything above 4 kHz.
     narrow: bool,
+    /// How many of a hundred packets are lost on their way to the peer.
+    loss: u8,
     /// What it says is encoded for others as well.
     shared: bool,
 }
@@ -50,6 +52,7 @@ impl Mouth {
             octets: Box::new([0; MAX_PAYLOAD]),
             follows: false,
             narrow: false,
+            loss: 0,
             shared: false,
         }
     }
@@ -58,12 +61,14 @@ impl Mouth {
     pub(super) fn twin(&self) -> Self {
         let mut twin = Self::new(self.codec, self.payload_type, self.packet_time);
         twin.narrow(self.narrow);
+        twin.expect_loss(self.loss);
         twin
     }
 
     /// True if both make the same packets of the same sound.
     pub(super) fn is_like(&self, other: &Self) -> bool {
-        (self.codec, self.packet_time, self.narrow) == (other.codec, other.packet_time, other.narrow)
+        (self.codec, self.packet_time, self.narrow, self.loss)
+            == (other.codec, other.packet_time, other.narrow, other.loss)
     }
 
     /// What it says may be encoded once for many: each frame makes a packet at most.
@@ -98,6 +103,13 @@ impl Mouth {
     pub(super) fn narrow(&mut self, narrow: bool) {
         self.narrow = narrow;
         self.encoder.narrow(narrow);
+    }
+
+    /// How many of a hundred packets are lost on their way, by [`Reports::loss`](super::report::Reports::loss).
+    pub(super) fn expect_loss(&mut self, percent: u8) {
+        if std::mem::replace(&mut self.loss, percent) != percent {
+            self.encoder.expect_loss(percent);
+        }
     }
 
     /// Ticks in 10 ms.

@@ -153,6 +153,8 @@ impl Engine {
         if heard {
             port.reports.from = Some(from);
             port.heard = now;
+            let loss = port.reports.loss();
+            port.mouth.iter_mut().for_each(|mouth| mouth.expect_loss(loss));
         } else {
             port.inbound.discarded += 1;
         }

@@ -20,6 +20,9 @@ pub(super) struct Reports {
     pub(super) rtt: Option<Duration>,
     /// What the peer said last about our stream.
     pub(super) view: Option<View>,
+    /// How much of our stream is lost, in 1/256: at once what the peer says if it is more than before, and a fourth less with each report that
+    /// says less.
+    lossy: u8,
     /// What the peer said last of how we sound to it (RFC 3611).
     pub(super) voip: Option<Voip>,
     sent_before: u64,
@@ -38,7 +41,16 @@ pub(super) struct View {
 impl Reports {
     pub(super) fn new(entropy: &mut Entropy) -> Self {
         // RFC 7022: a name that says nothing of who we are.
-        Self { cname: entropy.token(16), from: None, last_sr: None, rtt: None, view: None, voip: None, sent_before: 0 }
+        Self {
+            cname: entropy.token(16),
+            from: None,
+            last_sr: None,
+            rtt: None,
+            view: None,
+            lossy: 0,
+            voip: None,
+            sent_before: 0,
+        }
     }
 
     /// A datagram from the peer. False if it is no RTCP.
@@ -52,6 +64,7 @@ impl Reports {
     }
 
     fn believe(&mut self, block: &Block, sent: u64, clock: &Clock, now: Instant) {
+        self.lossy = block.fraction_lost.max(self.lossy - self.lossy.div_ceil(4));
         self.view = Some(View { lost: block.lost.max(0) as u64, jitter: block.jitter, sent });
         if block.last_sr == 0 {
             return;
@@ -60,6 +73,17 @@ impl Reports {
         let ticks = clock.ntp_middle(now).wrapping_sub(block.last_sr).wrapping_sub(block.delay);
         if ticks < 30 << 16 {
             self.rtt = Some(Duration::from_nanos(u64::from(ticks) * 1_000_000_000 / 65_536));
+        }
+    }
+
+    /// How many of a hundred of our packets should be taken for lost. In few steps, so that many who hear the same can share what is encoded.
+    pub(super) fn loss(&self) -> u8 {
+        match self.lossy {
+            // One of a hundred is heard by nobody.
+            0..=3 => 0,
+            4..=17 => 5,
+            18..=35 => 10,
+            _ => 20,
         }
     }
 
@@ -152,6 +176,21 @@ mod tests {
         let all: Vec<Duration> = (0..500).map(|_| interval(mean, &mut entropy)).collect();
         assert!(all.iter().all(|i| (low..=high).contains(i)));
         assert!(all.iter().any(|i| *i < mean / 2) && all.iter().any(|i| *i > mean));
+    }
+
+    #[test]
+    fn loss_is_believed_at_once_and_forgotten_slowly() {
+        let now = stdx::testing::start();
+        let clock = Clock::new(Wall::new(now, 0));
+        let mut reports = Reports::new(&mut Entropy::seeded(1));
+        let mut told = |fraction_lost| {
+            let block = Block { ssrc: 1, fraction_lost, lost: 0, highest: 0, jitter: 0, last_sr: 0, delay: 0 };
+            reports.believe(&block, 0, &clock, now);
+            reports.loss()
+        };
+        assert_eq!([0, 2, 26].map(&mut told), [0, 0, 10]);
+        assert_eq!([0; 8].map(&mut told), [10, 5, 5, 5, 5, 0, 0, 0]);
+        assert_eq!([255, 20, 20, 20, 20, 20].map(&mut told), [20, 20, 20, 20, 20, 20]);
     }
 
     #[test]

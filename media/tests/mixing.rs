@@ -8,9 +8,11 @@ use common::circle::Circle;
 use common::{MS, SECOND, rtp, sdp};
 use media::clip::Clip;
 use media::codec::Codec;
-use media::engine::{Answer, Channel, EndReason, Sound};
+use media::engine::{Answer, Channel, EndReason, Packet, Sound};
 use media::g711::Law;
+use media::rtcp;
 use media::testing::{hears, level_of};
+use std::net::SocketAddr;
 use std::time::Duration;
 use stdx::Entropy;
 
@@ -65,6 +67,44 @@ fn every_codec_talks_to_every_other_at_the_right_level_without_a_gap() {
             }
         }
     }
+}
+
+#[test]
+fn opus_says_again_what_it_said_to_a_peer_that_reports_loss() {
+    let mut circle = Circle::of(&[(Codec::Opus, VOICES[0]), (A, VOICES[4])]);
+    let [a, b] = circle.ports()[..] else { panic!() };
+    circle.engine.bridge(a, b, circle.now);
+    circle.run(SECOND);
+    // In how many of a hundred moments of broken speech: what is steady is not said again.
+    let says_again = |circle: &mut Circle| {
+        let mut copies = 0;
+        for moment in 0..100 {
+            circle.members[1].amplitude = if moment / 10 % 2 == 0 { 6_000.0 } else { 20.0 };
+            circle.run(20 * MS);
+            let payload = &circle.members[0].last_payload;
+            // RFC 6716 §4.2.3: the second bit that SILK writes tells of the copy.
+            copies += u32::from(payload[0] >> 3 < 12 && payload[1] & 0x40 != 0);
+        }
+        copies
+    };
+    assert_eq!(says_again(&mut circle), 0);
+    let (ssrc, from) = (circle.members[0].headers[0].ssrc, circle.members[0].address);
+    let report = |fraction_lost| {
+        let block = Some(rtcp::Block { ssrc, fraction_lost, ..rtcp::Block::default() });
+        let mut datagram = Vec::new();
+        rtcp::Report { ssrc: 5, sender: None, block, voip: None, cname: "phone", bye: false }.write(&mut datagram);
+        let mut packet = Packet::new();
+        packet.copy_from(&datagram);
+        packet
+    };
+    let from = SocketAddr::new(from.ip(), from.port() + 1);
+    circle.engine.handle_packet(a, Channel::Rtcp, from, &mut report(30), circle.now);
+    let copies = says_again(&mut circle);
+    assert!(copies > 20, "{copies}");
+    for _ in 0..10 {
+        circle.engine.handle_packet(a, Channel::Rtcp, from, &mut report(0), circle.now);
+    }
+    assert_eq!(says_again(&mut circle), 0);
 }
 
 #[test]

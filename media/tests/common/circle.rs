@@ -35,6 +35,8 @@ pub(crate) struct Member {
     pub(crate) headers: Vec<Header>,
     pub(crate) arrivals: Vec<Instant>,
     pub(crate) digits: Vec<Vec<u8>>,
+    /// The last packet's payload.
+    pub(crate) last_payload: Vec<u8>,
     first: Option<u32>,
     sealer: Option<media::srtp::Sender>,
 }
@@ -64,6 +66,7 @@ impl Member {
             headers: Vec::new(),
             arrivals: Vec::new(),
             digits: Vec::new(),
+            last_payload: Vec::new(),
             first: None,
             sealer: None,
         }
@@ -136,6 +139,7 @@ impl Member {
         if header.payload_type != self.pt {
             return;
         }
+        self.last_payload = payload.to_vec();
         let first = *self.first.get_or_insert(header.timestamp);
         let ticks = header.timestamp.wrapping_sub(first) as usize;
         let at = ticks * self.codec.rate() as usize / self.codec.clock() as usize;

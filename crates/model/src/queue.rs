@@ -516,7 +516,7 @@ mod tests {
             Queue { overflow: Overflow::Queue("sales".to_owned()), ..right.clone() },
             Queue { overflow: Overflow::Number(String::new()), ..right.clone() },
             Queue { overflow_for: [(LeaveReason::Key, Overflow::Prompt("/".to_owned()))].into(), ..right.clone() },
-            Queue { leave_key: Some('x'), ..right.clone() },
+            Queue { leave_key: Some('x'), ..right },
         ];
         for queue in wrong {
             assert!(queue.check().is_err(), "{queue:?}");

@@ -105,7 +105,7 @@ fn only_extensions_tell_the_switch_something_and_no_route_takes_that_from_them()
     let trunk = Source::Trunk { name: "a", address: None, caller: "13900138000" };
     assert_eq!(path(&settings, "agent_login", with_rights(Rights::Internal)), "the agent logs in");
     assert_eq!(path(&settings, "fifo+7", with_rights(Rights::Internal)), "the agent works off-hook for project 7");
-    assert_eq!(path(&settings, "agent_login", trunk), "conference all");
+    assert_eq!(path(&settings, "agent_login", trunk), "queue sales", "to a carrier it is a number like others");
 }
 
 #[test]

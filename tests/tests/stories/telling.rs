@@ -60,8 +60,11 @@ fn story(world: &World) {
         world.put_agent(agent(name, extension));
     }
     for one in [&phone, &page, &wide] {
-        let name =
-            [("100", "ana"), ("101", "ben"), ("102", "eva")].into_iter().find(|n| n.0 == one.number()).unwrap().1;
+        let name = [("100", "ana"), ("101", "ben"), ("102", "eva")]
+            .into_iter()
+            .find(|n| n.0 == one.number())
+            .expect("one of them")
+            .1;
         tell(world, one, "agent_login");
         let at_work = || world.agent_status(name).state == model::AgentState::Ready;
         assert!(world.run_until(secs(40), at_work), "seed {}: {name}", world.seed());

@@ -40,7 +40,7 @@ fn agents(world: &World) -> Vec<Phone> {
         let phone = world.phone(number);
         let agent = Agent { extension: (*number).to_owned(), queues: queues.clone(), ..Agent::default() };
         world.put_agent(Agent { name: (*name).to_owned(), ..agent });
-        world.log_in(name, "").unwrap();
+        world.log_in(name, "").expect("the agent is known");
         phone
     };
     AGENTS.iter().map(phone).collect()

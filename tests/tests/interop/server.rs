@@ -275,7 +275,7 @@ fn program() -> PathBuf {
 
 /// What the box of the first start tells: the administrator and the extensions.
 fn first_passwords(process: &mut Child, log: &Log) -> BTreeMap<String, String> {
-    wait_for("the accounts of the first start", secs(20), || {
+    wait_for("the accounts of the first start", secs(60), || {
         let end = process.try_wait().expect("we may ask for our own child");
         assert!(end.is_none(), "the server ended: {}", log.lines(|_| true).join("\n"));
         let complete = !log.lines(|line| line.starts_with('└')).is_empty();

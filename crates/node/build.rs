@@ -1,6 +1,6 @@
 //! Puts what npm built (api/web) where the program takes it from. Without npm the program is built all the same, and says what is missing.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::{env, fs};
 
 /// What pages are made of, and what stands in for it: a script, a style or a page each says what is missing in its own way.
@@ -35,8 +35,9 @@ impl StandIn {
 }
 
 fn main() {
-    let dist = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../api/web/dist");
-    let Some(out) = env::var_os("OUT_DIR").map(PathBuf::from) else { return };
+    let folder = |name| env::var_os(name).map(PathBuf::from);
+    let (Some(here), Some(out)) = (folder("CARGO_MANIFEST_DIR"), folder("OUT_DIR")) else { return };
+    let dist = here.join("../../api/web/dist");
     // The folder itself, so that its appearance is seen.
     println!("cargo:rerun-if-changed={}", dist.display());
     for (name, stand_in) in FILES {

@@ -119,7 +119,7 @@ impl Cell {
         let Some(room) = self.conferences.get_mut(name) else { return };
         let Some(place) = room.members.iter().position(|member| member.at == (call, leg)) else { return };
         if room.members.len() == 1 {
-            self.end_tape(name, now);
+            self.finish_tape(name, "", now);
         } else {
             self.note_tape(name, call, now);
         }

@@ -45,7 +45,7 @@ impl Cell {
             (RecordingWish::Start, None) => {
                 return self.begin_tape(name, now).then_some(Reply::Done).ok_or(Refusal::Overloaded);
             }
-            (RecordingWish::Stop, Some(_)) => self.end_tape(name, now),
+            (RecordingWish::Stop, Some(_)) => self.finish_tape(name, "", now),
             (RecordingWish::Pause, Some(tape)) if !tape.paused => {
                 tape.paused = true;
                 self.media.pause_recording(tape.id, true, now);
@@ -130,12 +130,8 @@ impl Cell {
         files.filter(|known| known.path == file.path).for_each(|known| known.clone_from(file));
     }
 
-    /// The file is over.
-    pub(crate) fn end_tape(&mut self, name: &str, now: Instant) {
-        self.finish_tape(name, "", now);
-    }
-
-    fn finish_tape(&mut self, name: &str, note: &str, now: Instant) {
+    /// The file is over; `note` says why if nobody wished that.
+    pub(crate) fn finish_tape(&mut self, name: &str, note: &str, now: Instant) {
         let Some(room) = self.conferences.get_mut(name) else { return };
         let Some(tape) = room.tape.take() else { return };
         let members: Vec<_> = room.members.iter().map(|member| member.at.0).collect();

@@ -1,6 +1,6 @@
 //! What of a desk survives: who waits where and since when, who is at work, and the counts.
 
-use crate::agent::{Duty, Later, Work};
+use crate::agent::{Agent, Duty, Later, Work};
 use crate::desk::Desk;
 use crate::figures::{AgentFigures, QueueFigures};
 use crate::queue::{Caller, QueueKey};
@@ -28,11 +28,14 @@ struct CallerImage {
     entered: UnixMillis,
 }
 
+/// One agent on paper.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-struct AgentImage {
+pub struct AgentImage {
     agent: String,
     extension: Option<String>,
     duty: Duty,
+    /// It goes home after what it has on its hands.
+    leaves: bool,
     /// Logged in to these.
     active: Vec<String>,
     /// Its turn, calls and talking in each queue.
@@ -43,6 +46,14 @@ struct AgentImage {
     talking: Option<(CallId, String, UnixMillis)>,
     /// It wraps up until then, since then.
     wraps_up: Option<(Option<UnixMillis>, UnixMillis)>,
+}
+
+impl Image {
+    /// What is known of an agent since this was written.
+    pub fn put_agent(&mut self, agent: AgentImage) {
+        self.agents.retain(|known| known.agent != agent.agent);
+        self.agents.push(agent);
+    }
 }
 
 impl Desk {
@@ -56,13 +67,30 @@ impl Desk {
             order: caller.order,
             entered: wall.at(caller.entered),
         });
-        let agents = self.agents.values().map(|agent| AgentImage {
+        let agents = self.agents.values().map(|agent| self.image_of(agent, wall));
+        Image {
+            callers: callers.collect(),
+            agents: agents.collect(),
+            queues: self.queues.values().map(|q| (q.name.clone(), q.figures.clone(), q.handling)).collect(),
+            turns: self.turns,
+        }
+    }
+
+    /// What is to survive of one agent; `None` if there is none of that name.
+    pub fn snapshot_agent(&self, name: &str, wall: Wall) -> Option<AgentImage> {
+        Some(self.image_of(self.agents.get(*self.agent_names.get(name)?)?, wall))
+    }
+
+    fn image_of(&self, agent: &Agent, wall: Wall) -> AgentImage {
+        let name = |key: QueueKey| self.queues.get(key).map(|queue| queue.name.clone()).unwrap_or_default();
+        AgentImage {
             agent: agent.name.clone(),
             extension: agent.extension.clone(),
             duty: match &agent.later {
                 Some(Later::Duty(duty)) => duty.clone(),
                 Some(Later::LogOut) | None => agent.duty.clone(),
             },
+            leaves: agent.later == Some(Later::LogOut),
             active: agent.members.iter().filter(|m| m.active).map(|m| name(m.queue)).collect(),
             counts: agent.members.iter().map(|m| (name(m.queue), m.turn, m.calls, m.talked)).collect(),
             figures: agent.figures.clone(),
@@ -75,12 +103,6 @@ impl Desk {
                 Work::WrapUp { until, since } => Some((until.map(|at| wall.at(at)), wall.at(since))),
                 Work::Idle | Work::Offered(_) | Work::Talking { .. } => None,
             },
-        });
-        Image {
-            callers: callers.collect(),
-            agents: agents.collect(),
-            queues: self.queues.values().map(|q| (q.name.clone(), q.figures.clone(), q.handling)).collect(),
-            turns: self.turns,
         }
     }
 
@@ -105,8 +127,10 @@ impl Desk {
                     (member.turn, member.calls, member.talked) = (*turn, *calls, *talked);
                 }
             }
-            agent.extension = old.extension;
+            // Who was to go home after an offer is at home: no offer has survived.
+            agent.extension = old.extension.filter(|_| !old.leaves || old.talking.is_some());
             agent.duty = old.duty;
+            agent.later = old.leaves.then_some(Later::LogOut);
             agent.figures = old.figures;
             agent.free_since = wall.instant(old.free_since);
             if let Some((until, since)) = old.wraps_up {

@@ -5,11 +5,11 @@
 
 use crate::home::home;
 use crate::io::{Body, FromDesk, Output, ToDesk};
-use acd::{Desk, OfferId};
+use acd::{AgentImage, Desk, OfferId};
 use model::{
     Agent, AgentStatus, Answer, CallId, Command, EventBody, Query, Queue, QueueStatus, Refusal, Reply, WaitingCaller,
 };
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::{Duration, Instant};
 use stdx::{Entropy, UnixMillis, Wall};
 
@@ -17,11 +17,14 @@ use stdx::{Entropy, UnixMillis, Wall};
 pub const DESK: u16 = 0;
 
 /// What happened at the desk is in the hot store at the latest after this time. What a `kill -9` within it may take: the newest places
-/// and states.
+/// and figures. Agents' states are kept before they are told.
 const SAVE: Duration = Duration::from_millis(100);
 
 /// The key of the desk's image in the hot store.
 pub(crate) const IMAGE: &[u8] = b"desk/image";
+
+/// Before the name of an agent: what is known of it since the image was written. A command is answered when this is kept.
+pub(crate) const AGENT: &[u8] = b"desk/agent/";
 
 /// What the desk has to say.
 #[derive(Debug)]
@@ -32,6 +35,13 @@ pub(crate) enum Said {
     Event(EventBody),
     /// To the shell.
     Wish(Output),
+}
+
+/// What the last process kept of the desk.
+#[derive(Debug, Default)]
+struct Kept {
+    image: acd::Image,
+    agents: Vec<AgentImage>,
 }
 
 #[derive(Debug)]
@@ -49,6 +59,10 @@ pub(crate) struct FrontDesk {
     seats: BTreeMap<String, String>,
     /// When what has changed is kept.
     save_at: Option<Instant>,
+    /// Agents of whom something newer than the image is kept.
+    newer: BTreeSet<String>,
+    /// What the last process kept, until the first calls may come.
+    kept: Option<Kept>,
     out: VecDeque<Said>,
 }
 
@@ -64,6 +78,8 @@ impl FrontDesk {
             calling_back: BTreeMap::new(),
             seats: BTreeMap::new(),
             save_at: None,
+            newer: BTreeSet::new(),
+            kept: None,
             out: VecDeque::new(),
         };
         for queue in &config.queues {
@@ -75,21 +91,33 @@ impl FrontDesk {
         desk
     }
 
-    /// A pair that the last process kept; false if it is not the desk's. No call of that process is there any more.
-    pub(crate) fn restore(&mut self, key: &[u8], value: &[u8], now: Instant) -> bool {
-        if key != IMAGE {
+    /// A pair that the last process kept; false if it is not the desk's.
+    pub(crate) fn restore(&mut self, key: &[u8], value: &[u8]) -> bool {
+        if key == IMAGE {
+            match postcard::from_bytes(value) {
+                Ok(image) => self.kept.get_or_insert_default().image = image,
+                Err(_) => tracing::error!("what was kept of queues and agents cannot be read; they begin anew"),
+            }
+        } else if key.starts_with(AGENT) {
+            match postcard::from_bytes::<AgentImage>(value) {
+                Ok(agent) => self.kept.get_or_insert_default().agents.push(agent),
+                Err(_) => tracing::error!("what was kept of an agent cannot be read; what was known before holds"),
+            }
+            self.newer.extend(key.strip_prefix(AGENT).and_then(|name| String::from_utf8(name.to_vec()).ok()));
+        } else {
             return false;
         }
-        match postcard::from_bytes(value) {
-            Ok(image) => {
-                self.desk.restore(image, self.wall, |_| false, now);
-                self.settle();
-                let at_work: Vec<String> = self.agents.keys().cloned().collect();
-                at_work.iter().for_each(|agent| self.seat(agent));
-            }
-            Err(_) => tracing::error!("what was kept of queues and agents cannot be read; they begin anew"),
-        }
         true
+    }
+
+    /// Everything that was kept is known: the desk goes on. No call of that process is there any more.
+    pub(crate) fn resume(&mut self, now: Instant) {
+        let Some(Kept { mut image, agents }) = self.kept.take() else { return };
+        agents.into_iter().for_each(|agent| image.put_agent(agent));
+        self.desk.restore(image, self.wall, |_| false, now);
+        self.changed(now);
+        let at_work: Vec<String> = self.agents.keys().cloned().collect();
+        at_work.iter().for_each(|agent| self.seat(agent));
     }
 
     fn put_queue(&mut self, queue: Queue, now: Instant) {
@@ -178,7 +206,38 @@ impl FrontDesk {
         if let Command::LogInAgent { agent, .. } = command {
             self.seat(agent);
         }
-        refused.map_or(Ok(Reply::Done), Err)
+        if let Some(why) = refused {
+            return Err(why);
+        }
+        if let Command::LogInAgent { agent, .. } | Command::LogOutAgent { agent } | Command::SetAgent { agent, .. } =
+            command
+        {
+            self.keep_agent(agent);
+        }
+        Ok(Reply::Done)
+    }
+
+    /// An agent's state has been, or is about to be, told: it must survive from now on. Some 100 to 200 octets.
+    fn keep_agent(&mut self, name: &str) {
+        let Some(image) = self.desk.snapshot_agent(name, self.wall) else { return };
+        match postcard::to_allocvec(&image) {
+            Ok(value) => {
+                self.newer.insert(name.to_owned());
+                self.out.push_back(Said::Wish(Output::Keep { key: [AGENT, name.as_bytes()].concat(), value }));
+            }
+            Err(cause) => tracing::error!(%cause, "an agent cannot be kept"),
+        }
+    }
+
+    /// Everything as it is now. What was newer than the last image is in it.
+    fn keep_image(&mut self) {
+        match postcard::to_allocvec(&self.desk.snapshot(self.wall)) {
+            Ok(value) => self.out.push_back(Said::Wish(Output::Keep { key: IMAGE.to_vec(), value })),
+            Err(cause) => return tracing::error!(%cause, "queues and agents cannot be kept"),
+        }
+        for name in std::mem::take(&mut self.newer) {
+            self.out.push_back(Said::Wish(Output::Forget { key: [AGENT, name.as_bytes()].concat() }));
+        }
     }
 
     /// The extension at which an agent logs in that names none.
@@ -247,10 +306,7 @@ impl FrontDesk {
         }
         if self.save_at.is_some_and(|at| at <= now) {
             self.save_at = None;
-            match postcard::to_allocvec(&self.desk.snapshot(self.wall)) {
-                Ok(value) => self.out.push_back(Said::Wish(Output::Keep { key: IMAGE.to_vec(), value })),
-                Err(cause) => tracing::error!(%cause, "queues and agents cannot be kept"),
-            }
+            self.keep_image();
         }
     }
 
@@ -345,6 +401,10 @@ impl FrontDesk {
                 EventBody::OfferMissed { queue, call, agent, why }
             }
             acd::Event::Agent { agent, extension, state, next } => {
+                // Offers are made anew by the next process; all else it must know before anybody is told.
+                if state != model::AgentState::Offered {
+                    self.keep_agent(&agent);
+                }
                 sits = Some(agent.clone());
                 EventBody::AgentChanged { agent, extension, state, next }
             }

@@ -12,6 +12,7 @@
 //! | `spent/<extension>/<day>` | what its calls of a day that are over have spent (postcard); without an extension: those of the whole switch |
 //! | `ban/<address>` | a banned source: reason, since, until, how often |
 //! | `desk/image` | queues and agents: who is at work and where, who waits, the figures (postcard; at most 100 ms old) |
+//! | `desk/agent/<name>` | an agent as it was told since that image (postcard) |
 //! | `alive/<cell>` | Unix milliseconds, renewed each second while calls exist |
 
 use model::{CallId, CallRecord, Spent};

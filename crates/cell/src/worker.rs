@@ -54,13 +54,14 @@ impl Worker {
     /// A pair found in the hot store at the start. Every worker is given every pair, in the order of the keys, before its
     /// first input; each takes what is its own. Records of calls that died with the last process follow as outputs.
     pub fn restore(&mut self, key: &[u8], value: &[u8], now: Instant) {
-        if !self.desk.as_mut().is_some_and(|desk| desk.restore(key, value, now)) {
+        if !self.desk.as_mut().is_some_and(|desk| desk.restore(key, value)) {
             self.cell.restore(key, value, now);
         }
     }
 
-    /// A fact from outside.
+    /// A fact from outside. With the first ports for sound everything is known that was kept, and what can go on goes on.
     pub fn handle_input(&mut self, input: Input, now: Instant) {
+        let ports = matches!(input, Input::Ports(_));
         match input {
             Input::Datagram { flow, data } => {
                 self.offer(flow, data, now, now);
@@ -80,6 +81,9 @@ impl Worker {
                 None => self.cell.handle_input(Input::Query { ticket, query }, now),
             },
             other => self.cell.handle_input(other, now),
+        }
+        if let Some(desk) = self.desk.as_mut().filter(|_| ports) {
+            desk.resume(now);
         }
         self.attend(now);
     }
@@ -101,6 +105,8 @@ impl Worker {
         match &command {
             command if command.is_for_desk() => {
                 let result = desk.command(command, now);
+                // What is answered is kept first.
+                self.attend(now);
                 self.cell.out.push_back(Output::Reply { ticket, result });
             }
             Command::PutQueue(_) | Command::RemoveQueue { .. } | Command::PutAgent(_) | Command::RemoveAgent { .. } => {

@@ -397,6 +397,34 @@ fn agents_keep_their_states_and_queues_their_figures_when_the_switch_is_killed()
 }
 
 #[test]
+fn what_an_agent_was_answered_survives_a_kill_at_that_moment() {
+    let world = World::new(setup(Setup::new(7)).workers(2));
+    world.put_queue(sales());
+    let numbers = ["101", "102", "103"];
+    for (name, number) in [("ana", "101"), ("ben", "102"), ("eva", "103")] {
+        agent(&world, name, number, &["sales"]);
+    }
+    let again = || {
+        world.kill();
+        world.restart();
+        world.run_for(millis(200));
+    };
+    world.run_for(secs(1));
+    world.set_agent("ana", Duty::Rest("lunch".to_owned())).unwrap();
+    again();
+    assert_eq!(state(&world, "ana"), AgentState::Rest("lunch".to_owned()));
+    world.log_out("ben").unwrap();
+    again();
+    assert_eq!(state(&world, "ben"), AgentState::LoggedOut);
+    world.log_in("ben", "102").unwrap();
+    world.set_agent("ana", Duty::Ready).unwrap();
+    again();
+    assert_eq!(["ana", "ben", "eva"].map(|name| state(&world, name)), [(); 3].map(|()| AgentState::Ready));
+    assert_eq!(["ana", "ben", "eva"].map(|name| world.agent_status(name).extension), numbers);
+    world.assert_settled();
+}
+
+#[test]
 fn a_caller_is_told_its_place_between_the_music() {
     let world = World::new(setup(Setup::new(7)).workers(2).prompt("zh/spoken/2", 2100, millis(500)).prompt(
         "zh/spoken/1",

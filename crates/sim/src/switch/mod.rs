@@ -369,7 +369,10 @@ impl Switch {
                 }
                 Output::Rtp { port, channel, to, data } => self.send_sound(port, channel, to, &data),
                 Output::Envelope(envelope) => self.carry(envelope, now),
-                Output::Reply { ticket, result } => self.replies.entry(ticket).or_default().push(result),
+                Output::Reply { ticket, result } => {
+                    self.hot.commit();
+                    self.replies.entry(ticket).or_default().push(result);
+                }
                 Output::Answer { ticket, answer } => self.answers.entry(ticket).or_default().push(answer),
                 Output::Keep { key, value } => self.hot.keep(key, value, now),
                 Output::Forget { key } => self.hot.forget(key, now),

@@ -91,7 +91,8 @@ fn quality_is_told_over_time_and_kept_within_bounds() {
         within.map(|m| m.mos).collect::<Vec<_>>()
     };
     assert!(between(0, 60).iter().all(|mos| *mos > 4.2), "{:?}", between(0, 60));
-    assert!(between(70, 118).iter().all(|mos| *mos < 3.0), "{:?}", between(70, 118));
+    // Between two reports there may be as few as a hundred packets, of which fewer than a fifth are lost at times.
+    assert!(between(70, 118).iter().all(|mos| *mos < 3.6), "{:?}", between(70, 118));
     assert!(between(130, 180).iter().all(|mos| *mos > 4.2), "{:?}", between(130, 180));
     // An hour more: two moments become one, and the worst stays.
     pair.run(1_200 * SECOND);

@@ -2,10 +2,21 @@
 
 use opus_pure::{Application, Bandwidth, OpusDecoder, OpusEncoder};
 
-/// What the switch sends: good speech, and room for in-band error correction.
-const BITRATE: i32 = 24_000;
-/// As in the measurements that chose the library: beyond, the ear gains little and the processor loses much.
-const COMPLEXITY: i32 = 5;
+/// How much is sent, in bits a second, and how hard the encoder looks for it.
+#[derive(Clone, Copy, Debug)]
+struct Effort {
+    bitrate: i32,
+    complexity: i32,
+}
+
+/// Good speech, and room for in-band error correction; as in the measurements that chose the library.
+const WIDE: Effort = Effort { bitrate: 24_000, complexity: 5 };
+
+/// 4 kbit/s more make up for less looking: over speech in three languages, clean and in noise, PESQ is 4.32 and 4.38, with the other effort 4.31
+/// and 4.37, for three quarters of the work. Complexity 1 would be as good for speech (4.30, 4.37) at half the work, but makes a lone tone 1.6 dB
+/// quieter.
+const NARROW: Effort = Effort { bitrate: 28_000, complexity: 3 };
+
 const RATE: i32 = 16_000;
 
 /// Decodes one stream.
@@ -50,8 +61,7 @@ impl Default for Encoder {
     fn default() -> Self {
         let encoder = OpusEncoder::new(RATE, 1, Application::Voip).ok();
         Self(encoder.map(|mut encoder| {
-            encoder.bitrate_bps = BITRATE;
-            encoder.complexity = COMPLEXITY;
+            (encoder.bitrate_bps, encoder.complexity) = (WIDE.bitrate, WIDE.complexity);
             // Nothing is said twice as long as nothing is lost.
             encoder.use_inband_fec = true;
             encoder.packet_loss_perc = 0;
@@ -65,7 +75,10 @@ impl Encoder {
     /// instead of 3.6), at half the work.
     pub(super) fn narrow(&mut self, narrow: bool) {
         if let Some(encoder) = &mut self.0 {
-            encoder.max_bandwidth = if narrow { Bandwidth::Narrowband } else { Bandwidth::Fullband };
+            let (effort, bandwidth) =
+                if narrow { (NARROW, Bandwidth::Narrowband) } else { (WIDE, Bandwidth::Fullband) };
+            (encoder.bitrate_bps, encoder.complexity) = (effort.bitrate, effort.complexity);
+            encoder.max_bandwidth = bandwidth;
         }
     }
 

@@ -134,7 +134,7 @@ impl Engine {
             if self.timers.get(&Timer::Report(id)).is_none() {
                 // The first report comes after half the interval: RFC 3550 §6.2.
                 let wait = super::report::interval(self.config.rtcp_interval / 2, &mut self.entropy);
-                self.timers.set(Timer::Report(id), self.clock.next(super::player::FRAME_TIME, now + wait));
+                self.timers.set(Timer::Report(id), self.clock.next(super::report::TOGETHER, now + wait));
             }
         }
         self.plan_around(id, now);

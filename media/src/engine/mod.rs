@@ -228,7 +228,7 @@ impl Engine {
                     self.watch(id, now);
                     self.report(id, false, now);
                     let wait = report::interval(self.config.rtcp_interval, &mut self.entropy);
-                    self.timers.set(timer, self.clock.next(player::FRAME_TIME, now + wait));
+                    self.timers.set(timer, self.clock.next(report::TOGETHER, now + wait));
                 }
                 Timer::Silence(id) => self.mind_silence(id, now),
                 Timer::Progress(id) => self.mind_progress(id, now),

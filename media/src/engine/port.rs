@@ -28,31 +28,23 @@ use stdx::Entropy;
 /// A packet's time and the time until a phone plays it, added to the network's delay in the E-model.
 const PACKET_MS: f32 = 20.0;
 
+/// What a packet looks at stands together, at the end, where the port's place in its map is written too: with thousands of ports, lines of
+/// memory that were not looked at lately are most of what a packet costs.
 #[derive(Debug)]
+#[repr(C)]
 pub(super) struct Port {
-    pub(super) number: u16,
     pub(super) terms: Terms,
-    pub(super) inbound: Inbound,
-    pub(super) outbound: Outbound,
-    pub(super) routes: Routes,
     pub(super) reports: Reports,
     pub(super) digits: Digits,
-    /// When keys are listened for in its sound, and what listens.
+    /// When keys are listened for in its sound.
     pub(super) inband: InbandDtmf,
-    pub(super) key_ear: Option<Box<KeyEar>>,
     pub(super) last_keys: LastKeys,
-    /// What listens for call progress.
-    pub(super) progress: Option<Box<ProgressEar>>,
     /// Who hears it gets its keys otherwise than as tones.
     pub(super) hides_tones: bool,
     /// Its owner presses keys for it by signalling.
     pub(super) signalled: bool,
-    pub(super) player: Option<Player>,
-    /// What the switch presses.
-    pub(super) keys: Keys,
     /// It is among those to whom the switch speaks.
     pub(super) spoken_to: bool,
-    pub(super) recording: Option<(RecordingId, Side)>,
     /// Its recording holds what it hears, not what its peer says: it has no peer.
     pub(super) is_tape: bool,
     /// Its row of the hear-matrix, ordered, and its column.
@@ -61,44 +53,57 @@ pub(super) struct Port {
     /// By which way it hears, and whose packets it gets if they are relayed to it.
     pub(super) way: Way,
     pub(super) relayed_from: Option<PortId>,
-    /// To whom its packets pass in place.
-    pub(super) relay_to: Option<PortId>,
     /// The sum it shares.
     pub(super) bus: Option<BusId>,
     /// What its peer says, decoded; made by the first packet that is wanted so.
     pub(super) voice: Option<Box<Voice>>,
-    /// At which rates its voice is wanted; `None` if not at all.
-    pub(super) wanted: Option<Rates>,
     /// What the switch says to its peer, encoded.
     pub(super) mouth: Option<Box<Mouth>>,
     pub(super) levels: Levels,
-    /// Whether and how loud its peer speaks.
-    pub(super) activity: Activity,
     /// What was seen when its report was last due.
     pub(super) watch: Watch,
     /// When it was opened, in the clock's microseconds.
     pub(super) opened: u64,
+    /// How long nothing may come of the peer; `None`: as for all ports.
+    pub(super) patience: Option<Duration>,
+    /// The digits' timer is set.
+    pub(super) listening: bool,
+
+    pub(super) player: Option<Player>,
+    /// What the switch presses.
+    pub(super) keys: Keys,
+    /// Whether and how loud its peer speaks.
+    pub(super) activity: Activity,
+    pub(super) outbound: Outbound,
+    pub(super) inbound: Inbound,
+    /// When anything of the peer came last, or the count began anew.
+    pub(super) heard: Instant,
+    pub(super) recording: Option<(RecordingId, Side)>,
+    /// To whom its packets pass in place.
+    pub(super) relay_to: Option<PortId>,
+    /// At which rates its voice is wanted; `None` if not at all.
+    pub(super) wanted: Option<Rates>,
+    pub(super) routes: Routes,
+    /// What listens for keys in its sound.
+    pub(super) key_ear: Option<Box<KeyEar>>,
+    /// What listens for call progress.
+    pub(super) progress: Option<Box<ProgressEar>>,
     /// SRTP, once its keys are agreed.
     pub(super) security: Option<Box<Security>>,
     /// The way to a browser.
     pub(super) browser: Option<Box<Browser>>,
+    pub(super) number: u16,
+    /// The payload type of the last sound received.
+    pub(super) heard_as: Option<u8>,
     /// A recording writes its packets as they come; else what is decoded of them.
     pub(super) records_packets: bool,
     /// Its digits pass on as they come.
     pub(super) digits_relayed: bool,
-    /// The payload type of the last sound received.
-    pub(super) heard_as: Option<u8>,
-    /// How long nothing may come of the peer; `None`: as for all ports.
-    pub(super) patience: Option<Duration>,
-    /// When anything of the peer came last, or the count began anew.
-    pub(super) heard: Instant,
     pub(super) started: bool,
     /// True if the peer wants our sound.
     pub(super) sending: bool,
     /// True if the peer sends RTCP to the RTP port.
     pub(super) mux: bool,
-    /// The digits' timer is set.
-    pub(super) listening: bool,
 }
 
 impl Port {

@@ -109,6 +109,10 @@ impl Reports {
     }
 }
 
+/// Reports leave at multiples of this, those of many ports together: a worker that waits for a moment of its own for each sets the
+/// processor's timer before every packet.
+pub(super) const TOGETHER: Duration = Duration::from_millis(100);
+
 /// The interval to the next report: RFC 3550 §6.3.1, where two members never reach the bandwidth limit.
 pub(super) fn interval(mean: Duration, entropy: &mut Entropy) -> Duration {
     // e − 3/2 makes up for the reconsideration that shortens the mean.

@@ -31,7 +31,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::broadcast;
 use tracing::{error, warn};
 
-/// Readiness of a signalling socket is told with this and the socket's index; that of a port with the port's number.
+/// Readiness of a signalling socket is told with this and the socket's index; that of a port with less, the port's number in its lower 16 bits.
 const LISTENER: u64 = 1 << 32;
 
 /// Readiness of the inbox.
@@ -201,7 +201,7 @@ impl<C: Core, K: Keeper> Shell<C, K> {
                 if i % PACKETS_PER_TIME == PACKETS_PER_TIME - 1 {
                     now = Instant::now();
                 }
-                self.sound(data as u16, now);
+                self.sound(data, now);
             } else if data == INBOX {
                 called = true;
             } else if data == CALLERS {
@@ -284,10 +284,10 @@ impl<C: Core, K: Keeper> Shell<C, K> {
 
     /// What a socket of sound has: a packet of its leg, or a batch where it serves many.
     #[inline]
-    fn sound(&mut self, port: u16, now: Instant) {
-        let batch = if self.parts.core.shared_port() == Some(port) { BATCH } else { 1 };
+    fn sound(&mut self, ready: u64, now: Instant) {
+        let batch = if self.parts.core.shared_port() == Some(ready as u16) { BATCH } else { 1 };
         for _ in 0..batch {
-            if !self.packet(port, now) {
+            if !self.packet(ready, now) {
                 return;
             }
         }
@@ -295,8 +295,10 @@ impl<C: Core, K: Keeper> Shell<C, K> {
 
     /// One packet: in, through the core in place, out. False: none waits.
     #[inline]
-    fn packet(&mut self, port: u16, now: Instant) -> bool {
-        let Some(from) = self.parts.sockets.receive(port, &mut self.packet) else { return false };
+    fn packet(&mut self, ready: u64, now: Instant) -> bool {
+        let poll = self.poll.as_fd();
+        let Some(from) = self.parts.sockets.receive(ready, &mut self.packet, poll) else { return false };
+        let port = ready as u16;
         let channel = if port.is_multiple_of(2) { Channel::Rtp } else { Channel::Rtcp };
         self.pass_on(port, channel, from, now);
         true
@@ -489,7 +491,10 @@ impl<C: Core, K: Keeper> Shell<C, K> {
         let mut fresh = Vec::new();
         while let Some(action) = self.parts.stock.rested(open, now) {
             match action {
-                Action::Give(number) => fresh.push(number),
+                Action::Give(number) => {
+                    self.parts.sockets.renew(number);
+                    fresh.push(number);
+                }
                 Action::Close(number) => self.parts.sockets.close(number),
             }
         }

@@ -4,7 +4,7 @@
 //! period is repeated, weakened from 10 ms on and silent after 60 ms. What comes afterwards is blended in.
 //!
 //! A codec that foretells its sound from what it decoded before (Opus, GSM, G.729) needs some packets after a loss to find
-//! its level again. For these the sound made up lasts 100 ms and stands in wherever what is decoded is too weak.
+//! its level again. For these the sound made up lasts 120 ms and stands in wherever what is decoded is too weak.
 
 use super::Codec;
 
@@ -68,7 +68,7 @@ impl Concealer {
         if rate != self.rate {
             *self = Self::new(codec.rate());
         }
-        self.fading = if codec.foretells() { (30.0, 70.0) } else { (10.0, 50.0) };
+        self.fading = if codec.foretells() { (40.0, 80.0) } else { (10.0, 50.0) };
     }
 
     /// Real sound has come. After a gap its beginning is blended with what had been made up.
@@ -80,7 +80,7 @@ impl Concealer {
         self.remember(pcm);
     }
 
-    /// Sound has come that the codec foretold from what it had decoded before. After a loss it is heard where it is half as loud as
+    /// Sound has come that the codec foretold from what it had decoded before. After a loss it is heard where it is 0.6 times as loud as
     /// what came before, or louder than what is made up.
     pub fn foretold(&mut self, pcm: &mut [i16]) {
         for piece in pcm.chunks_mut(self.rate / 200) {
@@ -88,7 +88,7 @@ impl Concealer {
                 break;
             }
             let due = self.loudness * self.gain();
-            let loud = mean(piece) >= due.min(self.loudness / 2.0);
+            let loud = mean(piece) >= due.min(self.loudness * 0.6);
             self.loud = if loud { self.loud + 1 } else { 0 };
             self.blend(piece, if loud { 256 } else { 0 });
             self.mending = self.loud < FOUND && due > 0.0;

@@ -15,14 +15,14 @@ pub(crate) use audit::AuditOut;
 pub(crate) use calls::{BanOut, CallOut, RegistrationOut};
 pub(crate) use messages::{MessageIn, MessageOut, MessageSent, VoiceMessagesIn};
 pub(crate) use names::{directions, outcomes};
-pub(crate) use queues::{AgentOut, AgentSettings, LogInAgent, QueueOut, QueueSettings, SetAgent};
+pub(crate) use queues::{AgentOut, AgentSettings, LogInAgent, Overflow, QueueOut, QueueSettings, SetAgent};
 pub(crate) use records::{RecordOut, RecordPage};
 pub(crate) use routing::{BlockedIn, BlockedOut, BlockedSide, RouteIn, RouteOut};
 pub(crate) use spending::{SpendingOut, SpentOut};
 pub(crate) use trunks::TrunkOut;
 pub(crate) use webhooks::{DeadOut, ResendIn, ResentOut, WebhookChange, WebhookIn, WebhookOut};
 
-use model::{AutoAnswer, Extension, InbandDtmf, MediaKind, Rights, Role, Srtp, User};
+use model::{AutoAnswer, Extension, Forwards, InbandDtmf, MediaKind, Rights, Role, Srtp, User};
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use utoipa::ToSchema;
@@ -67,6 +67,30 @@ pub(crate) struct ExtensionOut {
     contacts: u16,
     /// Who may watch it by lamps and presence: `default` (as the configuration says), `all`, `none`, or numbers with spaces between.
     watched_by: String,
+    /// Where calls to it go instead.
+    #[schema(value_type = ForwardSettings)]
+    forward: Forwards,
+    /// It takes no calls: they find it busy, and go where `forward.busy` sends them.
+    do_not_disturb: bool,
+    /// A second call rings while it is in one; otherwise it finds it busy.
+    call_waiting: bool,
+}
+
+/// Where calls to an extension go instead, by the reason; `null`: nowhere. Calls that a queue offers to its agent are not forwarded.
+#[derive(Deserialize, ToSchema)]
+#[expect(dead_code, reason = "it only describes what travels")]
+pub(crate) struct ForwardSettings {
+    /// All of them.
+    always: Option<Overflow>,
+    /// Those that find it busy, refused or not to be disturbed.
+    busy: Option<Overflow>,
+    /// Those that ring in vain.
+    no_answer: Option<Overflow>,
+    /// Those that find no phone registered, or none that can be reached.
+    offline: Option<Overflow>,
+    /// Where `no_answer` is set, a call rings so long, 5 to 600 seconds; 0: as `ring_seconds`.
+    #[schema(required = false)]
+    no_answer_seconds: u16,
 }
 
 impl From<Extension> for ExtensionOut {
@@ -85,6 +109,9 @@ impl From<Extension> for ExtensionOut {
             watched_by,
             inband_dtmf,
             media,
+            forward,
+            do_not_disturb,
+            call_waiting,
             ..
         } = extension;
         let (rights, srtp) = (RightsSetting(rights), SrtpSetting(srtp));
@@ -108,6 +135,9 @@ impl From<Extension> for ExtensionOut {
             media,
             contacts,
             watched_by: watched_by.to_string(),
+            forward,
+            do_not_disturb,
+            call_waiting,
         }
     }
 }
@@ -184,6 +214,27 @@ pub(crate) struct ExtensionSettings {
     pub(crate) contacts: Option<u16>,
     /// `default`, `all`, `none`, or at most 100 numbers with spaces between.
     pub(crate) watched_by: Option<String>,
+    /// Where calls to it go instead: all of it anew.
+    #[schema(value_type = Option<ForwardSettings>)]
+    pub(crate) forward: Option<Forwards>,
+    /// It takes no calls. Usually false.
+    pub(crate) do_not_disturb: Option<bool>,
+    /// A second call rings while it is in one. Usually true.
+    pub(crate) call_waiting: Option<bool>,
+}
+
+impl ExtensionSettings {
+    /// Nothing but what an extension's own user may set.
+    pub(crate) fn is_own(&self) -> bool {
+        let Self { name, enabled, record, ring_seconds, max_calls, rights, outside_number, allow, monitor, .. } = self;
+        let Self { intercom, auto_answer, srtp, codecs, inband_dtmf, media, contacts, watched_by, .. } = self;
+        let texts = [name, outside_number, watched_by].into_iter().all(Option::is_none);
+        let switches = [enabled, record, monitor, intercom].into_iter().all(Option::is_none);
+        let numbers = [ring_seconds, max_calls, contacts].into_iter().all(Option::is_none);
+        let lists = [allow, codecs].into_iter().all(Option::is_none);
+        let words = rights.is_none() && auto_answer.is_none() && srtp.is_none();
+        texts && switches && numbers && lists && words && inband_dtmf.is_none() && media.is_none()
+    }
 }
 
 /// Whether an extension's sound is encrypted, or that the configuration says so for all: `default`.

@@ -118,6 +118,19 @@ async fn an_agent_sees_and_ends_only_what_its_own_extension_has_a_part_in() {
     };
     assert_eq!(code("GET", format!("{V1}/extensions/100"), &ana).await, "200 OK");
     assert_eq!(code("GET", format!("{V1}/extensions/101"), &ana).await, "no_such_extension");
+    let set = async |number: &str, body: Value| {
+        world.call("PUT", &format!("{V1}/extensions/{number}"), &ana, body).await.status.as_u16()
+    };
+    let away = json!({ "do_not_disturb": true, "forward": { "busy": { "extension": "101" } } });
+    assert_eq!(set("100", away.clone()).await, 200);
+    let mine = world.store.extension("100").await.unwrap().unwrap();
+    assert!(mine.do_not_disturb && mine.forward.busy == Some(model::Overflow::Extension("101".to_owned())));
+    assert_eq!(set("101", away).await, 403);
+    assert_eq!(set("100", json!({ "do_not_disturb": false, "max_calls": 9 })).await, 403);
+    assert_eq!(set("100", json!({ "password": "good enough" })).await, 403);
+    assert_eq!(set("100", json!({ "forward": { "always": { "extension": "100" } } })).await, 400);
+    let told = std::mem::take(&mut world.switch.0.lock().unwrap().commands);
+    assert!(matches!(&told[..], [model::Command::PutExtension(_)]), "{told:?}");
     for (id, wanted) in [(own_record, "200 OK"), (others_record, "no_such_record")] {
         assert_eq!(code("GET", format!("{V1}/records/{id}"), &ana).await, wanted);
         assert_eq!(code("GET", format!("{V1}/records/{id}/recording"), &ana).await, wanted);
@@ -160,6 +173,8 @@ async fn what_is_changed_is_stored_and_told_to_the_switch() {
         "rights": "default", "outside_number": "", "allow": [], "monitor": false, "intercom": false,
         "auto_answer": "usual", "srtp": "default", "codecs": [], "inband_dtmf": "auto", "media": "auto",
         "auto_answer": "usual", "contacts": 0, "watched_by": "default",
+        "forward": { "always": null, "busy": null, "no_answer": null, "offline": null, "no_answer_seconds": 0 },
+        "do_not_disturb": false, "call_waiting": true,
     });
     assert_eq!(got.json(), wanted);
     let stored = world.store.extension("a+1").await.unwrap().unwrap();

@@ -50,6 +50,7 @@ const LEAVE_REASONS: &[&str] = &["closed", "full", "too_long", "too_long_expecte
 const FAILURES: &[&str] = &["no_answer", "rejected", "busy", "unreachable"];
 const AGENT_STATES: &[&str] = &["logged_out", "ready", "unavailable", "busy", "rest", "offered", "talking", "wrap_up"];
 const DUTIES: &[&str] = &["ready", "busy", "rest"];
+const FORWARDS: &[&str] = &["always", "busy", "no_answer", "offline"];
 const LEG: [(&str, Shape); 2] = [("call", Call), ("leg", Whole)];
 
 /// Every kind of event with what it means and its fields. A test holds it against what is really said.
@@ -61,6 +62,7 @@ const EVENTS: [(&str, &str, Fields); EventBody::KINDS.len()] = [
     ("asr_result", "The recogniser has understood something", &[LEG[0], LEG[1], ("text", Text), ("complete", Yes)]),
     ("call_answered", "The called party answered", &LEG),
     ("call_ended", "A call is over, with its record", &[("call", Call), ("record", Is("RecordOut"))]),
+    ("call_forwarded", "A call goes elsewhere, as the extension wants it that it was for", &[("call", Call), ("from", Text), ("to", Text), ("why", OneOf(FORWARDS))]),
     ("call_started", "A call reached the switch", &[("call", Call), ("caller", Text), ("callee", Text), ("direction", OneOf(DIRECTIONS))]),
     ("call_transferred", "A party sends the other to somebody else", &[("call", Call), ("by", Whole), ("leg", Whole), ("to", Text)]),
     ("caller_answered", "The caller's own phone, called first, has answered", &LEG),

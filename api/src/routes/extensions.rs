@@ -137,7 +137,8 @@ pub(super) async fn get(
 
 /// Change an extension
 ///
-/// What is left out stays as it is. A disabled extension loses its registrations.
+/// What is left out stays as it is. A disabled extension loses its registrations. An agent may set `forward`, `do_not_disturb` and
+/// `call_waiting` of its own extension, and nothing else.
 #[utoipa::path(put, path = "/extensions/{number}", tag = "extensions",
     params(("number" = String, Path, description = "The extension's number")), request_body = ExtensionChange,
     responses(
@@ -156,7 +157,10 @@ pub(super) async fn change(
     Path(number): Path<String>,
     Body(change): Body<ExtensionChange>,
 ) -> Result<Json<ExtensionOut>, Problem> {
-    caller.must_administer()?;
+    let own = matches!(caller.scope(), Scope::Own(own) if own == number);
+    if !own || change.password.is_some() || !change.settings.is_own() {
+        caller.must_administer()?;
+    }
     let old = app.store.extension(&number).await?.ok_or(Kind::NoSuchExtension)?;
     let mut extension = with_settings(old, change.settings)?;
     if let Some(password) = change.password {
@@ -234,6 +238,9 @@ fn with_settings(extension: Extension, settings: ExtensionSettings) -> Result<Ex
         watched_by,
         inband_dtmf,
         media,
+        forward,
+        do_not_disturb,
+        call_waiting,
         ..
     } = settings;
     let ExtensionSettings { name, enabled, record, ring_seconds, max_calls, rights, outside_number, .. } = settings;
@@ -250,6 +257,9 @@ fn with_settings(extension: Extension, settings: ExtensionSettings) -> Result<Ex
     let watched_by = watched_by.as_deref().map(watchers).transpose()?;
     let allow = allow.as_deref().map(networks).transpose()?;
     codecs.as_deref().map_or(Ok(()), are_codecs)?;
+    if let Some(forward) = &forward {
+        forward.check(&extension.number).map_err(|cause| Problem::because(Kind::BadBody, cause))?;
+    }
     Ok(Extension {
         allow: allow.unwrap_or(extension.allow),
         srtp: srtp.map_or(extension.srtp, |srtp| srtp.0),
@@ -268,6 +278,9 @@ fn with_settings(extension: Extension, settings: ExtensionSettings) -> Result<Ex
         auto_answer: auto_answer.unwrap_or(extension.auto_answer),
         contacts: contacts.unwrap_or(extension.contacts),
         watched_by: watched_by.unwrap_or(extension.watched_by),
+        forward: forward.unwrap_or(extension.forward),
+        do_not_disturb: do_not_disturb.unwrap_or(extension.do_not_disturb),
+        call_waiting: call_waiting.unwrap_or(extension.call_waiting),
         ..extension
     })
 }

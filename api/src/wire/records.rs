@@ -71,6 +71,23 @@ pub(crate) struct RecordOut {
     verification: Option<VerificationOut>,
     /// Its way through a queue, the last one; `null` if it was in none.
     queue: Option<QueueVisitOut>,
+    /// The extensions that forwarded it, the first first.
+    forwarded_from: Vec<ForwardedFromOut>,
+}
+
+/// An extension that forwarded a call.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct ForwardedFromOut {
+    /// Its number.
+    number: String,
+    /// Why: `always`, `busy`, `no_answer` or `offline`.
+    why: &'static str,
+}
+
+impl From<model::ForwardedFrom> for ForwardedFromOut {
+    fn from(from: model::ForwardedFrom) -> Self {
+        Self { number: from.number, why: from.why.name() }
+    }
 }
 
 /// A call's way through a queue.
@@ -255,6 +272,7 @@ impl From<CallRecord> for RecordOut {
             variables: record.variables,
             verification: record.verification.map(VerificationOut::from),
             queue: record.queue.map(QueueVisitOut::from),
+            forwarded_from: record.forwarded_from.into_iter().map(ForwardedFromOut::from).collect(),
         }
     }
 }

@@ -27,6 +27,7 @@ pub(crate) fn one_of_each(call: CallId, record: &CallRecord) -> Vec<EventBody> {
     let spent = json!({ "cost": 1, "talked_ms": 2 });
     let all = [
         json!({ "event": "call_started", "call": call, "caller": "100", "callee": "101", "direction": "internal" }),
+        json!({ "event": "call_forwarded", "call": call, "from": "101", "to": "102", "why": "no_answer" }),
         leg("asr_failed", json!({})),
         leg("asr_result", json!({ "text": "yes", "complete": true })),
         leg("call_answered", json!({})),

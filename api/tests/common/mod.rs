@@ -366,6 +366,7 @@ impl World {
             variables: std::collections::BTreeMap::new(),
             verification: None,
             queue: None,
+            forwarded_from: Vec::new(),
         };
         let writer = RecordWriter::start(self.store.clone(), self.hot.clone(), |_| ());
         let trace = br#"[{"at":0,"line":"INVITE"}]"#.to_vec();

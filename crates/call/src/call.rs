@@ -197,6 +197,7 @@ impl Call {
     pub fn handle_input(&mut self, input: Input, now: Instant) {
         match input {
             Input::Located(stages) => self.on_located(stages, now),
+            Input::Elsewhere(outcomes) => self.on_elsewhere(outcomes),
             Input::Nowhere(outcome) => self.on_nowhere(outcome, now),
             Input::Served => self.on_served(now),
             Input::Queued => self.on_queued(now),

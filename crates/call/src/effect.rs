@@ -70,6 +70,8 @@ impl GoOn {
 pub enum Input {
     /// These can be called for the number that was to be located, stage after stage.
     Located(Vec<Stage>),
+    /// If nobody of those who are located next will answer, for one of these reasons, the owner knows somewhere else.
+    Elsewhere(BTreeSet<Outcome>),
     /// Nobody can be called, and why.
     Nowhere(Outcome),
     /// The switch itself is what was to be located: it serves who waits.
@@ -184,6 +186,14 @@ pub enum Effect {
         number: String,
         /// The leg on whose behalf it is called, so whose rights count.
         by: LegNo,
+    },
+    /// Nobody of those who were located will answer: find out who else can be called, as [`Input::Elsewhere`] promised; the answer is
+    /// `Located` or `Nowhere`.
+    Elsewhere {
+        /// The leg on whose behalf.
+        by: LegNo,
+        /// What came of those.
+        outcome: Outcome,
     },
     /// Find out where the caller's own phones are, which are called first; the answer is `Located` or `Nowhere`.
     Summon {

@@ -116,6 +116,8 @@ pub(crate) struct Cell {
     pub(crate) conferences: BTreeMap<String, Room>,
     /// What is to be played when it is there.
     pub(crate) playbacks: Playbacks,
+    /// What the shell does for us, and why.
+    pub(crate) errands: crate::errands::Errands,
     /// News for the desk, if it is beside this cell.
     pub(crate) to_desk: VecDeque<crate::io::ToDesk>,
     /// Calls that call somebody back, while the agent's phone has not answered.
@@ -220,6 +222,7 @@ impl Cell {
             sleepers: Sleepers::default(),
             conferences: BTreeMap::new(),
             playbacks: Playbacks::default(),
+            errands: crate::errands::Errands::default(),
             to_desk: VecDeque::new(),
             callbacks: BTreeMap::new(),
             seats: BTreeSet::new(),
@@ -271,6 +274,7 @@ impl Cell {
             Input::Resolved { ticket, answers } => self.resolved(ticket, answers, now),
             Input::Loaded { ticket, clips } => self.on_loaded(ticket, clips, now),
             Input::Fetched { ticket, result } => self.fetched(ticket, result, now),
+            Input::ErrandDone { ticket, result } => self.errand_done(ticket, result, now),
             Input::Drain => {
                 self.draining = true;
                 self.leave_trunks(now);
@@ -461,6 +465,8 @@ impl Cell {
                 let number = extension.number.clone();
                 self.directory.put(*extension);
                 self.look_at_watchers(&number, now);
+                // Whether an agent there may be asked to take a caller.
+                self.tell_phone_facts(&number, now);
                 Ok(Reply::Done)
             }
             Command::SetMessages { extension, .. } if self.directory.extension(&extension).is_none() => {

@@ -4,6 +4,7 @@ use crate::addressee::Phone;
 use crate::attest::Check;
 use crate::calling_back::CallingBack;
 use crate::far_end::Promise;
+use crate::forwarding::Detour;
 use crate::handing::Handing;
 use crate::identity::Caller;
 use crate::io::Contact;
@@ -19,7 +20,10 @@ use crate::trunks::TrunkLeg;
 use crate::watch::legs::Views;
 use call::Call;
 use media::engine::{PortId, RecordingId};
-use model::{CallId, CallRecord, Charge, LegNo, Outcome, Overflow, Quality, RecordingFile, SoundAlarm, Verification};
+use model::{
+    CallId, CallRecord, Charge, ForwardedFrom, LegId, LegNo, Outcome, Overflow, Quality, RecordingFile, SoundAlarm,
+    Verification,
+};
 use sip_stack::endpoint::{Flow, Headers, SessionId, SubscriptionId};
 use sip_stack::message::{Message, Name, Status};
 use sip_stack::seal::Seal;
@@ -89,6 +93,12 @@ pub(crate) struct Conversation {
     pub(crate) calling_back: Option<CallingBack>,
     /// Where it goes next, for it left a queue.
     pub(crate) sent_to: Option<Overflow>,
+    /// The ways of the searches under way, by the leg on whose behalf.
+    pub(crate) detours: BTreeMap<LegNo, Detour>,
+    /// On whose behalf the home of an extension was asked last.
+    pub(crate) located_by: LegNo,
+    /// Who forwarded it, for its record.
+    pub(crate) forwarded: Vec<ForwardedFrom>,
     /// Programs that hear a leg of it; and the id of the latest.
     pub(crate) programs: Vec<Program>,
     pub(crate) last_program: u64,
@@ -308,6 +318,9 @@ impl Conversation {
             promised: None,
             originated: None,
             service: None,
+            detours: BTreeMap::new(),
+            located_by: LegId::CALLER,
+            forwarded: Vec::new(),
             queue: None,
             calling_back: None,
             sent_to: None,
@@ -365,6 +378,7 @@ impl Conversation {
         record.charge = self.charge(record.ended_at);
         record.verification.clone_from(&self.verification);
         record.queue = self.queue.as_ref().map(|queuing| queuing.visit.clone());
+        record.forwarded_from.clone_from(&self.forwarded);
         if let (Some(_), Some(Status(sip)), Outcome::Forbidden) = (&self.verification, self.refuse_with, record.outcome)
         {
             record.cause.sip = sip;

@@ -2,7 +2,8 @@
 //! off-hook stays.
 
 use crate::cell::{Cell, Timer};
-use crate::io::ToDesk;
+use crate::errands::Purpose;
+use crate::io::{Errand, ToDesk};
 use crate::serving::Service;
 use call::{Input, PartyKind};
 use media::engine::Sound;
@@ -39,12 +40,19 @@ impl Cell {
                 let extension = caller.unwrap_or_default();
                 self.write_desk(ToDesk::Dialled { call: id, extension, comes: *said == DialString::Login });
             }
+            DialString::Wish(wish) => {
+                let caller = self.conversations.get(&id).map(|conversation| conversation.call.caller().number.clone());
+                let errand = Errand::ChangeExtension { number: caller.unwrap_or_default(), wish: wish.clone() };
+                if !self.send_for(errand, Purpose::DialString(id)) {
+                    self.refuse_by_tone(id, leg, now);
+                }
+            }
             // There for as long as it stays on the line.
             DialString::OffHook { .. } => self.hold_music(id, leg, true, now),
         }
     }
 
-    /// The desk has done what a phone told, or cannot.
+    /// What a phone told is done, or cannot be.
     pub(crate) fn obeyed(&mut self, id: CallId, done: bool, now: Instant) {
         let leg = self.conversations.get(&id).and_then(|conversation| conversation.call.served().first().copied());
         match leg {
@@ -54,9 +62,10 @@ impl Cell {
         }
     }
 
-    /// The leg hears that what it asked for cannot be done: there is no such agent, or another one sits there.
+    /// The leg hears that what it asked for cannot be done: there is no such agent, another one sits there, calls would be forwarded
+    /// to the phone itself.
     fn refuse_by_tone(&mut self, id: CallId, leg: LegNo, now: Instant) {
-        info!(call = %id, "no agent of this extension can do that");
+        info!(call = %id, "what a phone told cannot be done");
         let Some(port) = self.conversations.get(&id).and_then(|c| c.port(leg)) else { return };
         self.media.unbridge(port, now);
         if self.media.play(port, Sound::Tone(Tone::Congestion), true, now) {

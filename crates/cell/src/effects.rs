@@ -29,6 +29,7 @@ impl Cell {
         while let Some(effect) = self.conversations.get_mut(&id).and_then(|c| c.call.poll_output()) {
             match effect {
                 Effect::Locate { number, by } => self.find(id, &number, by, now),
+                Effect::Elsewhere { by, outcome } => self.turned_away(id, by, outcome, "", now),
                 Effect::Summon { number } => self.summon(id, number, now),
                 Effect::Dial { leg, target } => self.dial(id, leg, target, now),
                 Effect::Ring { to, early_media } => self.ring(id, to, early_media, now),
@@ -84,8 +85,8 @@ impl Cell {
     }
 
     fn find(&mut self, id: CallId, number: &str, by: LegNo, now: Instant) {
-        let may_divert = self.is_caller(id, by) || self.may_divert(id, by);
-        let Some(conversation) = self.conversations.get(&id) else { return };
+        let Some(conversation) = self.conversations.get_mut(&id) else { return };
+        conversation.detours.remove(&by);
         if let Some(outcome) = conversation.refuse {
             return self.facts.push_back((id, Input::Nowhere(outcome)));
         }
@@ -97,35 +98,28 @@ impl Cell {
             return self.facts.push_back((id, Input::Served));
         }
         match self.decide(id, number, by, now) {
-            Some(Decision::Extension { number, record }) => self.locate_extension(id, number, record, now),
-            Some(Decision::Trunks { .. }) if !may_divert => {
-                self.facts.push_back((id, Input::Nowhere(Outcome::Forbidden)));
-            }
-            Some(decision @ Decision::Trunks { .. }) => self.go_out(id, by, decision, now),
-            Some(Decision::Conference { name }) => self.reach_conference(id, name),
-            Some(Decision::Queue { name }) => self.reach_queue(id, &name, now),
-            Some(Decision::Prompt { name, times }) => self.fetch_service(id, name, times),
-            Some(Decision::DialString(said)) => self.reach_switch(id, by, said),
-            Some(Decision::Refused { outcome, note }) => {
-                if let Some(conversation) = self.conversations.get_mut(&id).filter(|_| !note.is_empty()) {
-                    conversation.note = Some(note);
-                }
-                self.facts.push_back((id, Input::Nowhere(outcome)));
-            }
+            Some(decision) => self.follow(id, by, decision, now),
             None => self.facts.push_back((id, Input::Nowhere(Outcome::SwitchFailure))),
         }
     }
 
-    pub(crate) fn locate_extension(&mut self, id: CallId, number: String, record: bool, now: Instant) {
-        let by_caller = self.records_caller(id);
-        let Some(extension) = self.directory.extension(&number) else {
-            return self.facts.push_back((id, Input::Nowhere(Outcome::Unallocated)));
-        };
-        let Some(conversation) = self.conversations.get_mut(&id) else { return };
-        conversation.record = record || extension.record || by_caller;
-        conversation.ring = Duration::from_secs(extension.ring_seconds.into());
-        conversation.destination = Some(number.clone());
-        self.send_home(&number.clone(), Body::Locate { call: id, number }, now);
+    /// A call goes where its number leads.
+    pub(crate) fn follow(&mut self, id: CallId, by: LegNo, decision: Decision, now: Instant) {
+        match decision {
+            Decision::Extension { number, record } => self.locate_extension(id, by, number, record, now),
+            Decision::Trunks { .. } if !self.may_go_out(id, by) => {
+                self.facts.push_back((id, Input::Nowhere(Outcome::Forbidden)));
+            }
+            Decision::Trunks { .. } => self.go_out(id, by, decision, now),
+            Decision::Conference { name } => self.reach_conference(id, name),
+            Decision::Queue { name } => self.reach_queue(id, &name, now),
+            Decision::Prompt { name, times } => self.fetch_service(id, name, times),
+            Decision::DialString(said) => self.reach_switch(id, by, said),
+            Decision::Refused { outcome, note } if note.is_empty() => {
+                self.facts.push_back((id, Input::Nowhere(outcome)));
+            }
+            Decision::Refused { outcome, note } => self.serve_not(id, outcome, &note),
+        }
     }
 
     /// The home of an extension has answered.
@@ -157,9 +151,17 @@ impl Cell {
                 conversation.occupied.push(number);
                 let stages = stages(&contacts, &target, conversation.ring, self.config.policy.forking);
                 conversation.contacts.extend(contacts.into_iter().map(Way::Contact));
+                let elsewhere = self.elsewhere_for(id);
+                if !elsewhere.is_empty() {
+                    self.facts.push_back((id, Input::Elsewhere(elsewhere)));
+                }
                 self.facts.push_back((id, Input::Located(stages)));
             }
-            Err(outcome) => self.facts.push_back((id, Input::Nowhere(outcome))),
+            Err(outcome) if conversation.call.is_summoning() => self.facts.push_back((id, Input::Nowhere(outcome))),
+            Err(outcome) => {
+                let by = conversation.located_by;
+                self.turned_away(id, by, outcome, "", now);
+            }
         }
     }
 
@@ -271,8 +273,10 @@ impl Cell {
         Some((from, headers))
     }
 
-    fn is_caller(&self, id: CallId, by: LegNo) -> bool {
-        self.conversations.get(&id).is_some_and(|c| c.call.caller_leg() == by)
+    /// May this leg's search end beyond a trunk? What an extension forwards goes by its own rights.
+    fn may_go_out(&self, id: CallId, by: LegNo) -> bool {
+        let calls = self.conversations.get(&id).is_some_and(|c| c.call.caller_leg() == by);
+        calls || self.forwarder(id, by).is_some() || self.may_divert(id, by)
     }
 
     /// Asks a phone to answer by itself, if whoever placed the call wants that and may.

@@ -127,8 +127,9 @@ impl Cell {
         if contacts.is_empty() {
             return Err(Outcome::Unreachable);
         }
+        let most = if extension.call_waiting { extension.max_calls } else { 1 };
         let calls = self.occupied.entry(number.to_owned()).or_default();
-        if !calls.contains(&call) && calls.len() >= usize::from(extension.max_calls) {
+        if !calls.contains(&call) && calls.len() >= usize::from(most) {
             return Err(Outcome::Busy);
         }
         calls.insert(call);

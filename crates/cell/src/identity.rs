@@ -10,7 +10,7 @@ use crate::conversation::{CallerId, Conversation};
 use crate::outward::OutLeg;
 use crate::signalling::text;
 use call::{Party, PartyKind};
-use model::{CallerHeader, LegNo, LegOrigin};
+use model::{CallerHeader, ForwardReason, LegNo, LegOrigin};
 use sip_stack::endpoint::{Flow, Headers};
 use sip_stack::message::{Message, Name, NameAddr, Uri};
 
@@ -184,6 +184,14 @@ impl Cell {
             chain.push(Diversion { number, reason: "unconditional".to_owned() });
             at = from;
         }
+        // Its own search came here by those who forwarded it; a trunk knows them by their numbers beyond it.
+        let outside = conversation.call.trunk_of(leg).is_some();
+        let known = |number: &str| {
+            let extension = self.directory.extension(number).filter(|e| outside && !e.outside_number.is_empty());
+            extension.map_or_else(|| number.to_owned(), |extension| extension.outside_number.clone())
+        };
+        let steps = conversation.detours.values().flat_map(|way| way.steps.iter()).rev();
+        chain.extend(steps.map(|step| Diversion { number: known(&step.number), reason: reason_of(step.why).to_owned() }));
         chain.extend(conversation.caller.diversions.iter().cloned());
         chain.truncate(MAX_DIVERSIONS);
         let mut headers = Headers::new();
@@ -201,14 +209,35 @@ impl Cell {
     }
 }
 
+/// The words of RFC 5806 §5.2.
+fn reason_of(why: ForwardReason) -> &'static str {
+    match why {
+        ForwardReason::Always => "unconditional",
+        ForwardReason::Busy => "user-busy",
+        ForwardReason::NoAnswer => "no-answer",
+        ForwardReason::Offline => "unavailable",
+    }
+}
+
+/// The cause by which a call went on, from the words of RFC 5806 (RFC 4458 §2, RFC 7544 §7.2).
+fn cause_of(reason: &str) -> u16 {
+    match reason {
+        "user-busy" => 486,
+        "no-answer" => 408,
+        "unavailable" | "out-of-service" => 503,
+        _ => 302,
+    }
+}
+
 /// The numbers in the order in which the call reached them; each was the retarget of the one before (RFC 7044 §5, RFC 4458 §2).
 fn history(chain: &[Diversion], last: Option<&str>, flow: Flow) -> Vec<u8> {
     let numbers = chain.iter().rev().map(|diversion| &diversion.number[..]).chain(last);
+    let causes = chain.iter().rev().map(|diversion| format!(";cause={}", cause_of(&diversion.reason)));
+    let causes = std::iter::once(String::new()).chain(causes);
     let mut index = String::new();
-    let entries = numbers.enumerate().filter_map(|(place, number)| {
-        index.push_str(if place == 0 { "1" } else { ".1" });
+    let entries = numbers.zip(causes).filter_map(|(number, cause)| {
+        index.push_str(if index.is_empty() { "1" } else { ".1" });
         let uri = crate::effects::address(number, flow.local)?.uri;
-        let cause = if place == 0 { "" } else { ";cause=302" };
         Some(format!("<{}{cause}>;index={index}", String::from_utf8_lossy(uri.as_bytes())))
     });
     entries.collect::<Vec<_>>().join(", ").into_bytes()

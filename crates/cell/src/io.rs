@@ -6,7 +6,7 @@ pub use letters::{Body, Contact, Envelope, FarEnd, FarEndQuery, FromDesk, JoinRe
 
 use bytes::Bytes;
 use media::engine::{Channel, Datagram, Page, RecordingId};
-use model::{Answer, CallId, CallRecord, Command, Event, Outcome, Query, Refusal, Reply};
+use model::{Answer, CallId, CallRecord, Command, Event, ExtensionWish, Outcome, Query, Refusal, Reply};
 use sip_stack::endpoint::Flow;
 use sip_stack::locate::{Failure, Question, Record};
 use std::net::SocketAddr;
@@ -28,6 +28,28 @@ pub enum LoadFailure {
 
 /// Certificates that one worker may be waiting for.
 pub const MAX_FETCHES: usize = 32;
+
+/// Errands that one worker may have its shell run at one time; one more cannot be done.
+pub const MAX_ERRANDS: usize = 256;
+
+/// What only the keeper of settings can do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Errand {
+    /// Change an extension as its own phone wishes, and tell every worker.
+    ChangeExtension {
+        /// Which.
+        number: String,
+        /// How.
+        wish: ExtensionWish,
+    },
+}
+
+/// What an errand brought.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Brought {
+    /// It is done.
+    Done,
+}
 
 /// A fact from outside.
 #[derive(Clone, Debug)]
@@ -94,6 +116,13 @@ pub enum Input {
         ticket: u64,
         /// What is there; `None` if it cannot be had.
         result: Option<Fetched>,
+    },
+    /// The answer to an [`Output::Errand`].
+    ErrandDone {
+        /// Its ticket.
+        ticket: u64,
+        /// What came of it; `None`: it cannot be done.
+        result: Option<Brought>,
     },
     /// Show every message as [`Output::Passed`] from now on, or no longer.
     Watch(bool),
@@ -196,6 +225,14 @@ pub enum Output {
         ticket: u64,
         /// What.
         items: Vec<model::Item>,
+    },
+    /// Run an errand; exactly one [`Input::ErrandDone`] with the same ticket follows, within ten seconds. A worker has at most
+    /// [`MAX_ERRANDS`] open at one time.
+    Errand {
+        /// To tell the answers apart.
+        ticket: u64,
+        /// What.
+        errand: Errand,
     },
     /// Tell those who watch.
     Event(Event),

@@ -67,7 +67,9 @@ impl Cell {
             Asker::Extension(extension) => {
                 let known = self.directory.extension(extension);
                 let (rights, outside) = known.map(|e| (e.rights, e.outside_number.clone())).unwrap_or_default();
-                let from = Source::Extension { number: extension, outside: &outside, rights };
+                let on_behalf = self.forwarded_caller(id, by);
+                let from =
+                    Source::Extension { number: extension, outside: &outside, rights, on_behalf: on_behalf.as_deref() };
                 self.directory.find(number, from, at, &mut self.entropy)
             }
         };
@@ -75,6 +77,9 @@ impl Cell {
     }
 
     fn asker(&self, id: CallId, by: LegNo) -> Option<Asker> {
+        if let Some(forwarder) = self.forwarder(id, by) {
+            return Some(Asker::Extension(forwarder.to_owned()));
+        }
         let conversation = self.conversations.get(&id)?;
         if by == LegId::CALLER {
             let caller = conversation.call.caller();
@@ -135,6 +140,9 @@ impl Cell {
 
     /// Of a call that an API placed, only the trunk remains that was wished, and the number that is to be shown; true if no trunk is left.
     fn as_wished(&mut self, id: CallId, by: LegNo, hops: &mut Vec<Hop>) -> bool {
+        if self.forwarder(id, by).is_some() {
+            return false;
+        }
         let Some(conversation) = self.conversations.get_mut(&id) else { return false };
         let Some(wish) = conversation.originated.as_ref().filter(|_| conversation.call.caller_leg() == by) else {
             return false;

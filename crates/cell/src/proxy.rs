@@ -102,7 +102,7 @@ impl Cell {
         let Ok(number) = request.addr(Name::ReferTo).map(|target| number_of(&target.uri)) else { return false };
         let known = self.directory.extension(sender);
         let (rights, outside) = known.map(|e| (e.rights, e.outside_number.clone())).unwrap_or_default();
-        let from = Source::Extension { number: sender, outside: &outside, rights };
+        let from = Source::Extension { number: sender, outside: &outside, rights, on_behalf: None };
         let at = self.config.wall.at(now);
         !matches!(self.directory.find(&number, from, at, &mut self.entropy), Decision::Refused { .. })
     }

@@ -267,10 +267,11 @@ impl Cell {
 
     /// A call that left a queue is looked up: where that queue sends it. False: it goes by its number, as any.
     pub(crate) fn find_overflow(&mut self, id: CallId, now: Instant) -> bool {
-        let to = self.conversations.get_mut(&id).and_then(|conversation| conversation.sent_to.take());
+        let Some(conversation) = self.conversations.get_mut(&id) else { return false };
+        let (to, by) = (conversation.sent_to.take(), conversation.call.waiting());
         match to {
             Some(Overflow::Queue(name)) => self.reach_queue(id, &name, now),
-            Some(Overflow::Extension(number)) => self.locate_extension(id, number, false, now),
+            Some(Overflow::Extension(number)) => self.locate_extension(id, by, number, false, now),
             Some(Overflow::Prompt(name)) => self.fetch_service(id, name, 1),
             Some(Overflow::Number(_) | Overflow::HangUp) | None => return false,
         }
@@ -290,7 +291,8 @@ impl Cell {
     /// As home of an extension at which an agent sits: tells the desk how its phone is.
     pub(crate) fn tell_phone_facts(&mut self, number: &str, now: Instant) {
         if self.seats.contains(number) {
-            let reachable = self.is_registered(number, now);
+            let undisturbed = self.directory.extension(number).is_some_and(|extension| extension.do_not_disturb);
+            let reachable = self.is_registered(number, now) && !undisturbed;
             let occupied = self.occupied.contains_key(number);
             self.write_desk(ToDesk::Phone { extension: number.to_owned(), reachable, occupied });
         }

@@ -3,7 +3,7 @@
 mod facts;
 
 use crate::{
-    AgentState, BanReason, CallId, CallRecord, Cause, Direction, Duty, LeftHow, LegNo, OfferFailure, Outcome,
+    AgentState, BanReason, CallId, CallRecord, Cause, Direction, Duty, ForwardReason, LeftHow, LegNo, OfferFailure, Outcome,
     PlaybackEnd, ProgressHeard, QualityMoment, RecordingWish, SoundAlarm, Spent, Supervision, TextMessage,
     TrunkRegistration, TrunkState, Verification,
 };
@@ -172,6 +172,17 @@ pub enum EventBody {
         leg: LegNo,
         /// Where to.
         number: String,
+    },
+    /// A call goes elsewhere, as the extension wants it that it was for.
+    CallForwarded {
+        /// Which call.
+        call: CallId,
+        /// The extension.
+        from: String,
+        /// Where to: a number, or the name of a queue or a prompt.
+        to: String,
+        /// Why.
+        why: ForwardReason,
     },
     /// A party put the call on hold, or took it back.
     LegHeld {

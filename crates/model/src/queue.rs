@@ -63,7 +63,7 @@ pub struct Widen {
     pub less_level: u8,
 }
 
-/// Where a caller goes who waits no longer.
+/// Where a caller goes who waits no longer, or whose call is forwarded.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Overflow {
@@ -78,6 +78,34 @@ pub enum Overflow {
     Number(String),
     /// It hears a prompt once, then good-bye.
     Prompt(String),
+}
+
+impl Overflow {
+    /// What is wrong with it.
+    ///
+    /// # Errors
+    ///
+    /// In words for whoever sets it.
+    pub fn check(&self) -> Result<(), String> {
+        let fits = |b: u8| b.is_ascii_alphanumeric() || b"._+*#-".contains(&b);
+        match self {
+            Self::Queue(name) => name_fits("overflow", name),
+            Self::Extension(to) | Self::Number(to) if to.is_empty() || to.len() > 64 || !to.bytes().all(fits) => {
+                Err(format!("\"{to}\" is no number that could be dialled"))
+            }
+            Self::Prompt(name) if !crate::is_prompt_name(name) => Err(format!("\"{name}\" is no name of a prompt")),
+            Self::HangUp | Self::Extension(_) | Self::Number(_) | Self::Prompt(_) => Ok(()),
+        }
+    }
+
+    /// Its name or number; empty for nobody.
+    pub fn whom(&self) -> &str {
+        match self {
+            Self::HangUp => "",
+            Self::Queue(name) | Self::Prompt(name) => name,
+            Self::Extension(number) | Self::Number(number) => number,
+        }
+    }
 }
 
 /// Why a caller leaves a queue without having been served.
@@ -242,18 +270,9 @@ impl Queue {
         }
         let elsewhere = [&self.overflow].into_iter().chain(self.overflow_for.values());
         for target in elsewhere {
-            match target {
-                Overflow::Queue(name) if *name == self.name => {
-                    return Err("callers cannot go from a queue to itself".to_owned());
-                }
-                Overflow::Queue(name) => name_fits("overflow", name)?,
-                Overflow::Extension(to) | Overflow::Number(to) if to.is_empty() || !to.bytes().all(number) => {
-                    return Err(format!("\"{to}\" is no number that could be dialled"));
-                }
-                Overflow::Prompt(name) if !crate::is_prompt_name(name) => {
-                    return Err(format!("\"{name}\" is no name of a prompt"));
-                }
-                Overflow::HangUp | Overflow::Extension(_) | Overflow::Number(_) | Overflow::Prompt(_) => {}
+            target.check()?;
+            if matches!(target, Overflow::Queue(name) if *name == self.name) {
+                return Err("callers cannot go from a queue to itself".to_owned());
             }
         }
         for (what, key) in [("leave_key", self.leave_key), ("callback_key", self.callback_key)] {

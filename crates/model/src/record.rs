@@ -1,6 +1,6 @@
 //! The record of a call: written once for every call that reached us, also for those that failed.
 
-use crate::{CallId, Cause, Charge, LegNo, Outcome, ProgressHeard, Quality, QueueVisit, Side, Verification};
+use crate::{CallId, Cause, Charge, ForwardedFrom, LegNo, Outcome, ProgressHeard, Quality, QueueVisit, Side, Verification};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use stdx::UnixMillis;
@@ -81,6 +81,9 @@ pub struct CallRecord {
     /// How it went through a queue; `None` if it was in none.
     #[serde(default)]
     pub queue: Option<QueueVisit>,
+    /// The extensions that forwarded it, the first first.
+    #[serde(default)]
+    pub forwarded_from: Vec<ForwardedFrom>,
 }
 
 impl CallRecord {

@@ -1,6 +1,6 @@
 //! What an operator sets about numbers and the ways they take: numbering plan, trunk dialling, routes, rights, spending.
 
-use crate::Outcome;
+use crate::{Outcome, StarCodes};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 use std::net::IpAddr;
@@ -41,6 +41,8 @@ pub struct Numbers {
     pub holidays: Vec<String>,
     /// Days of a weekend on which people work, in the same form.
     pub workdays: Vec<String>,
+    /// What phones dial to tell the switch something of their extension.
+    pub star_codes: StarCodes,
 }
 
 impl Default for Numbers {
@@ -57,6 +59,7 @@ impl Default for Numbers {
             timezone: "Asia/Shanghai".to_owned(),
             holidays: Vec::new(),
             workdays: Vec::new(),
+            star_codes: StarCodes::default(),
         }
     }
 }

@@ -1,6 +1,6 @@
 //! What an operator sets: extensions, users.
 
-use crate::{InbandDtmf, MediaKind, Net, Rights, Srtp};
+use crate::{Forwards, InbandDtmf, MediaKind, Net, Rights, Srtp};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::net::IpAddr;
@@ -64,6 +64,14 @@ pub struct Extension {
     pub inband_dtmf: InbandDtmf,
     /// By what kind of media it speaks.
     pub media: MediaKind,
+    /// Where calls to it go instead.
+    #[serde(default)]
+    pub forward: Forwards,
+    /// It takes no calls: they find it busy.
+    #[serde(default)]
+    pub do_not_disturb: bool,
+    /// A second call rings while it is in one, as far as `max_calls` goes; otherwise it finds it busy.
+    pub call_waiting: bool,
 }
 
 /// By which headers of an INVITE a phone is asked to answer by itself. No two vendors agree.

@@ -7,6 +7,7 @@ pub mod config;
 pub mod demo;
 pub mod dns;
 pub mod edge;
+pub mod errands;
 pub mod fetch;
 pub mod first_run;
 pub mod g729;

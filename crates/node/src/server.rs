@@ -3,6 +3,7 @@
 use crate::config::Config;
 use crate::dns::Resolver;
 use crate::edge::{self, Edge};
+use crate::errands::Errands;
 use crate::fetch::Fetcher;
 use crate::first_run;
 use crate::hep::Exporter;
@@ -129,7 +130,10 @@ impl Server {
         let of_stir = |e: String| format!("[stir] {e}");
         let stir = config.stir.to_cell().map_err(of_stir)?;
         let fetching = config.stir.fetching().map_err(of_stir)?;
-        let fetcher = Fetcher::new(handle, Arc::clone(&inboxes), fetching)?;
+        let fetcher = Fetcher::new(handle.clone(), Arc::clone(&inboxes), fetching)?;
+        let switch = NodeSwitch::new(Arc::clone(&inboxes), events.clone(), passed.clone());
+        let switch = switch.with_recogniser(wall, config.asr.url.as_deref());
+        let errands = Errands::new(handle, Arc::clone(&inboxes), store.clone(), switch.clone());
         for (number, listeners) in (0..workers).zip(listeners) {
             let mut cell = cell_config(&config, store.realm(), number, wall);
             cell.locals = locals.clone();
@@ -157,6 +161,7 @@ impl Server {
                 resolver: resolver.clone(),
                 library: library.clone(),
                 fetcher: fetcher.clone(),
+                errands: errands.clone(),
                 passed: passed.clone(),
                 hep: hep.clone(),
             })?);
@@ -175,8 +180,6 @@ impl Server {
             tokio::spawn(crate::push::carry(url, events.reader()));
         }
         crate::webhooks::start(store.clone(), &events, crate::webhooks::Settings::of(&config.webhooks))?;
-        let switch = NodeSwitch::new(Arc::clone(&inboxes), events, passed);
-        let switch = switch.with_recogniser(wall, config.asr.url.as_deref());
         let ready = Arc::new(AtomicBool::new(true));
         let watch = Watch {
             switch: switch.clone(),

@@ -73,6 +73,7 @@ fn record(entropy: &mut Entropy) -> CallRecord {
         variables: BTreeMap::new(),
         verification: None,
         queue: None,
+        forwarded_from: Vec::new(),
     }
 }
 

@@ -11,6 +11,8 @@ pub(crate) struct Calling<'a> {
     pub(crate) number: &'a str,
     /// An extension's own number beyond the trunks; empty: none.
     pub(crate) outside: &'a str,
+    /// Whose call it forwards.
+    pub(crate) on_behalf: Option<&'a str>,
 }
 
 /// The caller's number as this trunk is shown it. `turn` counts the calls by it, for numbers that take turns.
@@ -18,7 +20,7 @@ pub(crate) fn caller_number(dialling: &Dialling, calling: Calling<'_>, turn: u64
     let own = &dialling.caller_numbers;
     let first = own.first().map(String::as_str).filter(|number| !number.is_empty());
     let number = match dialling.caller {
-        CallerChoice::PassThrough => calling.number,
+        CallerChoice::PassThrough => calling.on_behalf.unwrap_or(calling.number),
         CallerChoice::Extension if !calling.outside.is_empty() => calling.outside,
         CallerChoice::Extension | CallerChoice::Fixed => first.unwrap_or(calling.number),
         CallerChoice::RoundRobin if own.is_empty() => calling.number,
@@ -123,8 +125,8 @@ mod tests {
 
     #[test]
     fn each_trunk_shows_whom_it_wants() {
-        let calling = Calling { number: "1001", outside: "057188880001" };
-        let nobody = Calling { number: "1001", outside: "" };
+        let calling = Calling { number: "1001", outside: "057188880001", on_behalf: None };
+        let nobody = Calling { number: "1001", outside: "", on_behalf: None };
         let shown = |caller, numbers: &[&str], format, calling, turn| {
             let dialling = Dialling {
                 caller,

@@ -1,5 +1,7 @@
 //! What an agent's phone may dial instead of a number, to tell the switch something.
 
+use model::{ExtensionWish, StarCodes};
+
 /// Asked of the switch itself by an agent's phone.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum DialString {
@@ -12,11 +14,16 @@ pub enum DialString {
         /// The project's code.
         project: String,
     },
+    /// A star code: the extension's own settings.
+    Wish(ExtensionWish),
 }
 
 impl DialString {
     /// Reads what was dialled; `None` if it is none of these words. Their case counts, as SIP's user parts do (RFC 3261 §19.1.4).
-    pub fn read(dialled: &str) -> Option<Self> {
+    pub fn read(dialled: &str, codes: &StarCodes) -> Option<Self> {
+        if let Some(wish) = codes.read(dialled) {
+            return Some(Self::Wish(wish));
+        }
         match dialled {
             "agent_login" => Some(Self::Login),
             "agent_logoff" => Some(Self::Logoff),
@@ -36,6 +43,12 @@ impl DialString {
             Self::Login => "the agent logs in".to_owned(),
             Self::Logoff => "the agent logs off".to_owned(),
             Self::OffHook { project } => format!("the agent works off-hook for project {project}"),
+            Self::Wish(ExtensionWish::Forward(why, to)) => {
+                let on = if to.is_some() { "on" } else { "off" };
+                format!("forwarding is switched {on} ({})", why.name())
+            }
+            Self::Wish(ExtensionWish::DoNotDisturb(on)) => format!("do not disturb: {on}"),
+            Self::Wish(ExtensionWish::CallWaiting(on)) => format!("call waiting: {on}"),
         }
     }
 }
@@ -43,6 +56,7 @@ impl DialString {
 #[cfg(test)]
 mod tests {
     use super::DialString::{self, Login, Logoff, OffHook};
+    use model::StarCodes;
 
     #[test]
     fn three_words_are_known_in_all_their_forms() {
@@ -61,7 +75,7 @@ mod tests {
             ("agent_login2", None),
             ("1001", None),
         ] {
-            assert_eq!(DialString::read(dialled), expected, "{dialled}");
+            assert_eq!(DialString::read(dialled, &StarCodes::default()), expected, "{dialled}");
         }
     }
 }

@@ -16,7 +16,7 @@
 //! trunk.target = Some("192.0.2.10:5060".to_owned());
 //! let route = Route { strip: 1, ..Route::new("9*", RouteTarget::trunk("gateway")) };
 //! let router = Router::new(&Settings { trunks: vec![trunk], routes: vec![route], ..Settings::default() }).unwrap();
-//! let caller = Source::Extension { number: "1001", outside: "", rights: None };
+//! let caller = Source::Extension { number: "1001", outside: "", rights: None, on_behalf: None };
 //! let decision = router.decide("913900138000", caller, 0, &|_| false, &mut First, &mut |_| ());
 //! let Decision::Trunks { hops, .. } = decision else { panic!("{decision:?}") };
 //! assert_eq!((hops[0].trunk.as_str(), hops[0].number.as_str()), ("gateway", "13900138000"));

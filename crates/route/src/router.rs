@@ -11,7 +11,7 @@ use crate::rewrite::{Patterns, replace, rewrite};
 use crate::rights::Classes;
 use crate::table::{Table, forms};
 use model::{
-    BlackList, CallerHeader, Dialling, Numbers, Outcome, Price, Rights, RightsRules, Route, RouteTarget, Trunk, Ways,
+    BlackList, CallerHeader, Dialling, Numbers, Outcome, Price, Rights, RightsRules, Route, RouteTarget, StarCodes, Trunk, Ways,
 };
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
@@ -47,6 +47,8 @@ pub enum Source<'a> {
         outside: &'a str,
         /// Its own rights; `None`: as for all.
         rights: Option<Rights>,
+        /// Whose call it forwards: the caller's number, for trunks that are shown it as it is.
+        on_behalf: Option<&'a str>,
     },
     /// A trunk.
     Trunk {
@@ -153,6 +155,7 @@ pub struct Router {
     blocked_called: Patterns,
     emergency: BTreeSet<String>,
     emergency_trunks: Vec<String>,
+    star_codes: StarCodes,
     lines: BTreeMap<String, Line>,
     table: Table,
 }
@@ -181,6 +184,7 @@ impl Router {
             blocked_called: Patterns::new(&black_list.called),
             emergency: numbers.emergency.iter().cloned().collect(),
             emergency_trunks,
+            star_codes: numbers.star_codes.clone(),
             lines,
             table: Table::new(routes)?,
         })
@@ -196,6 +200,7 @@ impl Router {
             blocked_called: Patterns::default(),
             emergency: BTreeSet::new(),
             emergency_trunks: Vec::new(),
+            star_codes: StarCodes::default(),
             lines: BTreeMap::new(),
             table: Table::default(),
         }
@@ -252,7 +257,7 @@ impl Router {
             explain(&|| format!("{dialled} is an extension"));
             return Decision::Extension { number: dialled.to_owned(), record: false };
         }
-        if let Some(said) = DialString::read(dialled) {
+        if let Some(said) = DialString::read(dialled, &self.star_codes) {
             explain(&|| format!("{dialled} is for the switch itself: {}", said.meaning()));
             return Decision::DialString(said);
         }
@@ -399,8 +404,8 @@ impl Router {
         let line = self.lines.get(name).filter(|line| line.callable)?;
         let dialling = &line.dialling;
         let calling = match ask.from {
-            Source::Extension { number, outside, .. } => Calling { number, outside },
-            Source::Trunk { caller, .. } => Calling { number: caller, outside: "" },
+            Source::Extension { number, outside, on_behalf, .. } => Calling { number, outside, on_behalf },
+            Source::Trunk { caller, .. } => Calling { number: caller, outside: "", on_behalf: None },
         };
         let headers = match dialling.caller_headers.as_slice() {
             [] => vec![CallerHeader::From],

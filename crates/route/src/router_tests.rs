@@ -54,10 +54,10 @@ fn settings() -> Settings {
     }
 }
 
-const ANA: Source<'_> = Source::Extension { number: "1001", outside: "", rights: None };
+const ANA: Source<'_> = Source::Extension { number: "1001", outside: "", rights: None, on_behalf: None };
 
 fn with_rights(rights: Rights) -> Source<'static> {
-    Source::Extension { number: "1001", outside: "", rights: Some(rights) }
+    Source::Extension { number: "1001", outside: "", rights: Some(rights), on_behalf: None }
 }
 
 fn told(settings: &Settings, dialled: &str, from: Source<'_>, at: &str) -> (Decision, String) {

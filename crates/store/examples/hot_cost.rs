@@ -104,6 +104,7 @@ fn record(entropy: &mut Entropy, n: u64) -> CallRecord {
         variables: std::collections::BTreeMap::new(),
         verification: None,
         queue: None,
+        forwarded_from: Vec::new(),
     }
 }
 

@@ -2,7 +2,7 @@
 
 use crate::{Store, StoreError};
 use md5::{Digest, Md5};
-use model::{AutoAnswer, Extension, Ha1, InbandDtmf, MediaKind, Rights, Srtp, WatchedBy};
+use model::{AutoAnswer, Extension, ExtensionWish, Forwards, Ha1, InbandDtmf, MediaKind, Rights, Srtp, WatchedBy};
 use sha2::{Sha256, Sha512_256};
 use sqlx::sqlite::SqliteRow;
 use sqlx::{Row, SqliteConnection};
@@ -92,6 +92,9 @@ impl NewExtension {
             contacts: 0,
             watched_by: WatchedBy::default(),
             media: MediaKind::default(),
+            forward: Forwards::default(),
+            do_not_disturb: false,
+            call_waiting: true,
         }
     }
 }
@@ -128,6 +131,21 @@ impl Store {
         self.write_extension(&mut transaction, extension).await?;
         transaction.commit().await?;
         Ok(if existed { Put::Changed } else { Put::Added })
+    }
+
+    /// Changes an extension as its phone wishes; `None` if it does not exist, or the wish cannot be had.
+    pub async fn change_extension(&self, number: &str, wish: ExtensionWish) -> Result<Option<Extension>, StoreError> {
+        let mut transaction = self.begin().await?;
+        let sql = "SELECT * FROM extensions WHERE number = ?1";
+        let row = sqlx::query(sql).bind(number).fetch_optional(&mut *transaction).await?;
+        let Some(row) = row else { return Ok(None) };
+        let mut extension = self.extension_of(&row)?;
+        if extension.obey(wish).is_err() {
+            return Ok(None);
+        }
+        self.write_extension(&mut transaction, &extension).await?;
+        transaction.commit().await?;
+        Ok(Some(extension))
     }
 
     /// Removes an extension; false if there was none. Users bound to it lose the binding.
@@ -174,16 +192,19 @@ impl Store {
         if !extension.outside_number.is_empty() && !valid_number(&extension.outside_number) {
             return Err(StoreError::BadNumber);
         }
+        let forward = serde_json::to_string(&extension.forward).map_err(|_| StoreError::Damaged("forwards"))?;
         let Ha1 { md5, sha256, sha512_256 } = &extension.ha1;
         let plain = [md5.as_slice(), sha256, sha512_256].concat();
         let sealed = self.0.secrets.seal(&label(&extension.number), &plain)?;
         sqlx::query(
             "INSERT INTO extensions (number, name, ha1, enabled, record, ring_seconds, max_calls, rights, outside_number, allow, \
-             monitor, intercom, auto_answer, srtp, codecs, contacts, watched_by, inband_dtmf, media) \
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19) ON CONFLICT (number) DO UPDATE SET \
+             monitor, intercom, auto_answer, srtp, codecs, contacts, watched_by, inband_dtmf, media, \
+             forward, do_not_disturb, call_waiting) \
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22) ON CONFLICT (number) DO UPDATE SET \
              name = ?2, ha1 = ?3, enabled = ?4, record = ?5, ring_seconds = ?6, max_calls = ?7, rights = ?8, \
              outside_number = ?9, allow = ?10, monitor = ?11, intercom = ?12, auto_answer = ?13, srtp = ?14, codecs = ?15, \
-             contacts = ?16, watched_by = ?17, inband_dtmf = ?18, media = ?19",
+             contacts = ?16, watched_by = ?17, inband_dtmf = ?18, media = ?19, forward = ?20, do_not_disturb = ?21, \
+             call_waiting = ?22",
         )
         .bind(&extension.number)
         .bind(&extension.name)
@@ -204,6 +225,9 @@ impl Store {
         .bind(extension.watched_by.to_string())
         .bind(extension.inband_dtmf.name())
         .bind(extension.media.name())
+        .bind(forward)
+        .bind(extension.do_not_disturb)
+        .bind(extension.call_waiting)
         .execute(to)
         .await?;
         Ok(())
@@ -254,6 +278,10 @@ impl Store {
                 .map_err(|_| StoreError::Damaged("watchers of an extension"))?,
             media: MediaKind::of_name(row.try_get("media")?)
                 .ok_or(StoreError::Damaged("kind of media of an extension"))?,
+            forward: serde_json::from_str(row.try_get("forward")?)
+                .map_err(|_| StoreError::Damaged("forwards of an extension"))?,
+            do_not_disturb: row.try_get("do_not_disturb")?,
+            call_waiting: row.try_get("call_waiting")?,
         })
     }
 }

@@ -13,6 +13,7 @@ mod draining;
 mod dying;
 mod emergency;
 mod failing;
+mod forwarding;
 mod guarding;
 mod handing;
 mod holding;

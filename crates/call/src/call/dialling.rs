@@ -6,7 +6,7 @@ use super::recording::Taping;
 use super::{Call, Leg, State};
 use crate::effect::{Effect, PartyKind, Progress, Stage, Target};
 use model::{Cause, Direction, EventBody, LegId, LegNo, LegOrigin, LegState, Outcome, RecordingChoice, Side};
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Instant;
 
 /// Targets that one call may try in all, over all stages; more are left out.
@@ -24,6 +24,8 @@ pub(super) struct Wait {
     pub(super) transfer: Option<Transfer>,
     /// Nobody waits yet: the caller's own phones are being called.
     pub(super) summons: bool,
+    /// For which outcomes the owner knows somewhere else.
+    pub(super) elsewhere: BTreeSet<Outcome>,
 }
 
 /// Who asked for a transfer.
@@ -38,7 +40,12 @@ pub(super) struct Transfer {
 
 impl Wait {
     pub(super) fn of(leg: LegNo) -> Self {
-        Self { leg, transfer: None, summons: false }
+        Self { leg, transfer: None, summons: false, elsewhere: BTreeSet::new() }
+    }
+
+    /// On whose behalf somebody is looked for.
+    fn asker(&self) -> LegNo {
+        self.transfer.as_ref().map_or(self.leg, |transfer| transfer.by)
     }
 
     pub(super) fn is_by(&self, leg: LegNo) -> bool {
@@ -142,6 +149,26 @@ impl Call {
             | State::Queued { .. }
             | State::Ended => {}
         }
+    }
+
+    pub(super) fn on_elsewhere(&mut self, outcomes: BTreeSet<Outcome>) {
+        // Where a called phone sends its call on, that ends.
+        if let State::Locating(wait) = &mut self.state {
+            wait.elsewhere = outcomes;
+        }
+    }
+
+    /// Nobody of those who were located will answer: somewhere else, if the owner knows that.
+    fn look_elsewhere(&mut self, outcome: Outcome, now: Instant) -> bool {
+        let State::Dialling(wait, _) = &mut self.state else { return false };
+        if !std::mem::take(&mut wait.elsewhere).contains(&outcome) {
+            return false;
+        }
+        let wait = wait.clone();
+        self.out.push_back(Effect::Elsewhere { by: wait.asker(), outcome });
+        self.state = State::Locating(wait);
+        self.deadline = Some(now + self.setup.policy.locate_limit);
+        true
     }
 
     pub(super) fn on_nowhere(&mut self, outcome: Outcome, now: Instant) {
@@ -428,7 +455,7 @@ impl Call {
         if allowed && !dialling.next.is_empty() {
             self.next_stage(now);
             self.update_heard();
-        } else {
+        } else if !self.look_elsewhere(outcome, now) {
             self.fail(outcome, cause, now);
         }
     }

@@ -129,6 +129,7 @@ impl Call {
             variables: self.setup.variables.clone(),
             verification: None,
             queue: None,
+            forwarded_from: Vec::new(),
         }
     }
 }

@@ -544,3 +544,17 @@ fn a_trunk_puts_a_party_that_speaks_together_with_another() {
     assert_eq!((record.outcome, record.ended_by), (Outcome::Answered, Side::Caller));
     assert_eq!(record.note, "transferred: the trunk took the party to 0222");
 }
+
+#[test]
+fn where_nobody_answers_the_owner_may_know_somewhere_else() {
+    let mut story = Story::from_phone();
+    story.hear(Input::Elsewhere([Outcome::Busy].into()));
+    story.hear(Input::Located(vec![stage(&["101"], GoOn::Never)]));
+    let busy = |leg| Input::Failed { leg, outcome: Outcome::Busy, cause: Outcome::Busy.cause() };
+    story.hear(busy(1));
+    assert!(story.said.contains(&Effect::Elsewhere { by: 0, outcome: Outcome::Busy }), "{:?}", story.said);
+    // There it is busy as well, and nothing else is known: the caller is told.
+    story.hear(Input::Located(vec![stage(&["102"], GoOn::Never)]));
+    story.hear(busy(2));
+    assert!(story.said.contains(&Effect::Announce { to: 0, outcome: Outcome::Busy }), "{:?}", story.said);
+}

@@ -152,7 +152,7 @@ impl Cell {
                 let number = author.via.as_ref().unwrap_or(&author.number);
                 let known = self.directory.extension(number);
                 let (rights, outside) = known.map(|e| (e.rights, e.outside_number.clone())).unwrap_or_default();
-                let from = Source::Extension { number, outside: &outside, rights };
+                let from = Source::Extension { number, outside: &outside, rights, on_behalf: None };
                 self.directory.find(to, from, at, &mut self.entropy)
             }
         };

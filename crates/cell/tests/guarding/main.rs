@@ -136,6 +136,9 @@ fn extension(number: &str) -> Extension {
         media: model::MediaKind::Auto,
         contacts: 0,
         watched_by: model::WatchedBy::default(),
+        forward: model::Forwards::default(),
+        do_not_disturb: false,
+        call_waiting: true,
     }
 }
 

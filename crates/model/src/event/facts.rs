@@ -5,13 +5,14 @@ use crate::CallId;
 
 impl EventBody {
     /// Every name that [`EventBody::kind`] gives, in alphabetical order.
-    pub const KINDS: [&str; 47] = [
+    pub const KINDS: [&str; 48] = [
         "agent_changed",
         "agent_offered",
         "asr_failed",
         "asr_result",
         "call_answered",
         "call_ended",
+        "call_forwarded",
         "call_started",
         "call_transferred",
         "caller_answered",
@@ -64,6 +65,7 @@ impl EventBody {
             Self::AsrResult { .. } => "asr_result",
             Self::CallAnswered { .. } => "call_answered",
             Self::CallEnded { .. } => "call_ended",
+            Self::CallForwarded { .. } => "call_forwarded",
             Self::CallStarted { .. } => "call_started",
             Self::CallTransferred { .. } => "call_transferred",
             Self::CallerAnswered { .. } => "caller_answered",
@@ -118,6 +120,7 @@ impl EventBody {
             | Self::AsrFailed { call, .. }
             | Self::AsrResult { call, .. }
             | Self::CallAnswered { call, .. }
+            | Self::CallForwarded { call, .. }
             | Self::CallStarted { call, .. }
             | Self::CallTransferred { call, .. }
             | Self::CallerAnswered { call, .. }
@@ -178,6 +181,7 @@ impl EventBody {
         match self {
             Self::CallStarted { caller, callee, .. } => [Some(caller), Some(callee)],
             Self::CallEnded { record } => [Some(&record.caller), Some(&record.callee)],
+            Self::CallForwarded { from, to, .. } => [Some(from), Some(to)],
             Self::LegDialing { number, .. }
             | Self::LegListening { number, .. }
             | Self::LegReplaced { number, .. }

@@ -37,6 +37,8 @@ pub struct Numbers {
     pub holidays: Vec<String>,
     /// Days of a weekend on which people work.
     pub workdays: Vec<String>,
+    /// What phones dial to change their extension's settings.
+    pub star_codes: model::StarCodes,
 }
 
 impl Default for Numbers {
@@ -55,6 +57,7 @@ impl Default for Numbers {
             timezone: usual.timezone,
             holidays: Vec::new(),
             workdays: Vec::new(),
+            star_codes: usual.star_codes,
         }
     }
 }
@@ -85,6 +88,7 @@ impl Numbers {
             timezone: self.timezone.clone(),
             holidays: self.holidays.clone(),
             workdays: self.workdays.clone(),
+            star_codes: self.star_codes.clone(),
         })
     }
 }

@@ -314,6 +314,7 @@ fn the_sample_file_is_valid_has_every_key_and_shows_the_defaults() {
                 "timezone",
                 "holidays",
                 "workdays",
+                "star_codes",
             ],
         ),
         ("rights", &["default", "local", "national", "international"]),

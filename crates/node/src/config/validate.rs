@@ -358,6 +358,9 @@ fn numbers(config: &Config, say: &mut impl FnMut(&str, String)) {
             say(&format!("numbers.{key}"), text);
         }
     }
+    if let Err(text) = numbers.star_codes.check() {
+        say("numbers.star_codes", text);
+    }
     for name in &numbers.emergency_trunks {
         if !config.trunks.iter().any(|t| t.name == *name && t.target.is_some()) {
             let text =

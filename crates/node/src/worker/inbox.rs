@@ -70,6 +70,7 @@ pub struct Inbox {
     resolved: ArrayQueue<(u64, Answers)>,
     loaded: ArrayQueue<(u64, Loaded)>,
     fetched: ArrayQueue<(u64, Option<cell::Fetched>)>,
+    errands: ArrayQueue<(u64, Option<cell::Brought>)>,
     orders: [AtomicBool; 3],
     dropped: AtomicU64,
     /// True between the wake-up and the moment the worker looks: more things need no second wake-up.
@@ -88,6 +89,7 @@ impl Inbox {
             resolved: ArrayQueue::new(RESOLVED),
             loaded: ArrayQueue::new(LOADED),
             fetched: ArrayQueue::new(cell::MAX_FETCHES),
+            errands: ArrayQueue::new(cell::MAX_ERRANDS),
             orders: [const { AtomicBool::new(false) }; 3],
             dropped: AtomicU64::new(0),
             woken: AtomicBool::new(false),
@@ -152,6 +154,14 @@ impl Inbox {
         self.wake();
     }
 
+    /// What came of an errand.
+    pub fn put_errand(&self, ticket: u64, result: Option<cell::Brought>) {
+        if self.errands.push((ticket, result)).is_err() {
+            tracing::error!("more errands were run than were asked for");
+        }
+        self.wake();
+    }
+
     /// An order.
     pub fn order(&self, order: Order) {
         self.orders[order as usize].store(true, Ordering::Release);
@@ -202,6 +212,10 @@ impl Inbox {
 
     pub(crate) fn take_fetched(&self) -> Option<(u64, Option<cell::Fetched>)> {
         self.fetched.pop()
+    }
+
+    pub(crate) fn take_errand(&self) -> Option<(u64, Option<cell::Brought>)> {
+        self.errands.pop()
     }
 
     /// True once for each time the order was given.

@@ -126,6 +126,7 @@ impl<C: Core, K: Keeper> Shell<C, K> {
                 Output::Resolve { ticket, question } => self.parts.resolver.ask(self.parts.number, ticket, question),
                 Output::Load { ticket, items } => self.parts.library.load(self.parts.number, ticket, items),
                 Output::Fetch { ticket, url } => self.parts.fetcher.fetch(self.parts.number, ticket, url),
+                Output::Errand { ticket, errand } => self.parts.errands.run(self.parts.number, ticket, errand),
                 Output::TlsPeer { remote, name, verify } => self.parts.streams.tls_peer(remote, &name, verify),
                 Output::Event(event) => self.told.push(Told::Event(event)),
                 Output::Passed(passed) => {

@@ -5,6 +5,7 @@ use super::inbox::{Ask, Inbox, Order};
 use super::outputs::{Told, Waiting};
 use super::seams::{Core, Keeper};
 use crate::dns::Resolver;
+use crate::errands::Errands;
 use crate::fetch::Fetcher;
 use crate::hep::Exporter;
 use crate::library::Library;
@@ -104,6 +105,8 @@ pub struct Parts<C, K> {
     pub library: Library,
     /// Who fetches certificates.
     pub fetcher: Fetcher,
+    /// Who changes what is stored.
+    pub errands: Errands,
     /// Who watches messages.
     pub passed: broadcast::Sender<Passed>,
     /// The capture server, if there is one.
@@ -415,6 +418,9 @@ impl<C: Core, K: Keeper> Shell<C, K> {
         }
         while let Some((ticket, result)) = inbox.take_fetched() {
             self.input(Input::Fetched { ticket, result }, now);
+        }
+        while let Some((ticket, result)) = inbox.take_errand() {
+            self.input(Input::ErrandDone { ticket, result }, now);
         }
         for _ in 0..BATCH {
             let Some(envelope) = inbox.take_envelope() else { break };

@@ -1,5 +1,6 @@
 use super::*;
 use crate::dns::Resolver;
+use crate::errands::Errands;
 use crate::fetch::Fetcher;
 use crate::library::Library;
 use crate::net::sound::Sockets;
@@ -160,6 +161,10 @@ impl Bench {
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
         let resolver = Resolver::new(runtime.handle().clone(), Arc::clone(&inboxes));
         let fetcher = Fetcher::new(runtime.handle().clone(), Arc::clone(&inboxes), None).unwrap();
+        let opened = store::Store::open(store::Config::new(&dir.path().join("data")));
+        let store = runtime.block_on(opened).unwrap();
+        let switch = crate::switch::NodeSwitch::new(Arc::clone(&inboxes), api::EventBus::new(0), broadcast::channel(16).0);
+        let errands = Errands::new(runtime.handle().clone(), Arc::clone(&inboxes), store, switch);
         let parts = Parts {
             number: 0,
             core,
@@ -174,6 +179,7 @@ impl Bench {
             events: api::EventBus::new(0),
             resolver,
             fetcher,
+            errands,
             library: Library::new(
                 runtime.handle().clone(),
                 "/nowhere".into(),

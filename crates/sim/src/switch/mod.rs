@@ -36,6 +36,8 @@ const RTP_BASE: u16 = 40_000;
 const RESOLVING: Duration = Duration::from_millis(5);
 /// Prompts are read from the disk in this time.
 const LOADING: Duration = Duration::from_millis(20);
+/// The database has changed a setting in this time.
+const ERRAND: Duration = Duration::from_millis(15);
 /// A released port rests this long.
 const REST: Duration = Duration::from_secs(1);
 
@@ -83,6 +85,8 @@ pub(crate) struct Switch {
     pub(crate) web: Web,
     /// Pages on their way, with their worker and ticket.
     fetching: BTreeMap<(Instant, u64), (usize, u64, Option<cell::Fetched>)>,
+    /// Errands under way, with their worker and ticket.
+    errands: BTreeMap<(Instant, u64), (usize, u64, cell::Errand)>,
     out: Vec<Packet>,
     by_streams: Vec<(Flow, Vec<u8>)>,
 }
@@ -145,6 +149,7 @@ impl Switch {
             resolving: BTreeMap::new(),
             web: Web::default(),
             fetching: BTreeMap::new(),
+            errands: BTreeMap::new(),
             out: Vec::new(),
             by_streams: Vec::new(),
         };
@@ -183,6 +188,7 @@ impl Switch {
         self.resolving.clear();
         self.loading.clear();
         self.fetching.clear();
+        self.errands.clear();
         self.latest.clear();
         self.resting.clear();
         self.paths.clear();
@@ -206,8 +212,9 @@ impl Switch {
         let resolving = self.resolving.first_key_value().map(|((at, _), _)| *at);
         let loading = self.loading.first_key_value().map(|((at, _), _)| *at);
         let fetching = self.fetching.first_key_value().map(|((at, _), _)| *at);
+        let errands = self.errands.first_key_value().map(|((at, _), _)| *at);
         let stores = [self.hot.next(), self.sql.next()];
-        [workers, envelope, resting, resolving, loading, fetching].into_iter().chain(stores).flatten().min()
+        [workers, envelope, resting, resolving, loading, fetching, errands].into_iter().chain(stores).flatten().min()
     }
 
     pub(crate) fn handle_timeout(&mut self, now: Instant) {
@@ -226,6 +233,11 @@ impl Switch {
         while let Some(entry) = self.fetching.first_entry().filter(|entry| entry.key().0 <= now) {
             let (index, ticket, result) = entry.remove();
             self.input(index, Input::Fetched { ticket, result }, now);
+        }
+        while let Some(entry) = self.errands.first_entry().filter(|entry| entry.key().0 <= now) {
+            let (index, ticket, errand) = entry.remove();
+            let result = self.run_errand(errand, now);
+            self.input(index, Input::ErrandDone { ticket, result }, now);
         }
         while let Some((_, port)) = self.resting.front().copied().filter(|(at, _)| *at <= now) {
             self.resting.pop_front();
@@ -405,6 +417,10 @@ impl Switch {
                     let (after, page) = self.web.fetch(&url);
                     self.fetching.insert((now + after, self.carried), (index, ticket, page));
                 }
+                Output::Errand { ticket, errand } => {
+                    self.carried += 1;
+                    self.errands.insert((now + ERRAND, self.carried), (index, ticket, errand));
+                }
                 Output::TlsPeer { .. } => {}
                 Output::Passed(passed) => self.passed.push(passed.to_seen()),
                 Output::RecordingOpened { recording, path, mixed, from } => {
@@ -420,6 +436,19 @@ impl Switch {
                     self.close_tape(recording, now);
                 }
                 Output::Released(port) => self.resting.push_back((now + REST, port)),
+            }
+        }
+    }
+
+    /// What the shell does with its database.
+    fn run_errand(&mut self, errand: cell::Errand, now: Instant) -> Option<cell::Brought> {
+        match errand {
+            cell::Errand::ChangeExtension { number, wish } => {
+                let mut extension = self.extensions.get(&number)?.clone();
+                extension.obey(wish).ok()?;
+                self.extensions.insert(number, extension.clone());
+                self.command_all(&Command::PutExtension(Box::new(extension)), now);
+                Some(cell::Brought::Done)
             }
         }
     }

@@ -54,6 +54,9 @@ impl World {
             media: model::MediaKind::Auto,
             contacts: 0,
             watched_by: model::WatchedBy::default(),
+            forward: model::Forwards::default(),
+            do_not_disturb: false,
+            call_waiting: true,
         });
     }
 

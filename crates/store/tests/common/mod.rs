@@ -52,6 +52,7 @@ pub(crate) fn record(entropy: &mut Entropy, started_at: u64, caller: &str, calle
         variables: std::collections::BTreeMap::new(),
         verification: None,
         queue: None,
+        forwarded_from: Vec::new(),
     }
 }
 

@@ -57,7 +57,8 @@ impl Cell {
         way.record = record;
         let caller = conversation.call.number_of(by).filter(|_| conversation.call.trunk_of(by).is_none());
         // Whom all calls are forwarded to may still call back.
-        let calls_back = |to: &Overflow| matches!(to, Overflow::Extension(to) | Overflow::Number(to) if caller == Some(to));
+        let calls_back =
+            |to: &Overflow| matches!(to, Overflow::Extension(to) | Overflow::Number(to) if caller == Some(to));
         let always = extension.forward.always.as_ref().is_some_and(|to| !calls_back(to));
         let disturbed_not = extension.do_not_disturb;
         if always {
@@ -94,7 +95,10 @@ impl Cell {
             let why = reason_of(*outcome);
             why.zip(extension).is_some_and(|(why, extension)| extension.forward.for_reason(why).is_some())
         };
-        [Outcome::Busy, Outcome::Rejected, Outcome::NoAnswer, Outcome::Unreachable].into_iter().filter(forwards).collect()
+        [Outcome::Busy, Outcome::Rejected, Outcome::NoAnswer, Outcome::Unreachable]
+            .into_iter()
+            .filter(forwards)
+            .collect()
     }
 
     /// The extension that was tried will not take the call: it goes where that sends it, or has failed.

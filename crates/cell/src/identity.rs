@@ -191,7 +191,9 @@ impl Cell {
             extension.map_or_else(|| number.to_owned(), |extension| extension.outside_number.clone())
         };
         let steps = conversation.detours.values().flat_map(|way| way.steps.iter()).rev();
-        chain.extend(steps.map(|step| Diversion { number: known(&step.number), reason: reason_of(step.why).to_owned() }));
+        chain.extend(
+            steps.map(|step| Diversion { number: known(&step.number), reason: reason_of(step.why).to_owned() }),
+        );
         chain.extend(conversation.caller.diversions.iter().cloned());
         chain.truncate(MAX_DIVERSIONS);
         let mut headers = Headers::new();

@@ -72,8 +72,8 @@ pub use conference::conference_home;
 pub use config::{Beep, Config, Forking, Identity, Policy, Redirect, Sounds};
 pub use front_desk::DESK;
 pub use io::{
-    Body, Brought, Contact, Counts, Envelope, Errand, FarEnd, FarEndQuery, Fetched, FromDesk, Input, JoinRequest, LegView, LoadFailure,
-    MAX_ERRANDS, MAX_FETCHES, MAX_LOADS, MAX_QUESTIONS, Output, RecordingKey, Stats, ToDesk,
+    Body, Brought, Contact, Counts, Envelope, Errand, FarEnd, FarEndQuery, Fetched, FromDesk, Input, JoinRequest,
+    LegView, LoadFailure, MAX_ERRANDS, MAX_FETCHES, MAX_LOADS, MAX_QUESTIONS, Output, RecordingKey, Stats, ToDesk,
 };
 pub use locals::{Local, Locals};
 pub use playback::Clips;

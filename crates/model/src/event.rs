@@ -3,8 +3,8 @@
 mod facts;
 
 use crate::{
-    AgentState, BanReason, CallId, CallRecord, Cause, Direction, Duty, ForwardReason, LeftHow, LegNo, OfferFailure, Outcome,
-    PlaybackEnd, ProgressHeard, QualityMoment, RecordingWish, SoundAlarm, Spent, Supervision, TextMessage,
+    AgentState, BanReason, CallId, CallRecord, Cause, Direction, Duty, ForwardReason, LeftHow, LegNo, OfferFailure,
+    Outcome, PlaybackEnd, ProgressHeard, QualityMoment, RecordingWish, SoundAlarm, Spent, Supervision, TextMessage,
     TrunkRegistration, TrunkState, Verification,
 };
 use serde::{Deserialize, Serialize};

@@ -1,6 +1,8 @@
 //! The record of a call: written once for every call that reached us, also for those that failed.
 
-use crate::{CallId, Cause, Charge, ForwardedFrom, LegNo, Outcome, ProgressHeard, Quality, QueueVisit, Side, Verification};
+use crate::{
+    CallId, Cause, Charge, ForwardedFrom, LegNo, Outcome, ProgressHeard, Quality, QueueVisit, Side, Verification,
+};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use stdx::UnixMillis;

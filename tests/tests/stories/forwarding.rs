@@ -1,8 +1,6 @@
 //! Calls that go elsewhere: forwards, do not disturb, call waiting, and the codes by which phones set them.
 
-use model::{
-    Agent, AgentState, EventBody, ForwardReason, Forwards, Member, Outcome, Overflow, Queue, Reply, Rights,
-};
+use model::{Agent, AgentState, EventBody, ForwardReason, Forwards, Member, Outcome, Overflow, Queue, Reply, Rights};
 use patchbay_tests::{connect, converse, part, refusal, roughly};
 use sim::{Conduct, Phone, Setup, Sound, World, secs};
 
@@ -47,7 +45,10 @@ fn all_calls_go_elsewhere_and_the_first_phone_never_rings() {
         assert_eq!(one.calls_received(), 0, "seed {seed}");
         assert_eq!(forwarders(world), [("101".to_owned(), ForwardReason::Always)], "seed {seed}");
         let diversion = two.invited_with("Diversion").unwrap_or_default();
-        assert!(diversion.contains("sip:101@") && diversion.contains("reason=unconditional"), "seed {seed}: {diversion}");
+        assert!(
+            diversion.contains("sip:101@") && diversion.contains("reason=unconditional"),
+            "seed {seed}: {diversion}"
+        );
         let told = world.events().iter().any(|event| {
             matches!(&event.body, EventBody::CallForwarded { from, to, why: ForwardReason::Always, .. }
                 if from == "101" && to == "102")

@@ -82,12 +82,7 @@ fn tell(config: &Config, test: &Test, extensions: &[Extension], now: UnixMillis)
         (None, Some(number)) => {
             let missing = || Trouble(format!("there is no extension {number} that may call"));
             let extension = known(number).ok_or_else(missing)?;
-            Source::Extension {
-                number,
-                outside: &extension.outside_number,
-                rights: extension.rights,
-                on_behalf: None,
-            }
+            Source::Extension { number, outside: &extension.outside_number, rights: extension.rights, on_behalf: None }
         }
         (None, None) => Source::Extension { number: "", outside: "", rights: None, on_behalf: None },
     };

@@ -163,7 +163,8 @@ impl Bench {
         let fetcher = Fetcher::new(runtime.handle().clone(), Arc::clone(&inboxes), None).unwrap();
         let opened = store::Store::open(store::Config::new(&dir.path().join("data")));
         let store = runtime.block_on(opened).unwrap();
-        let switch = crate::switch::NodeSwitch::new(Arc::clone(&inboxes), api::EventBus::new(0), broadcast::channel(16).0);
+        let switch =
+            crate::switch::NodeSwitch::new(Arc::clone(&inboxes), api::EventBus::new(0), broadcast::channel(16).0);
         let errands = Errands::new(runtime.handle().clone(), Arc::clone(&inboxes), store, switch);
         let parts = Parts {
             number: 0,

@@ -9,7 +9,7 @@ export RUST_BACKTRACE ?= 1
 
 ALL := --workspace --features patchbay-tests/interop,patchbay-node/interop
 
-.PHONY: help web run program test check fmt lint deny audit unit stories interop codec-compare demo fuzz fuzz-dialogs bench bench-flood clients clean
+.PHONY: help web run program test check fmt lint deny audit unit stories interop codec-compare demo fuzz fuzz-dialogs bench bench-flood bench-queue clients clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
@@ -88,6 +88,10 @@ bench: ## the load driver against a server of its own; see bench/README.md
 bench-flood: ## a flood beside calls, and 20 000 phones that register after a restart
 	$(CARGO) build --release -p patchbay-bench -p patchbay-node
 	bench/flood.sh
+
+bench-queue: ## 100 calls a second into a queue with 500 agents
+	$(CARGO) build --release -p patchbay-bench -p patchbay-node
+	bench/queue.sh
 
 clean: ## remove what was built
 	$(CARGO) clean

@@ -73,6 +73,8 @@ pub(crate) struct RecordOut {
     queue: Option<QueueVisitOut>,
     /// The extensions that forwarded it, the first first.
     forwarded_from: Vec<ForwardedFromOut>,
+    /// It went on after the switch had died: how long nobody could speak; `null` if it did not.
+    outage_ms: Option<u64>,
 }
 
 /// An extension that forwarded a call.
@@ -273,6 +275,7 @@ impl From<CallRecord> for RecordOut {
             verification: record.verification.map(VerificationOut::from),
             queue: record.queue.map(QueueVisitOut::from),
             forwarded_from: record.forwarded_from.into_iter().map(ForwardedFromOut::from).collect(),
+            outage_ms: record.outage_ms,
         }
     }
 }

@@ -289,6 +289,11 @@ impl Desk {
         self.seats.get(extension).and_then(|key| self.agents.get(*key)).map(|agent| &agent.name[..])
     }
 
+    /// In which queue a caller waits.
+    pub fn queue_of(&self, caller: CallId) -> Option<&str> {
+        self.queues.get(self.callers.get(&caller)?.queue).map(|queue| &queue.name[..])
+    }
+
     /// At which place a caller waits; the first is 1.
     pub fn position(&self, caller: CallId) -> Option<usize> {
         let waits = self.callers.get(&caller)?;

@@ -19,6 +19,17 @@ pub struct Image {
     turns: u64,
 }
 
+/// What became of a call while nobody looked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// It is over.
+    Gone,
+    /// It waits in a queue.
+    Waits,
+    /// Its parties speak.
+    Talks,
+}
+
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct CallerImage {
     caller: CallId,
@@ -107,8 +118,8 @@ impl Desk {
     }
 
     /// Puts back what was; queues and agents must have been set before, and those that are no longer there are left out.
-    /// `lives` says which calls still do: of the others' agents the call has ended.
-    pub fn restore(&mut self, image: Image, wall: Wall, lives: impl Fn(CallId) -> bool, now: Instant) {
+    /// `standing` says what calls are now: who waits keeps its place, and with all but those that talk their agents' calls have ended.
+    pub fn restore(&mut self, image: Image, wall: Wall, standing: impl Fn(CallId) -> Standing, now: Instant) {
         self.turns = image.turns;
         for (name, figures, handling) in image.queues {
             if let Some(key) = self.queue_names.get(&name) {
@@ -144,13 +155,14 @@ impl Desk {
                 && let Some(queue) = self.queue_names.get(&queue).copied()
             {
                 agent.work = Work::Talking { caller, queue, since: wall.instant(since) };
-                if !lives(caller) {
+                if standing(caller) != Standing::Talks {
                     over.push(key);
                 }
             }
         }
         self.seat();
-        for old in image.callers.into_iter().filter(|old| lives(old.caller) || old.wish.callback) {
+        let waits = |old: &CallerImage| standing(old.caller) == Standing::Waits || old.wish.callback;
+        for old in image.callers.into_iter().filter(waits) {
             let Some(queue) = self.queue_names.get(&old.queue).copied() else {
                 self.output.push_back(crate::Output::Leave {
                     caller: old.caller,

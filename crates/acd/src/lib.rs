@@ -23,6 +23,6 @@ mod words;
 pub use agent::{AgentState, Duty};
 pub use desk::Desk;
 pub use figures::{AgentFigures, QueueFigures};
-pub use image::{AgentImage, Image};
+pub use image::{AgentImage, Image, Standing};
 pub use settings::{AfterNoAnswer, AgentSettings, Announce, Membership, QueueSettings, Strategy, Widening, WrapUp};
 pub use words::{Event, Failure, How, Input, OfferId, Output, Reason, Refusal, Wish};

@@ -4,7 +4,7 @@
 use model::CallId;
 use patchbay_acd::{
     AfterNoAnswer, AgentSettings, AgentState, Announce, Desk, Duty, Event, Failure, How, Input, Membership, OfferId,
-    Output, QueueSettings, Reason, Refusal, Strategy, Wish, WrapUp,
+    Output, QueueSettings, Reason, Refusal, Standing, Strategy, Wish, WrapUp,
 };
 use std::time::{Duration, Instant};
 use stdx::{Entropy, Wall};
@@ -325,7 +325,12 @@ fn after_a_restart_everybody_stands_where_it_stood() {
     let mut again = Office { desk, now, began: now };
     ["ann", "bob", "cid"].into_iter().for_each(|agent| again.hire(agent));
     // The fourth call did not survive.
-    again.desk.restore(serde_json::from_str(&json).unwrap(), wall, |id| id != call(4), now);
+    let standing = |id| match id {
+        id if id == call(4) => Standing::Gone,
+        id if id == call(1) => Standing::Talks,
+        _ => Standing::Waits,
+    };
+    again.desk.restore(serde_json::from_str(&json).unwrap(), wall, standing, now);
     assert_eq!(offers(&again.said()), []);
     let states = ["ann", "bob", "cid"].map(|agent| again.state(agent));
     assert_eq!(states, [AgentState::Talking, AgentState::WrapUp, AgentState::Busy("lunch".to_owned())]);

@@ -2,6 +2,7 @@
 
 mod dialling;
 mod ending;
+mod image;
 mod listening;
 mod queueing;
 mod recording;
@@ -11,12 +12,14 @@ mod transfer;
 
 use crate::effect::{Effect, Input, Party, PartyKind, Target};
 use dialling::{Dialling, Wait};
+pub use image::Image;
 use model::{
     CallId, CallRecord, Cause, Direction, EventBody, LegId, LegNo, LegOrigin, LegState, LiveCall, LiveLeg, Outcome,
     Side,
 };
 use queueing::Asked;
 use recording::Taping;
+use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::{Duration, Instant};
 use stdx::{UnixMillis, Wall};
@@ -123,7 +126,7 @@ enum State {
 }
 
 /// A leg as the record will know it.
-#[derive(Debug)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 struct Leg {
     number: String,
     kind: PartyKind,

@@ -1,11 +1,12 @@
 //! What a call is told and what it wishes.
 
 use model::{CallRecord, Cause, EventBody, LegNo, Outcome, RecordingChoice, RecordingWish};
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 use std::time::Duration;
 
 /// Who takes part.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Party {
     /// The number.
     pub number: String,
@@ -16,7 +17,7 @@ pub struct Party {
 }
 
 /// What kind of party somebody is.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum PartyKind {
     /// One of our extensions.
     Extension,

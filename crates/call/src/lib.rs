@@ -10,5 +10,5 @@
 mod call;
 mod effect;
 
-pub use call::{Call, Policy, Replacing, Setup};
+pub use call::{Call, Image, Policy, Replacing, Setup};
 pub use effect::{Effect, GoOn, Input, Party, PartyKind, Progress, Stage, Target};

@@ -10,6 +10,7 @@ use crate::io::{Body, Counts, Envelope, Input, Output, RecordingKey, Stats};
 use crate::messages::Messages;
 use crate::playback::Playbacks;
 use crate::remote::Wish;
+use crate::resuming::Returning;
 use crate::screen::Screen;
 use crate::sleepers::Sleepers;
 use crate::spending::Spending;
@@ -61,6 +62,8 @@ pub(crate) enum Timer {
     Alive,
     /// Subscribers of the last process are told how things stand.
     Greeting,
+    /// Phones in calls of the last process are asked whether they are still there.
+    Asking,
 }
 
 #[derive(Debug)]
@@ -132,6 +135,8 @@ pub(crate) struct Cell {
     pub(crate) tokens: crate::tokens::Tokens,
     pub(crate) draining: bool,
     pub(crate) stats: Stats,
+    /// Calls of the last process that go on.
+    pub(crate) returning: Returning,
     /// When the last process was last known to live.
     pub(crate) died_at: stdx::UnixMillis,
     pub(crate) out: VecDeque<Output>,
@@ -231,6 +236,7 @@ impl Cell {
             tokens: crate::tokens::Tokens::default(),
             draining: false,
             stats: Stats::default(),
+            returning: Returning::default(),
             died_at: 0,
             out: VecDeque::new(),
             config,
@@ -333,6 +339,7 @@ impl Cell {
                 Timer::Linger(id) => self.forget_ladder(id),
                 Timer::Alive => self.say_alive(now),
                 Timer::Greeting => self.greet_watchers(now),
+                Timer::Asking => self.ask_phones(now),
             }
         }
         self.settle(now);

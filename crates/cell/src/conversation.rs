@@ -24,6 +24,7 @@ use model::{
     CallId, CallRecord, Charge, ForwardedFrom, LegId, LegNo, Outcome, Overflow, Quality, RecordingFile, SoundAlarm,
     Verification,
 };
+use serde::{Deserialize, Serialize};
 use sip_stack::endpoint::{Flow, Headers, SessionId, SubscriptionId};
 use sip_stack::message::{Message, Name, Status};
 use sip_stack::seal::Seal;
@@ -114,6 +115,8 @@ pub(crate) struct Conversation {
     pub(crate) passed_back: Headers,
     /// The parties were joined at this moment.
     pub(crate) joined_at: Option<Instant>,
+    /// How long it was dead with the processes that had it before.
+    pub(crate) outage_ms: Option<u64>,
 }
 
 /// How a target is reached.
@@ -183,6 +186,10 @@ pub(crate) struct LegEnd {
     pub(crate) instance: Option<String>,
     /// It rang at a page that lost its stream, which may come back.
     pub(crate) missed: bool,
+    /// It is of a former process, and its phone has not been asked whether it is still there.
+    pub(crate) unasked: bool,
+    /// Its port has another number than its phone knows.
+    pub(crate) moved: bool,
 }
 
 /// A party that called us and waits for its answer.
@@ -202,7 +209,7 @@ pub(crate) struct Link {
 }
 
 /// What a phone said it can do.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Talents {
     /// INFO.
     pub(crate) info: bool,
@@ -253,6 +260,8 @@ impl LegEnd {
             playing: None,
             instance: None,
             missed: false,
+            unasked: false,
+            moved: false,
         }
     }
 }
@@ -333,6 +342,7 @@ impl Conversation {
             views: Views::default(),
             passed_back: Headers::new(),
             joined_at: None,
+            outage_ms: None,
         }
     }
 
@@ -376,6 +386,7 @@ impl Conversation {
         record.recording = files.next();
         record.more_recordings = files.collect();
         record.charge = self.charge(record.ended_at);
+        record.outage_ms = self.outage_ms;
         record.verification.clone_from(&self.verification);
         record.queue = self.queue.as_ref().map(|queuing| queuing.visit.clone());
         record.forwarded_from.clone_from(&self.forwarded);

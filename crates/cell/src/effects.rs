@@ -513,7 +513,11 @@ impl Cell {
         let Some(conversation) = self.conversations.get(&id) else { return };
         let mut record = conversation.call.snapshot(now);
         conversation.complete(&mut record);
-        self.out.push_back(Output::Keep { key: hot::call(id), value: hot::call_value(&record) });
+        let value = match self.life_of(conversation) {
+            Some(life) => hot::living_value(&record, &life),
+            None => hot::call_value(&record),
+        };
+        self.out.push_back(Output::Keep { key: hot::call(id), value });
     }
 
     fn finish(&mut self, id: CallId, mut record: Box<CallRecord>, now: Instant) {

@@ -5,7 +5,7 @@
 
 use crate::home::home;
 use crate::io::{Body, FromDesk, Output, ToDesk};
-use acd::{AgentImage, Desk, OfferId};
+use acd::{AgentImage, Desk, OfferId, Standing};
 use model::{
     Agent, AgentStatus, Answer, CallId, Command, EventBody, Query, Queue, QueueStatus, Refusal, Reply, WaitingCaller,
 };
@@ -42,6 +42,8 @@ pub(crate) enum Said {
 struct Kept {
     image: acd::Image,
     agents: Vec<AgentImage>,
+    /// Calls that go on.
+    calls: BTreeMap<CallId, Standing>,
 }
 
 #[derive(Debug)]
@@ -110,11 +112,17 @@ impl FrontDesk {
         true
     }
 
-    /// Everything that was kept is known: the desk goes on. No call of that process is there any more.
+    /// A call of the last process goes on.
+    pub(crate) fn note_call(&mut self, call: CallId, standing: Standing) {
+        self.kept.get_or_insert_default().calls.insert(call, standing);
+    }
+
+    /// Everything that was kept is known: the desk goes on.
     pub(crate) fn resume(&mut self, now: Instant) {
-        let Some(Kept { mut image, agents }) = self.kept.take() else { return };
+        let Some(Kept { mut image, agents, calls }) = self.kept.take() else { return };
         agents.into_iter().for_each(|agent| image.put_agent(agent));
-        self.desk.restore(image, self.wall, |_| false, now);
+        let standing = |call| calls.get(&call).copied().unwrap_or(Standing::Gone);
+        self.desk.restore(image, self.wall, standing, now);
         self.changed(now);
         let at_work: Vec<String> = self.agents.keys().cloned().collect();
         at_work.iter().for_each(|agent| self.seat(agent));
@@ -139,7 +147,10 @@ impl FrontDesk {
                 let done = self.dialled(extension, comes, now);
                 return self.write(call, FromDesk::Obeyed { call, done });
             }
-            ToDesk::Enter { call, queue, wish } => acd::Input::Enter { caller: call, queue, wish },
+            ToDesk::Stays { call, queue, .. } if self.desk.queue_of(call) == Some(&queue) => return,
+            ToDesk::Enter { call, queue, wish } | ToDesk::Stays { call, queue, wish } => {
+                acd::Input::Enter { caller: call, queue, wish }
+            }
             ToDesk::Gone { call, on_purpose } => acd::Input::Gone { caller: call, on_purpose },
             ToDesk::CallBack { call } => acd::Input::CallBack { caller: call },
             ToDesk::Answered { offer } => {

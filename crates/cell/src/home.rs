@@ -244,11 +244,15 @@ impl Cell {
             Some(hot::Key::Spent { whose, day }) => self.restore_spent(key, &whose, &day, value, now),
             Some(hot::Key::Call(id)) => {
                 let is_mine = mine(id.cell());
+                let lives = crate::resuming::standing(key, value, self.config.cells).is_some();
                 let capped = self.config.extension_cap.is_set() || self.config.total_cap.is_set();
-                if capped && let Some(record) = hot::call_record(value) {
+                if capped
+                    && !lives
+                    && let Some(record) = hot::call_record(value)
+                {
                     self.restore_charge(&record, record.ended_at.max(self.died_at), now);
                 }
-                if is_mine {
+                if is_mine && !self.expect_call(value) {
                     self.bury(key, value);
                 }
             }
@@ -263,7 +267,7 @@ impl Cell {
     }
 
     /// A call that was going on when the last process died: its record says so.
-    fn bury(&mut self, key: &[u8], value: &[u8]) {
+    pub(crate) fn bury(&mut self, key: &[u8], value: &[u8]) {
         if let Some(mut record) = hot::call_record(value) {
             record.ended_at = record.ended_at.max(self.died_at);
             let talked_ms = record.talk_ms();

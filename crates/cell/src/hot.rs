@@ -7,7 +7,7 @@
 //! | `mwi/<extension>` | how many voice messages wait for it: new and old |
 //! | `tok/<extension>/<name>` | a token that is good as its password (postcard) |
 //! | `msg/<extension>/<time and number>` | a text that waits for the extension (postcard) |
-//! | `call/<uuid>` | the record that stands if the switch dies now (postcard: written at every turn of a call, so small and quick) |
+//! | `call/<uuid>` | the record that stands if the switch dies now, and after it what another process needs to go on with the call (postcard: written at every turn of a call, so small and quick) |
 //! | `record/<uuid>` | the record of a finished call that SQL may not have yet (postcard) |
 //! | `spent/<extension>/<day>` | what its calls of a day that are over have spent (postcard); without an extension: those of the whole switch |
 //! | `ban/<address>` | a banned source: reason, since, until, how often |
@@ -15,6 +15,7 @@
 //! | `desk/agent/<name>` | an agent as it was told since that image (postcard) |
 //! | `alive/<cell>` | Unix milliseconds, renewed each second while calls exist |
 
+use crate::resuming::Life;
 use model::{CallId, CallRecord, Spent};
 use sip_stack::auth::{Ban, BanReason};
 use std::net::IpAddr;
@@ -95,6 +96,17 @@ pub(crate) fn call_value(record: &CallRecord) -> Vec<u8> {
 
 pub(crate) fn call_record(value: &[u8]) -> Option<CallRecord> {
     postcard::from_bytes(value).ok()
+}
+
+/// A record, and what is needed to go on with the call.
+pub(crate) fn living_value(record: &CallRecord, life: &Life) -> Vec<u8> {
+    let value = call_value(record);
+    postcard::to_extend(life, value).unwrap_or_else(|_| call_value(record))
+}
+
+pub(crate) fn living_call(value: &[u8]) -> Option<(CallRecord, Life)> {
+    let (record, rest) = postcard::take_from_bytes(value).ok()?;
+    Some((record, postcard::from_bytes(rest).ok()?))
 }
 
 pub(crate) fn record(id: CallId) -> Vec<u8> {

@@ -11,6 +11,7 @@ use crate::outward::OutLeg;
 use crate::signalling::text;
 use call::{Party, PartyKind};
 use model::{CallerHeader, ForwardReason, LegNo, LegOrigin};
+use serde::{Deserialize, Serialize};
 use sip_stack::endpoint::{Flow, Headers};
 use sip_stack::message::{Message, Name, NameAddr, Uri};
 
@@ -22,7 +23,7 @@ const MAX_PASSED_SIZE: usize = 4096;
 const MAX_DIVERSIONS: usize = 10;
 
 /// What a caller's INVITE says beyond its number.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Caller {
     /// Its display name as it came, which may be in any character set.
     display: Vec<u8>,
@@ -37,7 +38,7 @@ pub(crate) struct Caller {
 }
 
 /// A number that sent a call on.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct Diversion {
     number: String,
     reason: String,

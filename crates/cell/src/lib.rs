@@ -51,6 +51,7 @@ mod recording;
 mod refer;
 mod remote;
 mod replacing;
+mod resuming;
 mod screen;
 mod serving;
 mod signalling;

@@ -26,6 +26,7 @@ impl Cell {
     /// A phone of an extension in this call has registered: if it is one that spoke by another stream, it is followed.
     pub(crate) fn follow_phone(&mut self, id: CallId, number: &str, contact: &Contact, now: Instant) {
         self.ring_again(id, number, contact, now);
+        let mut asked = Vec::new();
         let Some(conversation) = self.conversations.get_mut(&id) else { return };
         for (leg, end) in &mut conversation.legs {
             let Some(session) = end.session.filter(|_| conversation.call.number_of(*leg) == Some(number)) else {
@@ -41,7 +42,11 @@ impl Cell {
                 info!(call = %id, leg, "a phone came back by another stream");
                 self.sip.follow(session, contact.flow);
                 end.flow = contact.flow;
+                asked.extend(end.unasked.then_some(*leg));
             }
+        }
+        for leg in asked {
+            self.ask_phone(id, leg, now);
         }
     }
 

@@ -6,6 +6,7 @@ use crate::io::Body;
 use call::{GoOn, Input, Party, PartyKind, Stage, Target};
 use model::{CallId, CallerHeader, LegId, LegNo, Outcome, Price};
 use route::{Decision, Hop, Source};
+use serde::{Deserialize, Serialize};
 use sip_stack::message::{Message, NameAddr, Uri};
 use std::time::Instant;
 use stdx::UnixMillis;
@@ -17,7 +18,7 @@ pub(crate) const EMERGENCY_ROOM: usize = 64;
 pub(crate) const EMERGENCY_PORTS: usize = 16;
 
 /// What a call by a trunk is subject to.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Terms {
     /// What carries the caller's number.
     pub(crate) headers: Vec<CallerHeader>,
@@ -32,7 +33,7 @@ pub(crate) struct Terms {
 }
 
 /// A leg to a trunk, for what it costs.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct OutLeg {
     pub(crate) trunk: String,
     pub(crate) terms: Terms,

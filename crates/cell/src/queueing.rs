@@ -35,6 +35,23 @@ pub(crate) struct Queuing {
 }
 
 impl Queuing {
+    /// A way through a queue that goes on in another process: who waits in it, or which agent took it by which leg.
+    pub(crate) fn restored(
+        queue: Arc<Queue>,
+        visit: QueueVisit,
+        leg: Option<LegNo>,
+        serving: Option<(LegNo, String)>,
+    ) -> Self {
+        // Offers are counted from 1, so none that is to come is taken for the one that was answered.
+        let serving = serving.map(|(leg, agent)| (0, leg, agent));
+        Self { queue, visit, leg, offers: BTreeMap::new(), locating: Vec::new(), serving, hops: 0 }
+    }
+
+    /// Which agent took it, by which leg.
+    pub(crate) fn served_by(&self) -> Option<(LegNo, String)> {
+        self.serving.as_ref().map(|(_, leg, agent)| (*leg, agent.clone()))
+    }
+
     /// It waits here no longer, though the desk may still know it.
     pub(crate) fn let_go(&mut self, at: stdx::UnixMillis) {
         self.leg = None;
@@ -97,6 +114,14 @@ impl Cell {
             info!(call = %id, queue = name, "a caller waits in a queue");
             self.write_desk(ToDesk::Enter { call: id, queue: name, wish });
         }
+    }
+
+    /// A call of a former process waits here still.
+    pub(crate) fn stay_in_queue(&mut self, id: CallId) {
+        let Some(conversation) = self.conversations.get(&id) else { return };
+        let Some(queuing) = conversation.queue.as_ref().filter(|queuing| queuing.leg.is_some()) else { return };
+        let (queue, wish) = (queuing.queue.name.clone(), wish_of(conversation));
+        self.write_desk(ToDesk::Stays { call: id, queue, wish });
     }
 
     /// The desk has decided something about a call of this cell.

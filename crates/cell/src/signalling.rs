@@ -49,7 +49,9 @@ impl Cell {
                     self.on_text_answered(id, message.as_ref(), now);
                 }
             }
-            Event::Reanswered { .. } => {}
+            Event::Reanswered { session, status, message } => {
+                self.on_reanswered(session, status, message.as_ref(), now);
+            }
         }
     }
 
@@ -326,8 +328,22 @@ impl Cell {
             }
             None => Err(Status(488)),
         };
+        if answer.is_ok() && !request.body().is_empty() {
+            self.agreed_anew(session, now);
+        }
         self.sip.answer_reinvite(session, answer, now);
-        self.note_hold(session);
+    }
+
+    /// What a party's last description says holds from now on, and survives before the party hears of it. It may have put the call on
+    /// hold by it, or taken it back.
+    pub(crate) fn agreed_anew(&mut self, session: SessionId, now: Instant) {
+        let Some((id, leg)) = self.sessions.get(session).copied() else { return };
+        let Some(conversation) = self.conversations.get_mut(&id) else { return };
+        if let Some(port) = conversation.port(leg) {
+            conversation.call.handle_input(Input::Held { leg, held: self.media.is_held(port) }, now);
+            self.carry_out(id, now);
+            self.keep(id, now);
+        }
     }
 
     /// An ACK or PRACK; where we offered, it brings the answer.
@@ -335,17 +351,9 @@ impl Cell {
         let Some((id, leg)) = self.sessions.get(session).copied() else { return };
         if !message.body().is_empty() {
             let _ = self.receive_answer(id, leg, message.body(), now);
-            self.note_hold(session);
+            self.agreed_anew(session, now);
         }
         self.serve_confirmed(id, leg, now);
-    }
-
-    /// A party may have put the call on hold by its last description, or taken it back.
-    fn note_hold(&mut self, session: SessionId) {
-        let Some((id, leg)) = self.sessions.get(session).copied() else { return };
-        if let Some(port) = self.conversations.get(&id).and_then(|c| c.port(leg)) {
-            self.facts.push_back((id, Input::Held { leg, held: self.media.is_held(port) }));
-        }
     }
 
     /// The number that a redirection names, if the operator lets phones send calls on.

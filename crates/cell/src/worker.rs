@@ -52,11 +52,17 @@ impl Worker {
     }
 
     /// A pair found in the hot store at the start. Every worker is given every pair, in the order of the keys, before its
-    /// first input; each takes what is its own. Records of calls that died with the last process follow as outputs.
+    /// first [`Input::Ports`]; each takes what is its own. With that input calls go on; records of those that cannot follow as outputs.
     pub fn restore(&mut self, key: &[u8], value: &[u8], now: Instant) {
-        if !self.desk.as_mut().is_some_and(|desk| desk.restore(key, value)) {
-            self.cell.restore(key, value, now);
+        if let Some(desk) = &mut self.desk {
+            if desk.restore(key, value) {
+                return;
+            }
+            if let Some((call, standing)) = crate::resuming::standing(key, value, self.cells) {
+                desk.note_call(call, standing);
+            }
         }
+        self.cell.restore(key, value, now);
     }
 
     /// A fact from outside. With the first ports for sound everything is known that was kept, and what can go on goes on.
@@ -82,8 +88,9 @@ impl Worker {
             },
             other => self.cell.handle_input(other, now),
         }
-        if let Some(desk) = self.desk.as_mut().filter(|_| ports) {
-            desk.resume(now);
+        if ports {
+            self.cell.resume_calls(now);
+            self.desk.iter_mut().for_each(|desk| desk.resume(now));
         }
         self.attend(now);
     }
@@ -206,6 +213,12 @@ impl Worker {
     /// A page of a recording that has been written.
     pub fn give_back(&mut self, recording: RecordingKey, page: Page) {
         self.cell.give_back(recording, page);
+    }
+
+    /// Numbers of RTP ports to which phones of the last process's calls still send: those that are in the first [`Input::Ports`] are
+    /// used again, and their sound goes on at once.
+    pub fn ports_before(&self) -> Vec<u16> {
+        self.cell.ports_before()
     }
 
     /// Media ports that are open now; cheaper than [`Worker::counts`].

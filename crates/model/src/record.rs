@@ -86,6 +86,9 @@ pub struct CallRecord {
     /// The extensions that forwarded it, the first first.
     #[serde(default)]
     pub forwarded_from: Vec<ForwardedFrom>,
+    /// It went on after the switch had died, and nobody could speak for so long, milliseconds.
+    #[serde(default)]
+    pub outage_ms: Option<u64>,
 }
 
 impl CallRecord {

@@ -74,6 +74,7 @@ fn record(entropy: &mut Entropy) -> CallRecord {
         verification: None,
         queue: None,
         forwarded_from: Vec::new(),
+        outage_ms: None,
     }
 }
 

@@ -325,6 +325,11 @@ impl Phone {
         inner.network.set_dark(ip, true);
     }
 
+    /// It was switched off for a moment: it knows of no call any more.
+    pub fn forget_calls(&self) {
+        self.act(|ua, _| ua.forget_calls());
+    }
+
     /// Its stream breaks: both ends hear of it.
     pub fn break_stream(&self) {
         let mut inner = self.inner.borrow_mut();

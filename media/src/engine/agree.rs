@@ -119,7 +119,7 @@ impl Engine {
     }
 
     /// Both sides have spoken.
-    fn settled(&mut self, id: PortId, now: Instant) {
+    pub(super) fn settled(&mut self, id: PortId, now: Instant) {
         self.follow_link(id, now);
         if let Some(port) = self.ports.get_mut(id) {
             port.follow();

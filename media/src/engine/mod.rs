@@ -28,6 +28,7 @@ mod quality;
 mod recorder;
 mod relay;
 mod report;
+mod resume;
 mod routes;
 mod secure;
 mod sound;
@@ -42,6 +43,7 @@ pub use packet::Packet;
 pub use player::Play;
 pub use quality::{Moment, Quality, RemoteView, mos};
 pub use recorder::Page;
+pub use resume::number_of;
 pub use secure::Srtp;
 pub use types::{
     Alarm, Answer, Channel, Config, Datagram, EndReason, Event, Forward, InbandDtmf, NoPorts, Output, PortId,
@@ -153,13 +155,17 @@ impl Engine {
 
     /// Opens a port whose descriptions name `local`.
     pub fn open(&mut self, local: IpAddr, now: Instant) -> Result<PortId, NoPorts> {
-        self.clock.begin(now);
         let number = self.stock.pop_front().ok_or(NoPorts)?;
+        Ok(self.open_number(number, local, now))
+    }
+
+    fn open_number(&mut self, number: u16, local: IpAddr, now: Instant) -> PortId {
+        self.clock.begin(now);
         let mut port = Port::new(number, local, &mut self.entropy, now);
         port.opened = self.clock.micros(now);
         let id = self.ports.insert(port);
         self.numbers.insert(number, id);
-        Ok(id)
+        id
     }
 
     /// The number of a port's RTP socket; 0 for a closed one.

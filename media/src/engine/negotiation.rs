@@ -37,6 +37,8 @@ pub(super) struct Remote {
     peer: Option<Peer>,
     /// In its order; unknown ones included, whose encoding is empty.
     pub(super) formats: Vec<Format>,
+    /// As it came, for another process that goes on with it.
+    text: Box<[u8]>,
 }
 
 /// What is repeated of a section that is refused.
@@ -86,6 +88,7 @@ impl Remote {
             peer,
             formats,
             sections: session.media.iter().map(section).collect(),
+            text: sdp.into(),
         })
     }
 
@@ -176,6 +179,29 @@ fn rtcp_address(media: &Media, address: Option<SocketAddr>) -> Option<SocketAddr
 fn is_relayable(format: &Format) -> bool {
     let redundancy = ["red", "ulpfec", "parityfec", "flexfec"];
     !(72..=76).contains(&format.pt) && !redundancy.iter().any(|r| format.encoding.eq_ignore_ascii_case(r))
+}
+
+/// What a former process kept of a port.
+pub(super) struct Saved<'a> {
+    pub(super) number: u16,
+    session_id: u32,
+    version: u64,
+    /// The last offer was the peer's.
+    asked: bool,
+    own: &'a [u8],
+    peer: &'a [u8],
+}
+
+impl<'a> Saved<'a> {
+    pub(super) fn read(bytes: &'a [u8]) -> Option<Self> {
+        let (first, rest) = bytes.split_at_checked(bytes.iter().position(|b| *b == b'\n')?)?;
+        let mut words = std::str::from_utf8(first).ok()?.split(' ');
+        let mut next = || words.next();
+        let (number, session_id, version) = (next()?.parse().ok()?, next()?.parse().ok()?, next()?.parse().ok()?);
+        let (asked, len) = (next()? == "1", next()?.parse().ok()?);
+        let (own, peer) = rest[1..].split_at_checked(len)?;
+        Some(Self { number, session_id, version, asked, own, peer })
+    }
 }
 
 /// What is agreed on a port, and what was said last.
@@ -402,6 +428,37 @@ impl Terms {
         self.adopt(remote, false);
         self.before = None;
         Ok(())
+    }
+
+    /// What both sides have said last, as bytes; `None` before both have spoken, and of a browser, whose keys are its process's own.
+    pub(super) fn save(&self) -> Option<Vec<u8>> {
+        let remote = self.remote.as_ref().filter(|_| self.link.is_none() && !self.send.is_empty())?;
+        let Self { number, session_id, version, text, .. } = self;
+        let first = format!("{number} {session_id} {version} {} {}\n", u8::from(self.asked), text.len());
+        Some([first.as_bytes(), text, &remote.text].concat())
+    }
+
+    /// Goes on with what was agreed in a former process. False, and nothing changed, if that cannot be read.
+    ///
+    /// Keys of ours are new: those of the former process have sealed packets nobody counted. Until the peer knows them, it hears nothing.
+    pub(super) fn resume(&mut self, saved: &Saved<'_>) -> bool {
+        let Ok(own) = Session::parse(saved.own) else { return false };
+        let Ok(remote) = self.read(saved.peer) else { return false };
+        let Some(section) = own.media.get(remote.ours) else { return false };
+        self.session_id = saved.session_id;
+        // The last offer of the former process may have come after this was kept.
+        self.version = saved.version + 1;
+        self.text = Bytes::copy_from_slice(saved.own);
+        self.receive.clone_from(&section.formats);
+        if !saved.asked {
+            return self.answered(saved.peer).is_ok();
+        }
+        let theirs = remote.crypto.clone();
+        self.keying.agreed = theirs.and_then(|theirs| Some((theirs.clone(), self.keying.answer(&theirs)?)));
+        self.send.clone_from(&self.receive);
+        self.adopt(remote, true);
+        (self.asked, self.answered) = (true, true);
+        true
     }
 
     /// What a first offer is carried by.

@@ -8,6 +8,9 @@ use crate::dialog::Dialog;
 /// Says which form the bytes have.
 const VERSION: &[u8] = b"1";
 
+/// The former process may have sent so many requests since the snapshot. Numbers only have to rise: a gap is no error (RFC 3261 §12.2.2).
+const UNSEEN: u32 = 1_000;
+
 impl Endpoint {
     /// What has to be kept of an answered session to go on with it in another process: its dialog, its flow, how it is kept alive; some
     /// 500 bytes.
@@ -16,8 +19,8 @@ impl Endpoint {
         let session = self.sessions.get(id).filter(|session| matches!(session.state, State::Open { .. }))?;
         let Flow { transport, local, remote } = session.flow;
         let (interval, ours) = session.refresh.as_ref().map_or((0, false), |known| (known.interval, known.ours));
-        let flags = [session.caller, session.updates, ours].map(u8::from);
-        let flow = format!("{transport} {local} {remote} {} {} {} {interval}", flags[0], flags[1], flags[2]);
+        let [caller, updates, ours, by_flow] = [session.caller, session.updates, ours, session.by_flow].map(u8::from);
+        let flow = format!("{transport} {local} {remote} {caller} {updates} {ours} {interval} {by_flow}");
         let mut lines = vec![VERSION, flow.as_bytes()];
         let dialog = session.dialog.save();
         lines.extend(dialog.iter().map(|line| &line[..]));
@@ -33,7 +36,8 @@ impl Endpoint {
         }
         let first = std::str::from_utf8(lines.next()?).ok()?;
         let flow = flow(first)?;
-        let dialog = Dialog::load(lines)?;
+        let mut dialog = Dialog::load(lines)?;
+        dialog.skip(UNSEEN);
         let key = self.hasher.dialog(&dialog.call_id, &dialog.local_tag);
         if self.dialogs.contains_key(&key) {
             return None;
@@ -46,6 +50,7 @@ impl Endpoint {
         (session.caller, session.updates) = (flag(), flag());
         let ours = flag();
         let interval = flags.next().and_then(|interval| interval.parse().ok()).filter(|interval| *interval > 0);
+        session.by_flow = flags.next() == Some("1");
         session.refresh = interval.map(|interval| Box::new(Refresh::restored(interval, ours)));
         let id = self.sessions.insert(session);
         self.dialogs.insert(key, id);

@@ -42,6 +42,7 @@ mod sounding;
 mod spending;
 mod strangers;
 mod streams;
+mod surviving;
 mod telling;
 mod tokens;
 mod transferring;

@@ -145,7 +145,7 @@ fn what_was_spent_is_not_forgotten_by_a_killed_switch() {
     trunk.hang_up();
     world.run_for(secs(60));
     let record = world.records().last().unwrap().clone();
-    assert_eq!((record.outcome, record.charge.unwrap().cost), (Outcome::SwitchFailure, 300_000));
+    assert_eq!((record.outcome, record.charge.unwrap().cost), (Outcome::Answered, 300_000));
     phone.dial("01062345678");
     assert_eq!(refusal(&world, &phone), 403, "nothing is left of five minutes");
     // And once more, with everything on the books.

@@ -343,8 +343,9 @@ impl Call {
             }
         }
         self.deadline = Some(*self.ends_at.get_or_insert(now + self.setup.policy.max_duration));
-        self.out.push_back(Effect::Keep);
         self.join(a, b);
+        // Once both are answered, and before either hears of it.
+        self.out.push_back(Effect::Keep);
         let target = self.legs.get(usize::from(leg)).and_then(|leg| self.targets.get(leg.target?));
         if let Some(Target { party, record }) = target.cloned() {
             self.learn_direction(&party.kind);

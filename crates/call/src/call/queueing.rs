@@ -66,8 +66,8 @@ impl Call {
         }
         self.deadline = Some(*self.ends_at.get_or_insert(now + self.setup.policy.max_duration));
         self.state = State::Queued { leg, asked: std::collections::BTreeMap::new() };
-        self.out.push_back(Effect::Keep);
         self.out.push_back(Effect::Wait { leg });
+        self.out.push_back(Effect::Keep);
     }
 
     pub(super) fn on_offered(&mut self, offer: u64, targets: &[Target]) {

@@ -3,9 +3,10 @@
 use super::{Call, State};
 use crate::effect::Effect;
 use model::{EventBody, LegNo, RecordingChoice, RecordingWish, Refusal};
+use serde::{Deserialize, Serialize};
 
 /// How far the recording is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) enum Taping {
     Never,
     Running,
@@ -38,6 +39,8 @@ impl Call {
         } else {
             self.recording = next;
             self.out.push_back(Effect::Recording(wish));
+            // Nothing is recorded after a crash that was not to be.
+            self.out.push_back(Effect::Keep);
             self.tell(EventBody::RecordingChanged { call: self.setup.id, wish });
         }
         Ok(())

@@ -50,8 +50,8 @@ impl Call {
             }
         }
         self.deadline = Some(*self.ends_at.get_or_insert(now + self.setup.policy.max_duration));
-        self.out.push_back(Effect::Keep);
         self.out.extend(legs.iter().map(|leg| Effect::Serve { leg: *leg }));
+        self.out.push_back(Effect::Keep);
         self.state = State::Served { legs };
     }
 

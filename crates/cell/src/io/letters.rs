@@ -348,6 +348,15 @@ pub enum ToDesk {
         /// Who it is, and what it wants.
         wish: acd::Wish,
     },
+    /// A call of the former process waits in a queue still: it keeps its place, if the desk knows of it.
+    Stays {
+        /// Which call.
+        call: CallId,
+        /// Which queue.
+        queue: String,
+        /// Who it is, and what it wants.
+        wish: acd::Wish,
+    },
     /// A caller waits no longer.
     Gone {
         /// Which call.

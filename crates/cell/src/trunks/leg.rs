@@ -18,6 +18,21 @@ pub(crate) struct TrunkLeg {
     told: bool,
 }
 
+impl TrunkLeg {
+    /// Of a call of a former process: nothing is dialled any more.
+    pub(crate) fn restored(trunk: &str, flow: Flow) -> Self {
+        let way = TrunkWay {
+            flows: vec![flow],
+            host: String::new(),
+            from_host: None,
+            route: Vec::new(),
+            credentials: None,
+            contact_user: None,
+        };
+        Self { trunk: trunk.to_owned(), way: Box::new(way), told: true }
+    }
+}
+
 impl Cell {
     /// Asks the trunk's home for a way; [`Cell::on_reserved`] dials.
     pub(crate) fn ask_trunk(&mut self, id: CallId, leg: LegNo, target: usize, trunk: &str, now: Instant) {

@@ -42,6 +42,8 @@ pub struct Stock {
     resting: VecDeque<(Instant, u16)>,
     /// Numbers that the cell has, in use or spare.
     given: usize,
+    /// So many are wanted at once, beside the spare ones.
+    awaited: usize,
 }
 
 impl Stock {
@@ -49,7 +51,14 @@ impl Stock {
     pub fn new(first: u16, last: u16) -> Self {
         let even = first.saturating_add(first % 2);
         let unbound = (even..last).step_by(2).collect();
-        Self { unbound, taken: VecDeque::new(), resting: VecDeque::new(), given: 0 }
+        Self { unbound, taken: VecDeque::new(), resting: VecDeque::new(), given: 0, awaited: 0 }
+    }
+
+    /// These numbers are bound first: calls that outlived their process have them.
+    pub fn prefer(&mut self, numbers: &[u16]) {
+        let (first, rest): (Vec<u16>, Vec<u16>) = self.unbound.iter().partition(|number| numbers.contains(number));
+        self.awaited = first.len();
+        self.unbound = first.into_iter().chain(rest).collect();
     }
 
     /// The share of worker `index` of `workers` in a range: whole pairs, disjoint.
@@ -64,8 +73,8 @@ impl Stock {
 
     /// How many numbers should be bound now, if the cell uses `open` of those it has.
     pub fn wanted(&self, open: usize) -> usize {
-        let spare = self.given.saturating_sub(open);
-        if spare >= LOW { 0 } else { (FILL - spare).min(self.unbound.len()) }
+        let used = open.max(self.awaited);
+        if self.given >= used + LOW { 0 } else { (FILL + used).saturating_sub(self.given).min(self.unbound.len()) }
     }
 
     /// A number to bind. Say next [`Stock::bound`] or [`Stock::in_use`].
@@ -76,6 +85,9 @@ impl Stock {
     /// It is bound, and the cell has it.
     pub fn bound(&mut self) {
         self.given += 1;
+        if self.given >= self.awaited {
+            self.awaited = 0;
+        }
     }
 
     /// Another program holds it: try it again later.
@@ -132,6 +144,16 @@ mod tests {
                 number
             })
             .collect()
+    }
+
+    #[test]
+    fn ports_of_calls_that_go_on_are_bound_first_and_beside_the_spare_ones() {
+        let mut stock = Stock::new(20_000, 20_999);
+        let before: Vec<u16> = (0..300).map(|n| 20_100 + 2 * n).collect();
+        stock.prefer(&[&before[..], &[7]].concat());
+        let numbers = fill(&mut stock, 0);
+        assert_eq!((&numbers[..300], numbers.len()), (&before[..], 300 + FILL));
+        assert_eq!(stock.wanted(300), 0);
     }
 
     #[test]

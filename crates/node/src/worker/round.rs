@@ -179,6 +179,7 @@ impl<C: Core, K: Keeper> Shell<C, K> {
         shell.watch(now);
         // What the core said while it was restored.
         shell.outputs(now);
+        shell.parts.stock.prefer(&shell.parts.core.ports_before());
         shell.ports(now);
         Ok(shell)
     }

@@ -28,6 +28,7 @@ pub trait Core {
     fn poll_output(&mut self) -> Option<Output>;
     fn give_back(&mut self, recording: RecordingKey, page: Page);
     fn open_ports(&self) -> usize;
+    fn ports_before(&self) -> Vec<u16>;
     fn shared_port(&self) -> Option<u16>;
     fn counts(&self) -> Counts;
     fn stats(&self) -> Stats;
@@ -85,6 +86,10 @@ impl Core for cell::Worker {
     #[inline]
     fn open_ports(&self) -> usize {
         self.open_ports()
+    }
+
+    fn ports_before(&self) -> Vec<u16> {
+        self.ports_before()
     }
 
     #[inline]

@@ -86,6 +86,10 @@ impl Core for Fake {
         self.counts().ports
     }
 
+    fn ports_before(&self) -> Vec<u16> {
+        Vec::new()
+    }
+
     fn shared_port(&self) -> Option<u16> {
         None
     }

@@ -45,6 +45,11 @@ impl Phone {
         self.act(|ua, _| ua.secure = true);
     }
 
+    /// It answers re-INVITEs with this status.
+    pub fn refuse_reinvites(&self, status: u16) {
+        self.act(|ua, _| ua.refuses_reinvites = Some(status));
+    }
+
     /// How many calls it takes at once; one more hears 486 from the phone. 1 unless told otherwise.
     pub fn set_max_calls(&self, calls: usize) {
         self.act(|ua, _| ua.max_lines = calls);

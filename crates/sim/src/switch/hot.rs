@@ -15,10 +15,13 @@ pub(crate) struct Hot {
     committed: BTreeMap<Vec<u8>, Vec<u8>>,
     pending: Vec<(Vec<u8>, Option<Vec<u8>>)>,
     commit_at: Option<Instant>,
+    /// What was ever kept: the keys and how many octets, in order.
+    pub(crate) kept: Vec<(Vec<u8>, usize)>,
 }
 
 impl Hot {
     pub(crate) fn keep(&mut self, key: Vec<u8>, value: Vec<u8>, now: Instant) {
+        self.kept.push((key.clone(), value.len()));
         self.pending.push((key, Some(value)));
         self.commit_at.get_or_insert(now + COMMIT_LAG);
     }

@@ -115,6 +115,12 @@ impl World {
         self.switch(|switch, now| switch.config.wall.at(now))
     }
 
+    /// How many octets each value had that was ever kept under a key that begins like this, in order.
+    pub fn kept(&self, prefix: &str) -> Vec<usize> {
+        let like = |kept: &&(Vec<u8>, usize)| kept.0.starts_with(prefix.as_bytes());
+        self.switch(|switch, _| switch.hot.kept.iter().filter(like).map(|kept| kept.1).collect())
+    }
+
     // Faults and the end.
 
     /// `kill -9`.

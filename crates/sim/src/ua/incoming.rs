@@ -161,6 +161,9 @@ impl Ua {
         if self.reinviting(id) {
             return self.respond(request, facts, 491, None, Vec::new(), &[], now);
         }
+        if let Some(status) = self.refuses_reinvites {
+            return self.respond(request, facts, status, None, Vec::new(), &[], now);
+        }
         if request.body.is_empty() {
             // An INVITE without an offer asks for ours.
             let offer = self.offer(id, now);

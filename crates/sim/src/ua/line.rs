@@ -499,6 +499,15 @@ impl Ua {
         self.over(id, End::NotTaken(status));
     }
 
+    /// Its lines are gone, and nobody hears of it.
+    pub(crate) fn forget_calls(&mut self) {
+        for id in 0..self.lines.len() {
+            if !self.lines[id].is_over() {
+                self.over(id, End::LeftByThem);
+            }
+        }
+    }
+
     pub(super) fn over(&mut self, id: LineId, how: End) {
         self.lines[id].state = LineState::Over(how);
         // Our 200 is repeated even after a BYE that crossed it, until somebody acknowledges; a refusal has none.

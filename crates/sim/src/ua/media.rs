@@ -230,7 +230,8 @@ impl Ua {
             "sendonly" => "recvonly",
             "recvonly" => "sendonly",
             "inactive" => "inactive",
-            _ => "sendrecv",
+            // Who holds goes on holding, whoever offers (RFC 6337 §5.3).
+            _ => media.direction.as_str(),
         };
         let codecs: Vec<(Codec, u8)> = remote.codec.into_iter().collect();
         let answer = sdp::write(at, &codecs, remote.event.filter(|_| self.takes_events), direction, media.version);

@@ -169,6 +169,8 @@ pub(crate) struct Ua {
     pub(crate) invite_headers: Vec<(String, String)>,
     /// Its microphone and its RTCP are dead.
     pub(crate) silent: bool,
+    /// It answers re-INVITEs with this.
+    pub(crate) refuses_reinvites: Option<u16>,
     pub(crate) on: bool,
     pub(crate) registration: Registration,
     pub(crate) events: events::Events,
@@ -230,6 +232,7 @@ impl Ua {
             other_headers: Vec::new(),
             invite_headers: Vec::new(),
             silent: false,
+            refuses_reinvites: None,
             on: true,
             registration: Registration::new(&mut entropy),
             events: events::Events::default(),

@@ -27,13 +27,14 @@ const MAX_BODY: usize = 64 << 10;
 const SECRET: [&str; 6] = ["password", "password_md5", "secret", "token", "credential", "text"];
 
 /// What an operator sets, by the first part of its path, and what one of it is called.
-const SETTINGS: [(&str, &str); 8] = [
+const SETTINGS: [(&str, &str); 9] = [
     ("extensions", "extension"),
     ("users", "user"),
     ("webhooks", "webhook"),
     ("prompts", "prompt"),
     ("queues", "queue"),
     ("agents", "agent"),
+    ("ring-groups", "ring_group"),
     ("trunks", "trunk"),
     ("routes", "route"),
 ];

@@ -16,6 +16,7 @@ mod prompts;
 mod queues;
 mod recording;
 mod records;
+mod ring_groups;
 mod routing;
 mod session;
 mod spending;
@@ -54,6 +55,8 @@ pub(crate) fn all() -> OpenApiRouter<App> {
         .routes(routes!(trunks::list))
         .routes(routes!(queues::list))
         .routes(routes!(queues::get, queues::put, queues::remove))
+        .routes(routes!(ring_groups::list))
+        .routes(routes!(ring_groups::get, ring_groups::put, ring_groups::remove))
         .routes(routes!(agents::list))
         .routes(routes!(agents::get, agents::put, agents::remove))
         .routes(routes!(agents::log_in))

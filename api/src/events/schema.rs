@@ -94,6 +94,7 @@ const EVENTS: [(&str, &str, Fields); EventBody::KINDS.len()] = [
     ("recording_changed", "A call's recording was begun, interrupted or ended", &[("call", Call), ("wish", OneOf(WISHES))]),
     ("recording_failed", "A recording could not be written any more", &[("call", Call), ("note", Text)]),
     ("registration_changed", "A contact of an extension came, stayed or went", &[("extension", Text), ("change", OneOf(REGISTRATION)), ("contact", Text), ("remote", Text)]),
+    ("ring_group_called", "A call has reached a ring group, whose members are called now", &[("call", Call), ("group", Text)]),
     ("settings_changed", "Somebody changed what an operator sets", &[("object", Text), ("id", Text), ("change", OneOf(CHANGES))]),
     ("sound_alarm", "Something is wrong with the sound of a leg, or no longer", &[LEG[0], LEG[1], ("alarm", OneOf(ALARMS)), ("on", Yes)]),
     ("source_banned", "A source is not listened to for a while", &[("source", Text), ("reason", OneOf(BAN_REASONS)), ("until", Whole), ("times", Whole)]),

@@ -341,6 +341,33 @@ pub(crate) enum Overflow {
     Number(String),
     /// It hears a prompt once, then good-bye.
     Prompt(String),
+    /// To a ring group.
+    RingGroup(String),
+}
+
+/// A ring group: extensions that are called for one number. They forward nothing on their own, and who does not want to be disturbed is
+/// left out.
+#[derive(Deserialize, ToSchema)]
+#[expect(dead_code, reason = "it only describes what travels")]
+pub(crate) struct RingGroupSettings {
+    /// Its name; that of the path goes before.
+    #[schema(required = false)]
+    name: String,
+    /// Its number, which extensions can dial; empty: routes alone lead to it.
+    #[schema(required = false)]
+    number: String,
+    /// The numbers of extensions, 1 to 50.
+    #[schema(min_items = 1, max_items = 50)]
+    members: Vec<String>,
+    /// `all` at once (as usual), `in_order`, or `round_robin`: one after the other, beginning with another one for each call.
+    #[schema(required = false)]
+    strategy: String,
+    /// How long they ring, all together or each, 3 to 600 seconds (20).
+    #[schema(required = false, minimum = 3, maximum = 600)]
+    ring_seconds: u16,
+    /// Where a call goes that nobody took.
+    #[schema(required = false)]
+    then: Overflow,
 }
 
 /// How an agent is set up. What is left out is as usual.

@@ -17,6 +17,9 @@ pub(crate) struct RouteTo {
     /// To this queue.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) queue: Option<String>,
+    /// To this ring group.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) ring_group: Option<String>,
     /// To this flow.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) flow: Option<String>,
@@ -81,7 +84,7 @@ pub(crate) struct RouteOut {
 impl RouteTo {
     /// `None` if not exactly one is set.
     pub(crate) fn to_model(&self) -> Option<RouteTarget> {
-        let Self { extension, trunks, queue, flow, conference, prompt } = self;
+        let Self { extension, trunks, queue, ring_group, flow, conference, prompt } = self;
         let of_trunks = |names: &Vec<String>| {
             let trunks = names.iter().map(|name| WeightedTrunk { trunk: name.clone(), weight: 1 }).collect();
             RouteTarget::Trunks(Ways { trunks, ..Ways::default() })
@@ -90,6 +93,7 @@ impl RouteTo {
             extension.clone().map(RouteTarget::Extension),
             trunks.as_ref().filter(|names| !names.is_empty()).map(of_trunks),
             queue.clone().map(RouteTarget::Queue),
+            ring_group.clone().map(RouteTarget::RingGroup),
             flow.clone().map(RouteTarget::Flow),
             conference.clone().map(RouteTarget::Conference),
             prompt.clone().map(|name| RouteTarget::Prompt { name, times: 1 }),
@@ -109,6 +113,7 @@ impl From<RouteTarget> for RouteTo {
                 Self { trunks: Some(ways.trunks.into_iter().map(|way| way.trunk).collect()), ..none }
             }
             RouteTarget::Queue(name) => Self { queue: Some(name), ..none },
+            RouteTarget::RingGroup(name) => Self { ring_group: Some(name), ..none },
             RouteTarget::Flow(name) => Self { flow: Some(name), ..none },
             RouteTarget::Conference(name) => Self { conference: Some(name), ..none },
             RouteTarget::Prompt { name, times: _ } => Self { prompt: Some(name), ..none },

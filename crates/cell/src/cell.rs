@@ -119,6 +119,8 @@ pub(crate) struct Cell {
     pub(crate) conferences: BTreeMap<String, Room>,
     /// What is to be played when it is there.
     pub(crate) playbacks: Playbacks,
+    /// How many calls began at each ring group that takes turns, in this cell.
+    pub(crate) ring_turns: BTreeMap<String, usize>,
     /// What the shell does for us, and why.
     pub(crate) errands: crate::errands::Errands,
     /// News for the desk, if it is beside this cell.
@@ -227,6 +229,7 @@ impl Cell {
             sleepers: Sleepers::default(),
             conferences: BTreeMap::new(),
             playbacks: Playbacks::default(),
+            ring_turns: BTreeMap::new(),
             errands: crate::errands::Errands::default(),
             to_desk: VecDeque::new(),
             callbacks: BTreeMap::new(),
@@ -503,6 +506,15 @@ impl Cell {
             }
             Command::RemoveQueue { name } => {
                 self.directory.remove_queue(&name);
+                Ok(Reply::Done)
+            }
+            Command::PutRingGroup(group) => {
+                self.directory.put_ring_group(*group);
+                Ok(Reply::Done)
+            }
+            Command::RemoveRingGroup { name } => {
+                self.directory.remove_ring_group(&name);
+                self.ring_turns.remove(&name);
                 Ok(Reply::Done)
             }
             // The desk knows agents, and no cell does.

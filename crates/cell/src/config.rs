@@ -54,6 +54,8 @@ pub struct Config {
     pub sounds: Sounds,
     /// The queues that there are at the start.
     pub queues: Vec<model::Queue>,
+    /// The ring groups that there are at the start.
+    pub ring_groups: Vec<model::RingGroup>,
     /// The agents that there are at the start.
     pub agents: Vec<model::Agent>,
     /// What legs to browsers share; `None`: pages speak plain RTP, or nothing.
@@ -87,6 +89,7 @@ impl Config {
             policy: Policy::default(),
             sounds: Sounds::default(),
             queues: Vec::new(),
+            ring_groups: Vec::new(),
             agents: Vec::new(),
             browsers: None,
         }

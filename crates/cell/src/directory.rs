@@ -2,7 +2,7 @@
 
 use crate::config::Config;
 use crate::outward::OutLeg;
-use model::{CallerHeader, Extension, Queue, Routing, Trunk};
+use model::{CallerHeader, Extension, Queue, RingGroup, Routing, Trunk};
 use route::{Decision, Draw, Router, Source};
 use sip_stack::auth::Ha1;
 use std::collections::BTreeMap;
@@ -22,6 +22,9 @@ pub(crate) struct Directory {
     queues: BTreeMap<String, Arc<Queue>>,
     /// The numbers of queues that have one, and their names.
     queue_numbers: BTreeMap<String, String>,
+    ring_groups: BTreeMap<String, Arc<RingGroup>>,
+    /// The numbers of ring groups that have one, and their names.
+    ring_group_numbers: BTreeMap<String, String>,
     /// What the router was made from, without what is set while the switch runs.
     configured: route::Settings,
     /// How many calls went by each trunk, for numbers that take turns.
@@ -45,6 +48,8 @@ impl Directory {
         let mut directory = Self {
             queues: BTreeMap::new(),
             queue_numbers: BTreeMap::new(),
+            ring_groups: BTreeMap::new(),
+            ring_group_numbers: BTreeMap::new(),
             extensions: BTreeMap::new(),
             trunks: config.trunks.clone(),
             sources: BTreeMap::new(),
@@ -59,6 +64,7 @@ impl Directory {
             turns: BTreeMap::new(),
         };
         config.queues.iter().for_each(|queue| directory.put_queue(queue.clone()));
+        config.ring_groups.iter().for_each(|group| directory.put_ring_group(group.clone()));
         directory
     }
 
@@ -80,6 +86,26 @@ impl Directory {
     /// A queue.
     pub(crate) fn queue(&self, name: &str) -> Option<Arc<Queue>> {
         self.queues.get(name).cloned()
+    }
+
+    pub(crate) fn put_ring_group(&mut self, group: RingGroup) {
+        self.ring_groups.insert(group.name.clone(), Arc::new(group));
+        self.number_ring_groups();
+    }
+
+    pub(crate) fn remove_ring_group(&mut self, name: &str) {
+        self.ring_groups.remove(name);
+        self.number_ring_groups();
+    }
+
+    fn number_ring_groups(&mut self) {
+        let numbered = self.ring_groups.values().filter(|group| !group.number.is_empty());
+        self.ring_group_numbers = numbered.map(|group| (group.number.clone(), group.name.clone())).collect();
+    }
+
+    /// A ring group.
+    pub(crate) fn ring_group(&self, name: &str) -> Option<Arc<RingGroup>> {
+        self.ring_groups.get(name).cloned()
     }
 
     /// These routes and blocked numbers count beside those of the configuration; what is wrong with them otherwise.
@@ -161,12 +187,15 @@ impl Directory {
     }
 
     /// Where a number leads for somebody who calls from an extension or from a trunk. An extension goes before a route, so no
-    /// route can take a colleague's number away, and a queue's own number likewise; an emergency number goes before all.
+    /// route can take a colleague's number away, and a queue's or a ring group's own number likewise; an emergency number goes before all.
     pub(crate) fn find(&mut self, number: &str, from: Source<'_>, at: UnixMillis, entropy: &mut Entropy) -> Decision {
         let of_extension = matches!(from, Source::Extension { .. });
         let free = of_extension && self.extension(number).is_none() && !self.router.is_emergency(number);
         if let Some(name) = self.queue_numbers.get(number).filter(|_| free) {
             return Decision::Queue { name: name.clone() };
+        }
+        if let Some(name) = self.ring_group_numbers.get(number).filter(|_| free) {
+            return Decision::RingGroup { name: name.clone(), record: false };
         }
         let mut chance = Chance { entropy, turns: &mut self.turns };
         let extensions = &self.extensions;

@@ -113,6 +113,7 @@ impl Cell {
             Decision::Trunks { .. } => self.go_out(id, by, decision, now),
             Decision::Conference { name } => self.reach_conference(id, name),
             Decision::Queue { name } => self.reach_queue(id, &name, now),
+            Decision::RingGroup { name, record } => self.reach_ring_group(id, by, &name, record, now),
             Decision::Prompt { name, times } => self.fetch_service(id, name, times),
             Decision::DialString(said) => self.reach_switch(id, by, said),
             Decision::Refused { outcome, note } if note.is_empty() => {
@@ -124,7 +125,7 @@ impl Cell {
 
     /// The home of an extension has answered.
     pub(crate) fn on_located(&mut self, id: CallId, number: &str, found: Result<Vec<Contact>, Outcome>, now: Instant) {
-        if self.offer_located(id, number, &found, now) {
+        if self.offer_located(id, number, &found, now) || self.member_located(id, number, &found, now) {
             return;
         }
         let Some(conversation) = self.conversations.get_mut(&id) else {
@@ -134,7 +135,14 @@ impl Cell {
             }
             return;
         };
-        let Some(number) = conversation.destination.clone() else { return };
+        let known = conversation.destination.clone().filter(|destination| destination == number);
+        let Some(number) = known else {
+            // Of a search that has been given up for another one.
+            if found.is_ok() && !conversation.occupied.iter().any(|occupied| occupied == number) {
+                self.send_home(number, Body::Vacate { call: id, number: number.to_owned() }, now);
+            }
+            return;
+        };
         match found {
             Ok(contacts) if conversation.call.is_over() => {
                 drop(contacts);

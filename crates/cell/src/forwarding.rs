@@ -4,6 +4,7 @@
 //! what is busy, or rings in vain, comes back here by [`call::Effect::Elsewhere`].
 
 use crate::cell::Cell;
+use crate::ringing::Ringing;
 use call::Input;
 use model::{CallId, EventBody, ForwardReason, ForwardedFrom, LegNo, MAX_FORWARDS, Outcome, Overflow};
 use sip_stack::message::Status;
@@ -23,6 +24,9 @@ pub(crate) struct Detour {
     record: bool,
     /// Who forwarded it, the first first.
     pub(crate) steps: Vec<ForwardedFrom>,
+    /// The ring group that is searched now, and how many it has been through.
+    pub(crate) ringing: Option<Ringing>,
+    pub(crate) groups: usize,
 }
 
 /// Which of an extension's forwards a call follows that came to nothing.
@@ -103,6 +107,9 @@ impl Cell {
 
     /// The extension that was tried will not take the call: it goes where that sends it, or has failed.
     pub(crate) fn turned_away(&mut self, id: CallId, by: LegNo, outcome: Outcome, note: &str, now: Instant) {
+        if self.ring_next(id, by, outcome, now) {
+            return;
+        }
         let way = self.conversations.get(&id).and_then(|conversation| conversation.detours.get(&by));
         let extension = way.and_then(|way| self.directory.extension(&way.at));
         let why = reason_of(outcome).filter(|why| extension.is_some_and(|e| e.forward.for_reason(*why).is_some()));
@@ -144,13 +151,14 @@ impl Cell {
                 None => self.facts.push_back((id, Input::Nowhere(Outcome::SwitchFailure))),
             },
             Overflow::Queue(name) => self.reach_queue(id, &name, now),
+            Overflow::RingGroup(name) => self.reach_ring_group(id, by, &name, record, now),
             Overflow::Prompt(name) => self.fetch_service(id, name, 1),
             Overflow::HangUp => self.facts.push_back((id, Input::Nowhere(Outcome::Unreachable))),
         }
     }
 
     /// It would go on for ever.
-    fn goes_round(&mut self, id: CallId, note: &str) {
+    pub(crate) fn goes_round(&mut self, id: CallId, note: &str) {
         if let Some(conversation) = self.conversations.get_mut(&id) {
             conversation.refuse_with = Some(Status::LOOP_DETECTED);
         }

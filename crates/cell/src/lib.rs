@@ -52,6 +52,7 @@ mod refer;
 mod remote;
 mod replacing;
 mod resuming;
+mod ringing;
 mod screen;
 mod serving;
 mod signalling;

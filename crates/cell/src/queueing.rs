@@ -283,8 +283,7 @@ impl Cell {
         conversation.service = None;
         let number = match &to {
             Overflow::HangUp => return self.facts.push_back((id, Input::Dismissed { leg })),
-            Overflow::Queue(name) | Overflow::Prompt(name) => name.clone(),
-            Overflow::Extension(number) | Overflow::Number(number) => number.clone(),
+            to => to.whom().to_owned(),
         };
         conversation.sent_to = Some(to);
         self.facts.push_back((id, Input::SentOn { number }));
@@ -298,6 +297,7 @@ impl Cell {
             Some(Overflow::Queue(name)) => self.reach_queue(id, &name, now),
             Some(Overflow::Extension(number)) => self.locate_extension(id, by, number, false, now),
             Some(Overflow::Prompt(name)) => self.fetch_service(id, name, 1),
+            Some(Overflow::RingGroup(name)) => self.reach_ring_group(id, by, &name, false, now),
             Some(Overflow::Number(_) | Overflow::HangUp) | None => return false,
         }
         true

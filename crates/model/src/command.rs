@@ -2,7 +2,7 @@
 
 use crate::{
     Agent, AgentStatus, AudioWish, CallId, Conference, Direction, Duty, Extension, Ha1, LegNo, NewMessage, Originate,
-    Playback, Queue, QueueStatus, RecordingChoice, RecordingWish, Routing, Seen, SeenFilter, Spending, Supervision,
+    Playback, Queue, QueueStatus, RecordingChoice, RecordingWish, RingGroup, Routing, Seen, SeenFilter, Spending, Supervision,
     TextMessage, TrunkStatus,
 };
 use serde::{Deserialize, Serialize};
@@ -182,6 +182,13 @@ pub enum Command {
     PutQueue(Box<Queue>),
     /// A queue is gone; who waits in it goes where it sends those.
     RemoveQueue {
+        /// Its name.
+        name: String,
+    },
+    /// A ring group was added or changed: every cell takes the new facts. Calls that it rings for go on as they were.
+    PutRingGroup(Box<RingGroup>),
+    /// A ring group is gone; calls that it rings for go on.
+    RemoveRingGroup {
         /// Its name.
         name: String,
     },

@@ -184,6 +184,13 @@ pub enum EventBody {
         /// Why.
         why: ForwardReason,
     },
+    /// A call has reached a ring group, whose members are called now.
+    RingGroupCalled {
+        /// Which call.
+        call: CallId,
+        /// The group's name.
+        group: String,
+    },
     /// A party put the call on hold, or took it back.
     LegHeld {
         /// In which call.

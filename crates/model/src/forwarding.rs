@@ -97,7 +97,11 @@ impl Forwards {
                     return Err("an extension cannot forward calls to itself".to_owned());
                 }
                 Overflow::HangUp => return Err("calls are forwarded to somebody; hang_up is nobody".to_owned()),
-                Overflow::Extension(_) | Overflow::Number(_) | Overflow::Queue(_) | Overflow::Prompt(_) => {}
+                Overflow::Extension(_)
+                | Overflow::Number(_)
+                | Overflow::Queue(_)
+                | Overflow::Prompt(_)
+                | Overflow::RingGroup(_) => {}
             }
         }
         Ok(())

@@ -19,6 +19,7 @@ mod playback;
 mod quality;
 mod queue;
 mod record;
+mod ring_group;
 mod routing;
 mod seen;
 mod settings;
@@ -45,6 +46,7 @@ pub use queue::{
 pub use record::{
     CallRecord, Direction, LegOrigin, LegRecord, MAX_RECORDINGS, RecordingChoice, RecordingFile, RecordingWish,
 };
+pub use ring_group::{MAX_RING_GROUPS, MAX_RING_MEMBERS, RingGroup, RingStrategy};
 pub use routing::{
     BlackList, CallerChoice, CallerHeader, Charge, Country, Dialling, NumberFormat, Numbers, Price, Rewrite, Rights,
     RightsRules, Route, RouteTarget, Routing, Spending, SpendingCap, Spent, Ways, WeightedTrunk,

@@ -256,6 +256,8 @@ pub enum RouteTarget {
     Trunks(Ways),
     /// To a queue.
     Queue(String),
+    /// To a ring group.
+    RingGroup(String),
     /// To a flow; not to be had yet, so nobody is reached.
     Flow(String),
     /// To a conference.

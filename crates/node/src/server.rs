@@ -109,6 +109,7 @@ impl Server {
         let accounts = first_run::accounts(&store, &mut entropy).await?;
         let extensions = store.extensions().await?;
         let (queues, agents) = (store.queues().await?, store.agents().await?);
+        let ring_groups = store.ring_groups().await?;
         let routing = store.routing().await?.to_model();
         let now = Instant::now();
         let unix = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |t| t.as_millis() as u64);
@@ -142,6 +143,7 @@ impl Server {
             cell.stir = stir.clone();
             cell.queues.clone_from(&queues);
             cell.agents.clone_from(&agents);
+            cell.ring_groups.clone_from(&ring_groups);
             cell.browsers.clone_from(&browsers);
             let mut core = cell::Worker::new(cell, entropy.fork(), now);
             restore(&mut core, &kept, &extensions, &routing, now);

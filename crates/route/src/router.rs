@@ -95,6 +95,13 @@ pub enum Decision {
         /// Its name.
         name: String,
     },
+    /// It reaches a ring group.
+    RingGroup {
+        /// Its name.
+        name: String,
+        /// Record it whatever its members say.
+        record: bool,
+    },
     /// The caller hears a prompt.
     Prompt {
         /// Its name.
@@ -341,6 +348,10 @@ impl Router {
             RouteTarget::Queue(name) => {
                 explain(&|| format!("it leads to queue {name}"));
                 Decision::Queue { name: name.clone() }
+            }
+            RouteTarget::RingGroup(name) => {
+                explain(&|| format!("it leads to ring group {name}"));
+                Decision::RingGroup { name: name.clone(), record: route.record }
             }
             RouteTarget::Flow(name) => {
                 explain(&|| format!("it leads to {name}, and this version knows no flows"));

@@ -1,7 +1,7 @@
-//! Queues and agents: how they are set up.
+//! Queues, agents and ring groups: how they are set up.
 
 use crate::{Store, StoreError};
-use model::{Agent, MAX_AGENTS, MAX_QUEUES, Queue};
+use model::{Agent, MAX_AGENTS, MAX_QUEUES, MAX_RING_GROUPS, Queue, RingGroup};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use sqlx::Row;
@@ -62,7 +62,34 @@ impl Store {
         Ok(done.rows_affected() > 0)
     }
 
-    async fn put<T: Serialize>(
+    /// All ring groups, by name.
+    pub async fn ring_groups(&self) -> Result<Vec<RingGroup>, StoreError> {
+        let rows = sqlx::query("SELECT settings FROM ring_groups ORDER BY name").fetch_all(&self.0.readers).await?;
+        rows.iter().map(settings_of).collect()
+    }
+
+    /// One ring group.
+    pub async fn ring_group(&self, name: &str) -> Result<Option<RingGroup>, StoreError> {
+        let sql = "SELECT settings FROM ring_groups WHERE name = ?1";
+        let row = sqlx::query(sql).bind(name).fetch_optional(&self.0.readers).await?;
+        row.as_ref().map(settings_of).transpose()
+    }
+
+    /// Adds or changes a ring group; false if there are too many.
+    pub async fn put_ring_group(&self, group: &RingGroup) -> Result<bool, StoreError> {
+        let sql = "INSERT INTO ring_groups (name, settings) SELECT ?1, ?2 \
+            WHERE (SELECT count(*) FROM ring_groups WHERE name <> ?1) < ?3 \
+            ON CONFLICT (name) DO UPDATE SET settings = ?2";
+        self.put(sql, (&group.name, group), MAX_RING_GROUPS).await
+    }
+
+    /// Removes a ring group; false if there was none.
+    pub async fn remove_ring_group(&self, name: &str) -> Result<bool, StoreError> {
+        let done = sqlx::query("DELETE FROM ring_groups WHERE name = ?1").bind(name).execute(&self.0.writer).await?;
+        Ok(done.rows_affected() > 0)
+    }
+
+    pub(crate) async fn put<T: Serialize>(
         &self,
         sql: &'static str,
         (name, settings): (&str, &T),
@@ -97,6 +124,8 @@ mod tests {
         let queues = vec![Member { queue: "sales".to_owned(), penalty: 2 }];
         let ana = Agent { name: "ana".to_owned(), queues, ..Agent::default() };
         assert!(store.put_agent(&ana).await.unwrap());
+        let door = RingGroup { name: "door".to_owned(), members: vec!["101".to_owned()], ..RingGroup::default() };
+        assert!(store.put_ring_group(&door).await.unwrap());
         store.close().await;
 
         let store = Store::open(Config::new(dir.path())).await.unwrap();
@@ -104,6 +133,9 @@ mod tests {
         assert_eq!(store.queue("sales").await.unwrap(), Some(sales));
         assert_eq!(store.agent("ana").await.unwrap(), Some(ana.clone()));
         assert_eq!(store.agents().await.unwrap(), [ana]);
+        assert_eq!(store.ring_groups().await.unwrap(), std::slice::from_ref(&door));
+        assert_eq!(store.ring_group("door").await.unwrap(), Some(door));
+        assert!(store.remove_ring_group("door").await.unwrap() && !store.remove_ring_group("door").await.unwrap());
         assert!(store.remove_queue("sales").await.unwrap() && !store.remove_queue("sales").await.unwrap());
         assert!(store.remove_agent("ana").await.unwrap() && !store.remove_agent("ana").await.unwrap());
         assert_eq!((store.queue("sales").await.unwrap(), store.agent("ana").await.unwrap()), (None, None));

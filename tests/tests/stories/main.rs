@@ -36,6 +36,7 @@ mod refreshing;
 mod registering;
 mod reliable;
 mod returning;
+mod ringing;
 mod routing;
 mod sleeping;
 mod sounding;

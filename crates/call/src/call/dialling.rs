@@ -425,8 +425,12 @@ impl Call {
         if dialling.failure.is_none_or(|(known, _)| weight(outcome) > weight(known)) {
             dialling.failure = Some((outcome, cause));
         }
-        // A global refusal speaks for all phones of the called party (RFC 3261 §16.7, step 5).
-        let everywhere = (600..700).contains(&cause.sip);
+        // A global refusal speaks for all phones of the called party (RFC 3261 §16.7, step 5); others ring on.
+        let others = dialling.pending.keys().any(|other| {
+            let number = |leg: &LegNo| self.legs.get(usize::from(*leg)).map(|leg| &leg.number);
+            number(other) != number(&leg)
+        });
+        let everywhere = (600..700).contains(&cause.sip) && !others;
         let verdict = if everywhere { Some((outcome, cause)) } else { dialling.failure };
         let last = everywhere || (dialling.pending.is_empty() && dialling.redirected.is_empty());
         self.end_leg(leg, outcome, cause, now);

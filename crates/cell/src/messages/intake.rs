@@ -166,6 +166,7 @@ impl Cell {
             // Nobody reads there.
             Decision::Conference { .. }
             | Decision::Queue { .. }
+            | Decision::RingGroup { .. }
             | Decision::Prompt { .. }
             | Decision::DialString(_) => Course::Nowhere(Status(404)),
             Decision::Refused { outcome, .. } => Course::Nowhere(Status(outcome.cause().sip)),

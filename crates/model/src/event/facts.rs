@@ -5,7 +5,7 @@ use crate::CallId;
 
 impl EventBody {
     /// Every name that [`EventBody::kind`] gives, in alphabetical order.
-    pub const KINDS: [&str; 48] = [
+    pub const KINDS: [&str; 49] = [
         "agent_changed",
         "agent_offered",
         "asr_failed",
@@ -44,6 +44,7 @@ impl EventBody {
         "recording_changed",
         "recording_failed",
         "registration_changed",
+        "ring_group_called",
         "settings_changed",
         "sound_alarm",
         "source_banned",
@@ -97,6 +98,7 @@ impl EventBody {
             Self::RecordingChanged { .. } => "recording_changed",
             Self::RecordingFailed { .. } => "recording_failed",
             Self::RegistrationChanged { .. } => "registration_changed",
+            Self::RingGroupCalled { .. } => "ring_group_called",
             Self::SettingsChanged { .. } => "settings_changed",
             Self::SoundAlarm { .. } => "sound_alarm",
             Self::SourceBanned { .. } => "source_banned",
@@ -142,6 +144,7 @@ impl EventBody {
             | Self::QualityChanged { call, .. }
             | Self::RecordingChanged { call, .. }
             | Self::RecordingFailed { call, .. }
+            | Self::RingGroupCalled { call, .. }
             | Self::SoundAlarm { call, .. }
             | Self::Supervised { call, .. }
             | Self::TransferDone { call, .. }
@@ -219,6 +222,7 @@ impl EventBody {
             | Self::QualityChanged { .. }
             | Self::RecordingChanged { .. }
             | Self::RecordingFailed { .. }
+            | Self::RingGroupCalled { .. }
             | Self::SettingsChanged { .. }
             | Self::SoundAlarm { .. }
             | Self::SourceBanned { .. }

@@ -107,6 +107,9 @@ fn verdict(decision: &Decision) -> String {
         }
         Decision::Conference { name } => format!("→ conference {name}"),
         Decision::Queue { name } => format!("→ queue {name}"),
+        Decision::RingGroup { name, record } => {
+            format!("→ ring group {name}{}", if *record { ", recorded" } else { "" })
+        }
         Decision::Prompt { name, times: 0 } => format!("→ prompt {name}, again and again"),
         Decision::Prompt { name, times } => format!("→ prompt {name}, {times} times"),
         Decision::DialString(said) => format!("→ the switch itself: {}", said.meaning()),

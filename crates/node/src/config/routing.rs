@@ -264,6 +264,8 @@ pub struct Route {
     pub extension: Option<String>,
     /// … or to this queue …
     pub queue: Option<String>,
+    /// … or to this ring group …
+    pub ring_group: Option<String>,
     /// … or to this flow …
     pub flow: Option<String>,
     /// … or to this conference …
@@ -314,6 +316,7 @@ impl Route {
             (!self.trunks.is_empty()).then(|| self.ways()),
             self.extension.clone().map(To::Extension),
             self.queue.clone().map(To::Queue),
+            self.ring_group.clone().map(To::RingGroup),
             self.flow.clone().map(To::Flow),
             self.conference.clone().map(To::Conference),
             self.prompt.clone().map(|name| To::Prompt { name, times: self.times }),

@@ -367,6 +367,7 @@ fn the_sample_file_is_valid_has_every_key_and_shows_the_defaults() {
                 "trunks",
                 "extension",
                 "queue",
+                "ring_group",
                 "flow",
                 "conference",
                 "prompt",

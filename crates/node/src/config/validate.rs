@@ -435,6 +435,7 @@ pub(crate) fn warnings(config: &Config) -> Vec<String> {
             model::RouteTarget::Extension(_)
             | model::RouteTarget::Trunks(_)
             | model::RouteTarget::Queue(_)
+            | model::RouteTarget::RingGroup(_)
             | model::RouteTarget::Conference(_)
             | model::RouteTarget::Prompt { .. } => None,
         })

@@ -68,6 +68,11 @@ impl World {
         });
     }
 
+    /// Adds or changes a ring group.
+    pub fn put_ring_group(&self, group: model::RingGroup) {
+        self.switch(|switch, now| switch.command_all(&Command::PutRingGroup(Box::new(group)), now));
+    }
+
     /// Sets routes and blocked numbers beside those of the configuration.
     pub fn set_routing(&self, routing: &model::Routing) {
         self.switch(|switch, now| switch.command_all(&Command::SetRouting(Box::new(routing.clone())), now));

@@ -15,7 +15,9 @@ pub(crate) use audit::AuditOut;
 pub(crate) use calls::{BanOut, CallOut, RegistrationOut};
 pub(crate) use messages::{MessageIn, MessageOut, MessageSent, VoiceMessagesIn};
 pub(crate) use names::{directions, outcomes};
-pub(crate) use queues::{AgentOut, AgentSettings, LogInAgent, Overflow, QueueOut, QueueSettings, RingGroupSettings, SetAgent};
+pub(crate) use queues::{
+    AgentOut, AgentSettings, LogInAgent, Overflow, QueueOut, QueueSettings, RingGroupSettings, SetAgent,
+};
 pub(crate) use records::{RecordOut, RecordPage};
 pub(crate) use routing::{BlockedIn, BlockedOut, BlockedSide, RouteIn, RouteOut};
 pub(crate) use spending::{SpendingOut, SpentOut};

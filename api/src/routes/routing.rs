@@ -260,9 +260,9 @@ async fn checked(app: &App, new: RouteIn) -> Result<Route, Problem> {
     if names.into_iter().any(|name| name.is_empty() || name.len() > MAX_NAME || name.chars().any(char::is_control)) {
         return Err(bad("a name has 1 to 64 characters"));
     }
-    let target = to
-        .to_model()
-        .ok_or_else(|| bad("`to` names exactly one of extension, trunks, queue, ring_group, flow, conference, prompt"))?;
+    let target = to.to_model().ok_or_else(|| {
+        bad("`to` names exactly one of extension, trunks, queue, ring_group, flow, conference, prompt")
+    })?;
     let fits = |b: u8| b.is_ascii_alphanumeric() || b"+*#._-".contains(&b);
     if prefix.len() > MAX_NUMBER || !prefix.bytes().all(fits) || usize::from(strip) > MAX_NUMBER {
         return Err(bad("strip is at most 32, and prefix at most 32 of 0-9 a-z A-Z + * # . _ -"));

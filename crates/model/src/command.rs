@@ -2,8 +2,8 @@
 
 use crate::{
     Agent, AgentStatus, AudioWish, CallId, Conference, Direction, Duty, Extension, Ha1, LegNo, NewMessage, Originate,
-    Playback, Queue, QueueStatus, RecordingChoice, RecordingWish, RingGroup, Routing, Seen, SeenFilter, Spending, Supervision,
-    TextMessage, TrunkStatus,
+    Playback, Queue, QueueStatus, RecordingChoice, RecordingWish, RingGroup, Routing, Seen, SeenFilter, Spending,
+    Supervision, TextMessage, TrunkStatus,
 };
 use serde::{Deserialize, Serialize};
 use std::net::{IpAddr, SocketAddr};

@@ -64,9 +64,8 @@ impl RingGroup {
         if self.name.is_empty() || self.name.len() > 64 || self.name.chars().any(char::is_control) {
             return Err("a ring group's name has 1 to 64 bytes, and no control characters".to_owned());
         }
-        let fits = |text: &str| {
-            text.len() <= 32 && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"._+*#-".contains(&b))
-        };
+        let fits =
+            |text: &str| text.len() <= 32 && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"._+*#-".contains(&b));
         if !fits(&self.number) {
             return Err(format!("\"{}\" is no number that could be dialled", self.number));
         }
@@ -97,7 +96,8 @@ mod tests {
 
     #[test]
     fn a_group_has_members_once_each() {
-        let right = RingGroup { name: "door".into(), members: vec!["101".into(), "102".into()], ..RingGroup::default() };
+        let right =
+            RingGroup { name: "door".into(), members: vec!["101".into(), "102".into()], ..RingGroup::default() };
         assert_eq!(right.check(), Ok(()));
         for wrong in [
             RingGroup { name: String::new(), ..right.clone() },

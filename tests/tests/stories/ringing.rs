@@ -41,7 +41,8 @@ fn all_ring_at_once_and_who_answers_has_the_caller() {
         converse(world, &caller, &two);
         caller.hang_up();
         part(world, &caller, &two);
-        let told = |event: &model::Event| matches!(&event.body, EventBody::RingGroupCalled { group, .. } if group == "door");
+        let told =
+            |event: &model::Event| matches!(&event.body, EventBody::RingGroupCalled { group, .. } if group == "door");
         assert!(world.events().iter().any(told), "seed {seed}");
         assert_eq!(world.record().outcome, Outcome::Answered, "seed {seed}");
     };

@@ -1,5 +1,6 @@
 //! The switch is killed, told to stop, or has no room left, while people talk.
 
+use crate::ear::expect_each_other;
 use crate::failing::{callee, caller};
 use crate::patience::{millis, pass, secs, wait_for};
 use crate::server::{Server, Setup};
@@ -20,7 +21,7 @@ fn files_below(dir: &Path) -> Vec<PathBuf> {
 }
 
 #[test]
-fn killed_in_a_call_it_keeps_recording_record_and_registrations() {
+fn killed_in_a_call_it_goes_on_with_it_and_keeps_recording_and_registrations() {
     let mut server = Server::start(Setup::default());
     let (mut one, mut other) = two_phones(&server);
     let registered = (one.registrations(), other.registrations());
@@ -40,17 +41,22 @@ fn killed_in_a_call_it_keeps_recording_record_and_registrations() {
     assert_hears_only("the right channel", &recording.channels[1], other.hz, one.hz, kept - millis(300));
 
     server.restart();
+    expect_each_other("after the restart", &one, &other);
+    let calls = server.api().calls();
+    assert_eq!((calls.len(), &calls[0]["id"]), (1, &json!(call)), "{calls:?}");
+    assert!(!one.has_seen("CALL_CLOSED") && !other.has_seen("CALL_CLOSED"), "nobody noticed");
+    other.hang_up();
+    one.expect("CALL_CLOSED", secs(3));
     let record = server.api().newest_of(1);
-    assert_eq!((&record["id"], &record["outcome"]), (&json!(call), &json!("switch_failure")), "{record:#}");
-    assert!(record["answered_at"].is_u64() && record["ended_by"] == "system", "{record:#}");
-    let told = millis(record["talk_ms"].as_u64().expect("a length"));
-    assert!(told + secs(2) >= talked && told <= talked + secs(1), "{talked:?} talked: {record:#}");
+    assert_eq!((&record["id"], &record["outcome"]), (&json!(call), &json!("answered")), "{record:#}");
+    assert!(record["ended_by"] == "callee" && record["outage_ms"].is_u64(), "{record:#}");
+    assert!(millis(record["talk_ms"].as_u64().expect("a length")) > talked, "{talked:?} and more: {record:#}");
     assert_eq!(record["recording"]["complete"], false, "{record:#}");
     assert!(server.api().recording(&record).length() >= kept, "the record leads to the recording");
+    let more = &record["more_recordings"];
+    assert_eq!((more.as_array().map(Vec::len), &more[0]["complete"]), (Some(1), &json!(true)), "{record:#}");
 
-    // The phones do not know yet that their call is over, and nobody has registered anew.
-    one.hang_up();
-    other.hang_up();
+    // Nobody has registered anew.
     assert_eq!(server.api().registrations(), 2, "the registrations are there");
     connect(&server, &mut one, &mut other, "1002");
     pass(secs(1));

@@ -37,6 +37,7 @@ mod sipjs;
 mod sounding;
 mod speaking;
 mod streams;
+mod surviving;
 mod talking;
 mod texting;
 mod tls;

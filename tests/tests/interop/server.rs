@@ -30,6 +30,8 @@ pub(crate) struct Setup {
     pub(crate) silent_streams: u32,
     /// A page that lost its connection keeps its registration so long, seconds.
     pub(crate) grace_seconds: u32,
+    /// How many ports it has for sound.
+    pub(crate) ports: u16,
     /// Lines for its own `/etc/hosts`.
     pub(crate) hosts: &'static str,
 }
@@ -45,6 +47,7 @@ impl Default for Setup {
             acme_by_tls: false,
             silent_streams: 1_000,
             grace_seconds: 30,
+            ports: 200,
             hosts: "",
         }
     }
@@ -82,7 +85,7 @@ impl Server {
     fn start_as(setup: Setup, more: &str, prepare: impl FnOnce(&Path)) -> Self {
         let dir = tempfile::tempdir().expect("a temporary folder");
         prepare(dir.path());
-        let (sip, http, phones, media) = (ports::one(), ports::one(), ports::block(10), ports::block(200));
+        let (sip, http, phones, media) = (ports::one(), ports::one(), ports::block(10), ports::block(setup.ports));
         std::fs::create_dir(dir.path().join("recordings")).expect("room on the disk");
         std::fs::write(dir.path().join("patchbay.toml"), config(setup, sip, http, media) + more)
             .expect("room on the disk");
@@ -209,7 +212,7 @@ impl Drop for Server {
 }
 
 fn config(setup: Setup, sip: u16, http: u16, media: u16) -> String {
-    let last = media + 199;
+    let last = media + setup.ports - 1;
     let acme = setup.acme.map_or_else(String::new, |(directory, listen)| {
         let answer = match setup.acme_by_tls {
             true => "challenge = \"tls\"\n".to_owned(),

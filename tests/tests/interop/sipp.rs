@@ -22,6 +22,7 @@ pub(crate) struct Sipp {
     transport: &'static str,
     keys: Vec<(&'static str, String)>,
     echo: bool,
+    calls: u32,
     patience: Duration,
 }
 
@@ -41,6 +42,7 @@ impl Sipp {
             transport: "u1",
             keys: Vec::new(),
             echo: false,
+            calls: 1,
             patience: secs(45),
         }
     }
@@ -91,6 +93,11 @@ impl Sipp {
         Self { patience, ..self }
     }
 
+    /// Plays it so often, all at the same time.
+    pub(crate) fn calls(self, calls: u32) -> Self {
+        Self { calls, ..self }
+    }
+
     /// Sends back every packet of sound.
     pub(crate) fn echo(self) -> Self {
         Self { echo: true, ..self }
@@ -108,7 +115,13 @@ impl Sipp {
             Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/interop/scenarios/{}.xml", self.scenario));
         let scenario = std::fs::read_to_string(&source).unwrap_or_else(|error| panic!("{}: {error}", source.display()));
         let file = dir.path().join("scenario.xml");
-        std::fs::write(&file, scenario.replace("@status@", &self.status.to_string())).expect("room on the disk");
+        // A second of soft noise, in A-law.
+        let voice = dir.path().join("voice.alaw");
+        let noise: Vec<u8> = (0..8_000_u32).map(|at| 0xd5 ^ (at * at % 16) as u8).collect();
+        std::fs::write(&voice, noise).expect("room on the disk");
+        let scenario = scenario.replace("@status@", &self.status.to_string());
+        std::fs::write(&file, scenario.replace("@voice@", &voice.to_string_lossy())).expect("room on the disk");
+        let calls = self.calls.to_string();
         let output = std::fs::File::create(dir.path().join("output")).expect("its output");
         let process = Command::new("sipp")
             .arg(self.server.to_string())
@@ -122,14 +135,14 @@ impl Sipp {
                 "-p",
                 &self.port.to_string(),
                 "-mp",
-                &ports::block(4).to_string(),
+                &ports::block(4 * self.calls as u16).to_string(),
             ])
             .args(["-au", &self.user, "-ap", &self.password, "-s", &self.service, "-key", "caller", &self.user])
             .args(["-d", &self.talk.as_millis().to_string()])
             .args(self.literal.then_some("-nr"))
             .args(self.echo.then_some("-rtp_echo"))
             .args(self.keys.iter().flat_map(|(name, value)| ["-key", name, value]))
-            .args(["-m", "1", "-nostdin", "-trace_err", "-error_file"])
+            .args(["-m", &calls, "-l", &calls, "-r", "25", "-nostdin", "-trace_err", "-error_file"])
             .arg(dir.path().join("errors"))
             .args(["-trace_msg", "-message_file"])
             .arg(dir.path().join("messages"))

@@ -37,6 +37,9 @@ async fn a_route_is_added_changed_and_removed_and_the_switch_told_each_time() {
     );
     let all = world.get(ROUTES, &world.log_in("robot").await).await.json();
     assert_eq!(all[0], changed);
+    let program = json!({ "url": "http://crm.example/route", "wait_ms": 800, "otherwise": { "queue": "sales" } });
+    let wish = json!({ "number": "8*", "to": { "program": program } });
+    assert_eq!(world.call("PUT", &path, &admin, wish.clone()).await.json()["to"], wish["to"]);
     assert_eq!((&all[1]["number"], &all[1]["id"]), (&json!("77"), &Value::Null), "that of the configuration");
     assert_eq!(world.call("DELETE", &path, &admin, Value::Null).await.status, 204);
     assert_eq!(world.get(&path, &admin).await.problem(404), "no_such_route");
@@ -44,7 +47,16 @@ async fn a_route_is_added_changed_and_removed_and_the_switch_told_each_time() {
         told(&world).into_iter().map(|routing| routing.routes.into_iter().map(|r| r.to).collect::<Vec<_>>()).collect();
     assert_eq!(
         told,
-        [vec![RouteTarget::Extension("100".into())], vec![RouteTarget::Conference("board".into())], vec![]]
+        [
+            vec![RouteTarget::Extension("100".into())],
+            vec![RouteTarget::Conference("board".into())],
+            vec![RouteTarget::Program(model::Program {
+                url: "http://crm.example/route".into(),
+                wait_ms: 800,
+                otherwise: model::Overflow::Queue("sales".into())
+            })],
+            vec![]
+        ]
     );
 }
 
@@ -63,6 +75,8 @@ async fn a_route_that_makes_no_sense_changes_nothing() {
         (json!({ "number": "8", "to": { "extension": "100" }, "from_trunk": "nowhere" }), 404, "no_such_trunk"),
         (json!({ "number": "8", "to": { "extension": "100" }, "prefix": "1 2" }), 422, "bad_route"),
         (json!({ "number": "8", "to": { "extension": "100" }, "ring_seconds": 4 }), 422, "bad_route"),
+        (json!({ "number": "8", "to": { "program": { "url": "ftp://crm/" } } }), 422, "bad_route"),
+        (json!({ "number": "8", "to": { "program": { "url": "http://crm/", "wait_ms": 9000 } } }), 422, "bad_route"),
         (json!({ "number": "8", "to": { "other": "100" } }), 400, "bad_body"),
     ] {
         assert_eq!(world.call("POST", ROUTES, &admin, wish).await.problem(status), code);

@@ -261,8 +261,11 @@ async fn checked(app: &App, new: RouteIn) -> Result<Route, Problem> {
         return Err(bad("a name has 1 to 64 characters"));
     }
     let target = to.to_model().ok_or_else(|| {
-        bad("`to` names exactly one of extension, trunks, queue, ring_group, flow, conference, prompt")
+        bad("`to` names exactly one of extension, trunks, queue, ring_group, flow, conference, prompt, program")
     })?;
+    if let model::RouteTarget::Program(program) = &target {
+        program.check().map_err(|why: String| bad(&why))?;
+    }
     let fits = |b: u8| b.is_ascii_alphanumeric() || b"+*#._-".contains(&b);
     if prefix.len() > MAX_NUMBER || !prefix.bytes().all(fits) || usize::from(strip) > MAX_NUMBER {
         return Err(bad("strip is at most 32, and prefix at most 32 of 0-9 a-z A-Z + * # . _ -"));

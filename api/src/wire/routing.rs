@@ -29,6 +29,31 @@ pub(crate) struct RouteTo {
     /// To this prompt, which the caller hears once.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) prompt: Option<String>,
+    /// Where a program says, which is asked for each call.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) program: Option<ProgramOut>,
+}
+
+/// A program that says where calls lead. It gets `POST` with `{"call", "from", "to", "trunk"}` and answers with one of
+/// `{"extension": "1001"}`, `{"queue": "sales"}`, `{"number": "8613…"}`, `{"prompt": "closed"}`, `{"reject": "busy"}`
+/// (`busy`, `forbidden`, `not_found`, `unavailable`).
+#[derive(Clone, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ProgramOut {
+    /// Where it is asked, `http:` or `https:`.
+    #[schema(example = "http://crm.example/route")]
+    pub(crate) url: String,
+    /// How long it may take, 50 to 5000 milliseconds; usually 800.
+    #[serde(default = "usual_wait")]
+    pub(crate) wait_ms: u16,
+    /// Where the call leads if it says nothing that can be done, or not in time.
+    #[serde(default)]
+    #[schema(value_type = super::queues::Overflow, required = false)]
+    pub(crate) otherwise: model::Overflow,
+}
+
+fn usual_wait() -> u16 {
+    model::Program::WAIT_MS
 }
 
 /// A route to be added, or what it is to be from now on.
@@ -84,7 +109,7 @@ pub(crate) struct RouteOut {
 impl RouteTo {
     /// `None` if not exactly one is set.
     pub(crate) fn to_model(&self) -> Option<RouteTarget> {
-        let Self { extension, trunks, queue, ring_group, flow, conference, prompt } = self;
+        let Self { extension, trunks, queue, ring_group, flow, conference, prompt, program } = self;
         let of_trunks = |names: &Vec<String>| {
             let trunks = names.iter().map(|name| WeightedTrunk { trunk: name.clone(), weight: 1 }).collect();
             RouteTarget::Trunks(Ways { trunks, ..Ways::default() })
@@ -97,6 +122,9 @@ impl RouteTo {
             flow.clone().map(RouteTarget::Flow),
             conference.clone().map(RouteTarget::Conference),
             prompt.clone().map(|name| RouteTarget::Prompt { name, times: 1 }),
+            program.clone().map(|ProgramOut { url, wait_ms, otherwise }| {
+                RouteTarget::Program(model::Program { url, wait_ms, otherwise })
+            }),
         ]
         .into_iter()
         .flatten();
@@ -117,6 +145,9 @@ impl From<RouteTarget> for RouteTo {
             RouteTarget::Flow(name) => Self { flow: Some(name), ..none },
             RouteTarget::Conference(name) => Self { conference: Some(name), ..none },
             RouteTarget::Prompt { name, times: _ } => Self { prompt: Some(name), ..none },
+            RouteTarget::Program(model::Program { url, wait_ms, otherwise }) => {
+                Self { program: Some(ProgramOut { url, wait_ms, otherwise }), ..none }
+            }
         }
     }
 }

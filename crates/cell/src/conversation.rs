@@ -117,6 +117,8 @@ pub(crate) struct Conversation {
     pub(crate) joined_at: Option<Instant>,
     /// How long it was dead with the processes that had it before.
     pub(crate) outage_ms: Option<u64>,
+    /// How often programs were asked where it leads.
+    pub(crate) programs_asked: u8,
 }
 
 /// How a target is reached.
@@ -343,6 +345,7 @@ impl Conversation {
             passed_back: Headers::new(),
             joined_at: None,
             outage_ms: None,
+            programs_asked: 0,
         }
     }
 

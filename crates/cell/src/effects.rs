@@ -114,6 +114,7 @@ impl Cell {
             Decision::Conference { name } => self.reach_conference(id, name),
             Decision::Queue { name } => self.reach_queue(id, &name, now),
             Decision::RingGroup { name, record } => self.reach_ring_group(id, by, &name, record, now),
+            Decision::Program { number, program } => self.ask_program(id, by, &number, program, now),
             Decision::Prompt { name, times } => self.fetch_service(id, name, times),
             Decision::DialString(said) => self.reach_switch(id, by, said),
             Decision::Refused { outcome, note } if note.is_empty() => {

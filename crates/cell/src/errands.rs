@@ -1,6 +1,7 @@
 //! What a cell asks of those who keep settings and messages: its shell runs the errand, and says how it went.
 
 use crate::cell::Cell;
+use crate::asking::Asked;
 use crate::io::{Brought, Errand, MAX_ERRANDS, Output};
 use model::CallId;
 use std::collections::BTreeMap;
@@ -18,6 +19,8 @@ pub(crate) struct Errands {
 pub(crate) enum Purpose {
     /// A phone told the switch something by dialling it, and waits to hear that it is done.
     DialString(CallId),
+    /// A program is asked where this leg's call leads.
+    Program(Asked),
 }
 
 impl Cell {
@@ -37,7 +40,9 @@ impl Cell {
     pub(crate) fn errand_done(&mut self, ticket: u64, result: Option<Brought>, now: Instant) {
         match (self.errands.waiting.remove(&ticket), result) {
             (Some(Purpose::DialString(call)), Some(Brought::Done)) => self.obeyed(call, true, now),
-            (Some(Purpose::DialString(call)), None) => self.obeyed(call, false, now),
+            (Some(Purpose::DialString(call)), Some(Brought::Said(_)) | None) => self.obeyed(call, false, now),
+            (Some(Purpose::Program(asked)), Some(Brought::Said(answer))) => self.program_said(asked, &answer, now),
+            (Some(Purpose::Program(asked)), Some(Brought::Done) | None) => self.program_silent(asked, now),
             (None, _) => {}
         }
     }

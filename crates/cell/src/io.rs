@@ -10,6 +10,7 @@ use model::{Answer, CallId, CallRecord, Command, Event, ExtensionWish, Outcome, 
 use sip_stack::endpoint::Flow;
 use sip_stack::locate::{Failure, Question, Record};
 use std::net::SocketAddr;
+use std::time::Duration;
 
 /// Questions to the domain name system that one worker may have open.
 pub const MAX_QUESTIONS: usize = 256;
@@ -42,6 +43,15 @@ pub enum Errand {
         /// How.
         wish: ExtensionWish,
     },
+    /// Ask a program where a call leads: POST, JSON both ways, at most 16 kB back.
+    AskProgram {
+        /// Where.
+        url: String,
+        /// How long it may take.
+        wait: Duration,
+        /// What it is told, JSON.
+        question: String,
+    },
 }
 
 /// What an errand brought.
@@ -49,6 +59,8 @@ pub enum Errand {
 pub enum Brought {
     /// It is done.
     Done,
+    /// A program said this, whatever it means.
+    Said(String),
 }
 
 /// A fact from outside.

@@ -10,6 +10,7 @@
 
 mod addressee;
 mod answering;
+mod asking;
 mod astray;
 mod attest;
 mod authorize;

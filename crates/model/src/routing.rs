@@ -1,6 +1,6 @@
 //! What an operator sets about numbers and the ways they take: numbering plan, trunk dialling, routes, rights, spending.
 
-use crate::{Outcome, StarCodes};
+use crate::{Outcome, Overflow, StarCodes};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 use std::net::IpAddr;
@@ -269,6 +269,42 @@ pub enum RouteTarget {
         /// How often; 0: until the caller hangs up.
         times: u32,
     },
+    /// Where a program says, which is asked for each call.
+    Program(Program),
+}
+
+/// A program that says where calls lead.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Program {
+    /// Where it is asked: `http:` or `https:`.
+    pub url: String,
+    /// How long it may take, milliseconds.
+    pub wait_ms: u16,
+    /// Where the call leads if it says nothing that can be done, or not in time.
+    pub otherwise: Overflow,
+}
+
+impl Program {
+    /// How long one may take of which nothing was said.
+    pub const WAIT_MS: u16 = 800;
+    /// The longest that one may be given: callers hear nothing meanwhile.
+    pub const LONGEST_MS: u16 = 5_000;
+
+    /// What is wrong with it.
+    ///
+    /// # Errors
+    ///
+    /// In words for whoever sets it.
+    pub fn check(&self) -> Result<(), String> {
+        let host = self.url.strip_prefix("https://").or_else(|| self.url.strip_prefix("http://"));
+        if self.url.len() > 512 || host.is_none_or(|rest| rest.is_empty() || rest.starts_with('/')) {
+            return Err(format!("\"{}\" is no address of a program: write http://host/path or https://host/path", self.url));
+        }
+        if !(50..=Self::LONGEST_MS).contains(&self.wait_ms) {
+            return Err(format!("a program is given 50 to {} milliseconds, not {}", Self::LONGEST_MS, self.wait_ms));
+        }
+        self.otherwise.check()
+    }
 }
 
 impl RouteTarget {

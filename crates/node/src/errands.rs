@@ -1,5 +1,7 @@
 //! What workers want done with what is stored: settings that phones change by dialling. One task each; the answer goes to the worker.
 
+use crate::routing_programs::Programs;
+use crate::server::StartError;
 use crate::switch::NodeSwitch;
 use crate::worker::Inbox;
 use api::Switch as _;
@@ -21,6 +23,7 @@ pub struct Errands {
     inboxes: Arc<[Inbox]>,
     store: Store,
     switch: NodeSwitch,
+    programs: Programs,
 }
 
 impl std::fmt::Debug for Errands {
@@ -31,8 +34,12 @@ impl std::fmt::Debug for Errands {
 
 impl Errands {
     /// On the runtime of this handle.
-    pub fn new(handle: Handle, inboxes: Arc<[Inbox]>, store: Store, switch: NodeSwitch) -> Self {
-        Self { handle, inboxes, store, switch }
+    ///
+    /// # Errors
+    ///
+    /// The client that asks programs cannot be made.
+    pub fn new(handle: Handle, inboxes: Arc<[Inbox]>, store: Store, switch: NodeSwitch) -> Result<Self, StartError> {
+        Ok(Self { handle, inboxes, store, switch, programs: Programs::new()? })
     }
 
     /// Runs an errand for a worker.
@@ -65,6 +72,7 @@ impl Errands {
                 self.switch.announce(EventBody::SettingsChanged { object, id: number, change: SettingChange::Changed });
                 Ok(Some(Brought::Done))
             }
+            Errand::AskProgram { url, wait, question } => Ok(self.programs.ask(&url, wait, question).await.map(Brought::Said)),
         }
     }
 }

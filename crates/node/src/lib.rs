@@ -23,6 +23,7 @@ mod program;
 pub mod prompts;
 pub mod push;
 pub mod recorder;
+mod routing_programs;
 pub mod run_file;
 pub mod sdk;
 pub mod server;

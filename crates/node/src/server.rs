@@ -134,7 +134,7 @@ impl Server {
         let fetcher = Fetcher::new(handle.clone(), Arc::clone(&inboxes), fetching)?;
         let switch = NodeSwitch::new(Arc::clone(&inboxes), events.clone(), passed.clone());
         let switch = switch.with_recogniser(wall, config.asr.url.as_deref());
-        let errands = Errands::new(handle, Arc::clone(&inboxes), store.clone(), switch.clone());
+        let errands = Errands::new(handle, Arc::clone(&inboxes), store.clone(), switch.clone())?;
         for (number, listeners) in (0..workers).zip(listeners) {
             let mut cell = cell_config(&config, store.realm(), number, wall);
             cell.locals = locals.clone();

@@ -11,7 +11,7 @@ use crate::rewrite::{Patterns, replace, rewrite};
 use crate::rights::Classes;
 use crate::table::{Table, forms};
 use model::{
-    BlackList, CallerHeader, Dialling, Numbers, Outcome, Price, Rights, RightsRules, Route, RouteTarget, StarCodes,
+    BlackList, CallerHeader, Dialling, Numbers, Outcome, Price, Program, Rights, RightsRules, Route, RouteTarget, StarCodes,
     Trunk, Ways,
 };
 use std::collections::{BTreeMap, BTreeSet};
@@ -108,6 +108,13 @@ pub enum Decision {
         name: String,
         /// How often; 0: until the caller hangs up.
         times: u32,
+    },
+    /// A program says where.
+    Program {
+        /// The number that was dialled.
+        number: String,
+        /// Which, and how it is asked.
+        program: Program,
     },
     /// An agent's phone tells the switch something.
     DialString(DialString),
@@ -352,6 +359,10 @@ impl Router {
             RouteTarget::RingGroup(name) => {
                 explain(&|| format!("it leads to ring group {name}"));
                 Decision::RingGroup { name: name.clone(), record: route.record }
+            }
+            RouteTarget::Program(program) => {
+                explain(&|| format!("the program at {} is asked", program.url));
+                Decision::Program { number: number.to_owned(), program: program.clone() }
             }
             RouteTarget::Flow(name) => {
                 explain(&|| format!("it leads to {name}, and this version knows no flows"));

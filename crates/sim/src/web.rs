@@ -14,6 +14,8 @@ const GIVEN_UP: Duration = Duration::from_secs(8);
 #[derive(Clone, Debug, Default)]
 pub struct Web {
     pages: BTreeMap<String, Vec<u8>>,
+    programs: BTreeMap<String, (Duration, String)>,
+    questions: Vec<String>,
     silent: bool,
     fetched: u64,
 }
@@ -37,6 +39,25 @@ impl Web {
     /// How many pages were asked for.
     pub fn fetched(&self) -> u64 {
         self.fetched
+    }
+
+    /// A program at an address says this whenever it is asked, after so long.
+    pub fn put_program(&mut self, url: &str, after: Duration, answer: &str) {
+        self.programs.insert(url.to_owned(), (after, answer.to_owned()));
+    }
+
+    /// What programs were told, JSON.
+    pub fn questions(&self) -> &[String] {
+        &self.questions
+    }
+
+    /// How long a program takes, and what it says; it is given up after `wait`.
+    pub(crate) fn ask(&mut self, url: &str, wait: Duration, question: &str) -> (Duration, Option<String>) {
+        self.questions.push(question.to_owned());
+        match self.programs.get(url).filter(|_| !self.silent) {
+            Some((after, answer)) if *after <= wait => (*after, Some(answer.clone())),
+            Some(_) | None => (wait, None),
+        }
     }
 
     /// What comes of a fetch, and when.

@@ -2,10 +2,11 @@
 
 use expect_test::expect_file;
 use model::{
-    CallerChoice, CallerHeader, Direction, NumberFormat, Outcome, Rights, Route, RouteTarget, Ways, WeightedTrunk,
+    CallerChoice, CallerHeader, Direction, NumberFormat, Outcome, Overflow, Program, Rights, Route, RouteTarget, Ways,
+    WeightedTrunk,
 };
 use patchbay_tests::{connect, converse, everywhere, heard_if_told, part, refusal};
-use sim::{Conduct, Phone, Setup, Sound, World, secs};
+use sim::{Conduct, Phone, Setup, Sound, World, millis, secs};
 
 fn ways(weighted: bool, trunks: &[(&str, u32)]) -> RouteTarget {
     let trunks = trunks.iter().map(|(trunk, weight)| WeightedTrunk { trunk: (*trunk).to_owned(), weight: *weight });
@@ -239,6 +240,52 @@ fn routes_and_blocked_numbers_are_set_while_the_switch_runs() {
     world.set_routing(&model::Routing::default());
     world.run_for(secs(1));
     call(&a);
+    world.assert_settled();
+}
+
+#[test]
+fn a_program_says_where_calls_lead() {
+    const URL: &str = "http://crm.example/route";
+    let setup = two_trunks(Setup::new(7)).workers(2).tuned(|config| {
+        let otherwise = Overflow::Extension("100".to_owned());
+        let program = Program { url: URL.to_owned(), wait_ms: Program::WAIT_MS, otherwise };
+        let route = Route::new("4008*", RouteTarget::Program(program));
+        config.routes.push(Route { from_trunk: Some("a".to_owned()), ..route });
+    });
+    let world = World::new(setup);
+    let (phone, a, _) = parties(&world);
+    let other = world.phone("101");
+    world.run_for(secs(1));
+    [&phone, &other].iter().for_each(|phone| phone.set_conduct(Conduct::Answer(secs(1))));
+    let call = |called: &Phone| {
+        a.dial("4008001");
+        connect(&world, &a, called);
+        converse(&world, &a, called);
+        a.hang_up();
+        part(&world, &a, called);
+    };
+    let says = |answer: &str| world.web(|web| web.put_program(URL, millis(200), answer));
+    says(r#"{"extension":"101"}"#);
+    call(&other);
+    let asked = world.web(|web| web.questions().to_vec());
+    assert!(asked.len() == 1 && asked[0].contains(r#""to":"4008001","trunk":"a"}"#), "{asked:?}");
+    // Nothing that can be done, round and round, or silence: where the route says otherwise.
+    says("{}");
+    call(&phone);
+    says(r#"{"number":"4008002"}"#);
+    call(&phone);
+    assert_eq!(world.web(|web| web.questions().len()), 6);
+    world.web(|web| web.put_program(URL, millis(900), r#"{"extension":"101"}"#));
+    call(&phone);
+    says(r#"{"reject":"busy"}"#);
+    a.dial("4008001");
+    assert_eq!(refusal(&world, &a), 486);
+    // Who gives up meanwhile is gone.
+    a.dial("4008001");
+    world.run_for(millis(100));
+    a.hang_up();
+    world.run_for(secs(2));
+    assert_eq!(world.record().outcome, Outcome::Cancelled);
     world.assert_settled();
 }
 

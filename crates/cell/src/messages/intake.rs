@@ -168,6 +168,7 @@ impl Cell {
             | Decision::Queue { .. }
             | Decision::RingGroup { .. }
             | Decision::Prompt { .. }
+            | Decision::Program { .. }
             | Decision::DialString(_) => Course::Nowhere(Status(404)),
             Decision::Refused { outcome, .. } => Course::Nowhere(Status(outcome.cause().sip)),
         }

@@ -112,6 +112,10 @@ fn verdict(decision: &Decision) -> String {
         }
         Decision::Prompt { name, times: 0 } => format!("→ prompt {name}, again and again"),
         Decision::Prompt { name, times } => format!("→ prompt {name}, {times} times"),
+        Decision::Program { program, .. } => match program.otherwise.whom() {
+            "" => format!("→ where the program at {} says, else nowhere", program.url),
+            whom => format!("→ where the program at {} says, else to {whom}", program.url),
+        },
         Decision::DialString(said) => format!("→ the switch itself: {}", said.meaning()),
         Decision::Refused { outcome, note } => {
             let cause = outcome.cause();

@@ -270,8 +270,16 @@ pub struct Route {
     pub flow: Option<String>,
     /// … or to this conference …
     pub conference: Option<String>,
-    /// … or to this prompt.
+    /// … or to this prompt …
     pub prompt: Option<String>,
+    /// … or where the program at this address says.
+    pub program: Option<String>,
+    /// How long the program may take, milliseconds.
+    #[serde(default = "usual_wait")]
+    pub program_ms: u16,
+    /// Where the call leads if it says nothing.
+    #[serde(default)]
+    pub otherwise: model::Overflow,
     /// How often the prompt is played; 0: until the caller hangs up.
     #[serde(default = "once")]
     pub times: u32,
@@ -303,6 +311,10 @@ fn once() -> u32 {
     1
 }
 
+fn usual_wait() -> u16 {
+    model::Program::WAIT_MS
+}
+
 fn usual_ring() -> u16 {
     60
 }
@@ -320,6 +332,7 @@ impl Route {
             self.flow.clone().map(To::Flow),
             self.conference.clone().map(To::Conference),
             self.prompt.clone().map(|name| To::Prompt { name, times: self.times }),
+            self.program.clone().map(|url| To::Program(self.program(url))),
         ];
         let go_on = |mut to: To| {
             if let (To::Trunks(ways), Some(go_on)) = (&mut to, &self.go_on) {
@@ -328,6 +341,10 @@ impl Route {
             to
         };
         named.into_iter().flatten().map(go_on).collect()
+    }
+
+    fn program(&self, url: String) -> model::Program {
+        model::Program { url, wait_ms: self.program_ms, otherwise: self.otherwise.clone() }
     }
 
     fn ways(&self) -> model::RouteTarget {

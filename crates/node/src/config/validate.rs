@@ -264,6 +264,13 @@ fn targets(config: &Config, i: usize, route: &super::Route, say: &mut impl FnMut
         [_] => {}
         [_, ..] => say(&format!("route.{i}"), "leads to more than one thing; keep one".to_owned()),
     }
+    for to in route.targets() {
+        if let model::RouteTarget::Program(program) = to
+            && let Err(why) = program.check()
+        {
+            say(&format!("route.{i}.program"), why);
+        }
+    }
     let key = if route.trunk.is_some() { "trunk" } else { "trunks" };
     for name in route.trunk_names() {
         match config.trunks.iter().find(|t| t.name == name) {
@@ -437,6 +444,7 @@ pub(crate) fn warnings(config: &Config) -> Vec<String> {
             | model::RouteTarget::Queue(_)
             | model::RouteTarget::RingGroup(_)
             | model::RouteTarget::Conference(_)
+            | model::RouteTarget::Program(_)
             | model::RouteTarget::Prompt { .. } => None,
         })
     };

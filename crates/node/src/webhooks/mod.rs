@@ -7,6 +7,8 @@
 mod post;
 mod receiver;
 
+pub(crate) use post::{check, client, is_reachable};
+
 use crate::config;
 use crate::server::StartError;
 use api::{EventBus, EventReader, Next, Told};

@@ -13,6 +13,7 @@ use rustls::{ClientConfig, RootCertStore};
 use sha2::Sha256;
 use std::error::Error;
 use std::net::IpAddr;
+use std::time::Duration;
 use store::Webhook;
 
 /// Posts to receivers. Clones share its connections.
@@ -34,25 +35,14 @@ impl Poster {
     /// Which asks only where that is allowed, and follows nobody elsewhere.
     pub(super) fn new(settings: Settings) -> Result<Self, StartError> {
         let allowed = if settings.private { is_reachable } else { is_public };
-        let mut roots = RootCertStore::empty();
-        roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-        let tls = ClientConfig::builder().with_root_certificates(roots).with_no_client_auth();
-        let client = Client::builder()
-            .tls_backend_preconfigured(tls)
-            .no_proxy()
-            .redirect(reqwest::redirect::Policy::none())
-            .timeout(settings.patience)
-            .user_agent(concat!("Patchbay/", env!("CARGO_PKG_VERSION")))
-            .dns_resolver(Names { allowed })
-            .build()?;
-        Ok(Self { client, allowed })
+        Ok(Self { client: client(allowed, settings.patience)?, allowed })
     }
 
     /// Tells a receiver one thing, once.
     pub(super) async fn post(&self, hook: &Webhook, delivery: i64, body: String) -> Result<(), Refused> {
         let again = |why: String| Refused { why, for_good: false };
         let url = Url::parse(&hook.url).map_err(|e| again(e.to_string()))?;
-        self.check(&url).map_err(again)?;
+        check(&url, self.allowed).map_err(again)?;
         let request = self
             .client
             .post(url)
@@ -70,20 +60,36 @@ impl Poster {
             other => Err(again(format!("HTTP {other}"))),
         }
     }
+}
 
-    /// A host that is an address is judged here, for no name is looked up for it.
-    fn check(&self, url: &Url) -> Result<(), String> {
-        let host = url.host_str().unwrap_or_default();
-        let address: Option<IpAddr> = host.trim_start_matches('[').trim_end_matches(']').parse().ok();
-        match address {
-            Some(ip) if !(self.allowed)(ip) => Err("its address is not allowed".to_owned()),
-            _ => Ok(()),
-        }
+/// Who asks what integrators name: only where that is allowed, without a proxy, following nobody elsewhere.
+pub(crate) fn client(allowed: fn(IpAddr) -> bool, patience: Duration) -> Result<Client, StartError> {
+    let mut roots = RootCertStore::empty();
+    roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+    let tls = ClientConfig::builder().with_root_certificates(roots).with_no_client_auth();
+    let client = Client::builder()
+        .tls_backend_preconfigured(tls)
+        .no_proxy()
+        .redirect(reqwest::redirect::Policy::none())
+        .timeout(patience)
+        .user_agent(concat!("Patchbay/", env!("CARGO_PKG_VERSION")))
+        .dns_resolver(Names { allowed })
+        .build()?;
+    Ok(client)
+}
+
+/// A host that is an address is judged here, for no name is looked up for it.
+pub(crate) fn check(url: &Url, allowed: fn(IpAddr) -> bool) -> Result<(), String> {
+    let host = url.host_str().unwrap_or_default();
+    let address: Option<IpAddr> = host.trim_start_matches('[').trim_end_matches(']').parse().ok();
+    match address {
+        Some(ip) if !allowed(ip) => Err("its address is not allowed".to_owned()),
+        _ => Ok(()),
     }
 }
 
 /// Any address but those that lead nowhere or to what only a host itself may ask: clouds give secrets away at link-local ones.
-fn is_reachable(ip: IpAddr) -> bool {
+pub(crate) fn is_reachable(ip: IpAddr) -> bool {
     match ip.to_canonical() {
         IpAddr::V4(ip) => !ip.is_link_local() && !ip.is_unspecified() && !ip.is_multicast() && !ip.is_broadcast(),
         IpAddr::V6(ip) => !ip.is_unicast_link_local() && !ip.is_unspecified() && !ip.is_multicast(),

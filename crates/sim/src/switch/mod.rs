@@ -87,6 +87,7 @@ pub(crate) struct Switch {
     fetching: BTreeMap<(Instant, u64), (usize, u64, Option<cell::Fetched>)>,
     /// Errands under way, with their worker and ticket.
     errands: BTreeMap<(Instant, u64), (usize, u64, cell::Errand)>,
+    said: BTreeMap<(Instant, u64), (usize, u64, Option<cell::Brought>)>,
     out: Vec<Packet>,
     by_streams: Vec<(Flow, Vec<u8>)>,
 }
@@ -150,6 +151,7 @@ impl Switch {
             web: Web::default(),
             fetching: BTreeMap::new(),
             errands: BTreeMap::new(),
+            said: BTreeMap::new(),
             out: Vec::new(),
             by_streams: Vec::new(),
         };
@@ -189,6 +191,7 @@ impl Switch {
         self.loading.clear();
         self.fetching.clear();
         self.errands.clear();
+        self.said.clear();
         self.latest.clear();
         self.resting.clear();
         self.paths.clear();
@@ -213,8 +216,9 @@ impl Switch {
         let loading = self.loading.first_key_value().map(|((at, _), _)| *at);
         let fetching = self.fetching.first_key_value().map(|((at, _), _)| *at);
         let errands = self.errands.first_key_value().map(|((at, _), _)| *at);
+        let said = self.said.first_key_value().map(|((at, _), _)| *at);
         let stores = [self.hot.next(), self.sql.next()];
-        [workers, envelope, resting, resolving, loading, fetching, errands].into_iter().chain(stores).flatten().min()
+        [workers, envelope, resting, resolving, loading, fetching, errands, said].into_iter().chain(stores).flatten().min()
     }
 
     pub(crate) fn handle_timeout(&mut self, now: Instant) {
@@ -237,6 +241,10 @@ impl Switch {
         while let Some(entry) = self.errands.first_entry().filter(|entry| entry.key().0 <= now) {
             let (index, ticket, errand) = entry.remove();
             let result = self.run_errand(errand, now);
+            self.input(index, Input::ErrandDone { ticket, result }, now);
+        }
+        while let Some(entry) = self.said.first_entry().filter(|entry| entry.key().0 <= now) {
+            let (index, ticket, result) = entry.remove();
             self.input(index, Input::ErrandDone { ticket, result }, now);
         }
         while let Some((_, port)) = self.resting.front().copied().filter(|(at, _)| *at <= now) {
@@ -419,6 +427,12 @@ impl Switch {
                 }
                 Output::Errand { ticket, errand } => {
                     self.carried += 1;
+                    if let cell::Errand::AskProgram { url, wait, question } = errand {
+                        let (after, answer) = self.web.ask(&url, wait, &question);
+                        let brought = answer.map(cell::Brought::Said);
+                        self.said.insert((now + after, self.carried), (index, ticket, brought));
+                        continue;
+                    }
                     self.errands.insert((now + ERRAND, self.carried), (index, ticket, errand));
                 }
                 Output::TlsPeer { .. } => {}
@@ -450,6 +464,8 @@ impl Switch {
                 self.command_all(&Command::PutExtension(Box::new(extension)), now);
                 Some(cell::Brought::Done)
             }
+            // It was asked when it was sent for.
+            cell::Errand::AskProgram { .. } => None,
         }
     }
 

@@ -80,7 +80,8 @@ impl Cell {
             return self.program_silent(asked, now);
         }
         let call = &conversation.call;
-        let question = Question { call: id, from: call.number_of(by).unwrap_or_default(), to, trunk: call.trunk_of(by) };
+        let question =
+            Question { call: id, from: call.number_of(by).unwrap_or_default(), to, trunk: call.trunk_of(by) };
         let Ok(question) = serde_json::to_string(&question) else { return self.program_silent(asked, now) };
         let errand = Errand::AskProgram { url, wait: Duration::from_millis(wait_ms.into()), question };
         if !self.send_for(errand, Purpose::Program(asked.clone())) {
@@ -130,8 +131,17 @@ mod tests {
         assert_eq!(to(r#"{"prompt": "closed"}"#), Some(Overflow::Prompt("closed".into())));
         assert_eq!(way(r#"{"reject": "busy"}"#), Ok(Err(Outcome::Busy)));
         for wrong in [
-            "", "{}", "null", "[]", "\"queue\"", r#"{"queue": 7}"#, r#"{"queue": "a", "extension": "1"}"#,
-            r#"{"reject": "please"}"#, r#"{"extension": ""}"#, r#"{"number": "sip:1@2"}"#, r#"{"prompt": "../x"}"#,
+            "",
+            "{}",
+            "null",
+            "[]",
+            "\"queue\"",
+            r#"{"queue": 7}"#,
+            r#"{"queue": "a", "extension": "1"}"#,
+            r#"{"reject": "please"}"#,
+            r#"{"extension": ""}"#,
+            r#"{"number": "sip:1@2"}"#,
+            r#"{"prompt": "../x"}"#,
         ] {
             assert!(way(wrong).is_err(), "{wrong}");
         }

@@ -1,7 +1,7 @@
 //! What a cell asks of those who keep settings and messages: its shell runs the errand, and says how it went.
 
-use crate::cell::Cell;
 use crate::asking::Asked;
+use crate::cell::Cell;
 use crate::io::{Brought, Errand, MAX_ERRANDS, Output};
 use model::CallId;
 use std::collections::BTreeMap;

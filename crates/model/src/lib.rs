@@ -48,8 +48,8 @@ pub use record::{
 };
 pub use ring_group::{MAX_RING_GROUPS, MAX_RING_MEMBERS, RingGroup, RingStrategy};
 pub use routing::{
-    BlackList, CallerChoice, CallerHeader, Charge, Country, Dialling, NumberFormat, Numbers, Price, Program, Rewrite, Rights,
-    RightsRules, Route, RouteTarget, Routing, Spending, SpendingCap, Spent, Ways, WeightedTrunk,
+    BlackList, CallerChoice, CallerHeader, Charge, Country, Dialling, NumberFormat, Numbers, Price, Program, Rewrite,
+    Rights, RightsRules, Route, RouteTarget, Routing, Spending, SpendingCap, Spent, Ways, WeightedTrunk,
 };
 pub use seen::{Seen, SeenFilter};
 pub use settings::{AutoAnswer, Extension, Ha1, Role, User, WatchedBy};

@@ -298,7 +298,10 @@ impl Program {
     pub fn check(&self) -> Result<(), String> {
         let host = self.url.strip_prefix("https://").or_else(|| self.url.strip_prefix("http://"));
         if self.url.len() > 512 || host.is_none_or(|rest| rest.is_empty() || rest.starts_with('/')) {
-            return Err(format!("\"{}\" is no address of a program: write http://host/path or https://host/path", self.url));
+            return Err(format!(
+                "\"{}\" is no address of a program: write http://host/path or https://host/path",
+                self.url
+            ));
         }
         if !(50..=Self::LONGEST_MS).contains(&self.wait_ms) {
             return Err(format!("a program is given 50 to {} milliseconds, not {}", Self::LONGEST_MS, self.wait_ms));

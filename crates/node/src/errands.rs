@@ -72,7 +72,9 @@ impl Errands {
                 self.switch.announce(EventBody::SettingsChanged { object, id: number, change: SettingChange::Changed });
                 Ok(Some(Brought::Done))
             }
-            Errand::AskProgram { url, wait, question } => Ok(self.programs.ask(&url, wait, question).await.map(Brought::Said)),
+            Errand::AskProgram { url, wait, question } => {
+                Ok(self.programs.ask(&url, wait, question).await.map(Brought::Said))
+            }
         }
     }
 }

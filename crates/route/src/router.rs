@@ -11,8 +11,8 @@ use crate::rewrite::{Patterns, replace, rewrite};
 use crate::rights::Classes;
 use crate::table::{Table, forms};
 use model::{
-    BlackList, CallerHeader, Dialling, Numbers, Outcome, Price, Program, Rights, RightsRules, Route, RouteTarget, StarCodes,
-    Trunk, Ways,
+    BlackList, CallerHeader, Dialling, Numbers, Outcome, Price, Program, Rights, RightsRules, Route, RouteTarget,
+    StarCodes, Trunk, Ways,
 };
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;

@@ -285,7 +285,7 @@ fn a_program_says_where_calls_lead() {
     world.run_for(millis(100));
     a.hang_up();
     world.run_for(secs(2));
-    assert_eq!(world.record().outcome, Outcome::Cancelled);
+    assert_eq!(world.records().last().expect("a record").outcome, Outcome::Cancelled);
     world.assert_settled();
 }
 

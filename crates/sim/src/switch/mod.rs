@@ -218,7 +218,11 @@ impl Switch {
         let errands = self.errands.first_key_value().map(|((at, _), _)| *at);
         let said = self.said.first_key_value().map(|((at, _), _)| *at);
         let stores = [self.hot.next(), self.sql.next()];
-        [workers, envelope, resting, resolving, loading, fetching, errands, said].into_iter().chain(stores).flatten().min()
+        [workers, envelope, resting, resolving, loading, fetching, errands, said]
+            .into_iter()
+            .chain(stores)
+            .flatten()
+            .min()
     }
 
     pub(crate) fn handle_timeout(&mut self, now: Instant) {

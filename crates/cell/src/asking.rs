@@ -1,6 +1,6 @@
 //! A program is asked where a call leads ([`model::Program`]).
 //!
-//! It is told `{"call", "from", "to", "trunk"}` and answers with one of `{"extension": "1001"}`, `{"queue": "sales"}`,
+//! It is told `{"call", "from", "to", "trunk"}` and answers with one of `{"extension": "1001"}`, `{"queue": "sales"}`, `{"ring_group": "shop"}`,
 //! `{"number": "8613…"}` (by the caller's own rights and routes), `{"prompt": "closed"}`, `{"reject": "busy"}`. Whatever else it says, and
 //! silence, leads where the route says otherwise.
 
@@ -38,6 +38,7 @@ struct Question<'a> {
 enum Said {
     Extension(String),
     Queue(String),
+    RingGroup(String),
     Number(String),
     Prompt(String),
     Reject(Reject),
@@ -57,6 +58,7 @@ fn way(answer: &str) -> Result<Result<Overflow, Outcome>, String> {
     let to = match serde_json::from_str(answer).map_err(|e| e.to_string())? {
         Said::Extension(number) => Overflow::Extension(number),
         Said::Queue(name) => Overflow::Queue(name),
+        Said::RingGroup(name) => Overflow::RingGroup(name),
         Said::Number(number) => Overflow::Number(number),
         Said::Prompt(name) => Overflow::Prompt(name),
         Said::Reject(Reject::Busy) => return Ok(Err(Outcome::Busy)),

@@ -85,6 +85,7 @@ fn path(settings: &Settings, dialled: &str, from: Source<'_>) -> String {
         Decision::RingGroup { name, record } => format!("ring group {name} {record}"),
         Decision::Prompt { name, times } => format!("prompt {name} {times}"),
         Decision::DialString(said) => said.meaning(),
+        Decision::Program { program, .. } => program.url,
         Decision::Refused { outcome, .. } => outcome.name().to_owned(),
     }
 }

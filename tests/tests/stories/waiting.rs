@@ -110,38 +110,72 @@ fn check_offers(world: &World) {
     assert!(asked.is_empty(), "seed {seed}: still asked: {asked:?}");
 }
 
+/// Everybody hangs up, and takes no more calls.
+fn go_home(world: &World, callers: &[Phone], agents: &[Phone]) {
+    world.set_links(Link::clean());
+    for _ in 0..3 {
+        for phone in callers.iter().chain(agents) {
+            phone.set_conduct(Conduct::Busy);
+            if phone.state().is_some() {
+                phone.hang_up();
+            }
+        }
+        world.run_for(secs(40));
+    }
+}
+
+/// Nobody is stuck: every agent can work, and a caller is taken.
+fn assert_open(world: &World, seed: u64, callers: &[Phone], agents: &[Phone]) {
+    for ((name, _), phone) in AGENTS.iter().zip(agents) {
+        world.log_in(name, "").unwrap();
+        let free = || world.agent_status(name).state == AgentState::Ready;
+        assert!(world.run_until(secs(10), free), "seed {seed}: {name} is {:?}", world.agent_status(name));
+        phone.set_conduct(Conduct::Answer(secs(1)));
+    }
+    callers[0].dial("700");
+    assert!(world.run_until(secs(20), || agents.iter().any(Phone::is_talking)), "seed {seed}");
+    callers[0].hang_up();
+}
+
+/// Callers and agents do this and that; now and then something else happens.
+fn work(
+    world: &World,
+    seed: u64,
+    callers: &[Phone],
+    agents: &[Phone],
+    mut meanwhile: impl FnMut(&mut Entropy) -> bool,
+) {
+    let mut chance = Entropy::seeded(3000 + seed);
+    let mut in_vain = 0;
+    for _ in 0..120 {
+        if chance.chance(0.5) {
+            caller_acts(&callers[chance.below(4) as usize], &mut chance);
+        } else {
+            let which = chance.below(3) as usize;
+            agent_acts(world, &agents[which], AGENTS[which].0, &mut chance);
+        }
+        world.run_for(millis(chance.below(800)));
+        let broken = meanwhile(&mut chance);
+        in_vain = if !broken && waits_in_vain(world) { in_vain + 1 } else { 0 };
+        assert!(in_vain < PATIENCE, "seed {seed}: somebody waits beside a free agent");
+    }
+}
+
+fn open_for_business(seed: u64) -> (World, Vec<Phone>, Vec<Phone>) {
+    let setup = Setup::new(seed).workers(1 + (seed % 4) as u16).media_timeout(secs(15)).unrecorded();
+    let world = World::new(if seed % 2 == 0 { setup } else { setup.rough() });
+    queues(&world, &mut Entropy::seeded(4000 + seed));
+    let agents = agents(&world);
+    let callers: Vec<Phone> = CALLERS.iter().map(|number| world.phone(number)).collect();
+    (world, callers, agents)
+}
+
 #[test]
 fn whatever_callers_and_agents_do_the_queues_keep_their_promises() {
     for seed in seeds() {
-        let setup = Setup::new(seed).workers(1 + (seed % 4) as u16).media_timeout(secs(15)).unrecorded();
-        let world = World::new(if seed % 2 == 0 { setup } else { setup.rough() });
-        let mut chance = Entropy::seeded(3000 + seed);
-        queues(&world, &mut chance);
-        let agents = agents(&world);
-        let callers: Vec<Phone> = CALLERS.iter().map(|number| world.phone(number)).collect();
-        let mut in_vain = 0;
-        for _ in 0..120 {
-            if chance.chance(0.5) {
-                caller_acts(&callers[chance.below(4) as usize], &mut chance);
-            } else {
-                let which = chance.below(3) as usize;
-                agent_acts(&world, &agents[which], AGENTS[which].0, &mut chance);
-            }
-            world.run_for(millis(chance.below(800)));
-            in_vain = if waits_in_vain(&world) { in_vain + 1 } else { 0 };
-            assert!(in_vain < PATIENCE, "seed {seed}: somebody waits beside a free agent");
-        }
-        // Everybody goes home.
-        world.set_links(Link::clean());
-        for _ in 0..3 {
-            for phone in callers.iter().chain(&agents) {
-                phone.set_conduct(Conduct::Busy);
-                if phone.state().is_some() {
-                    phone.hang_up();
-                }
-            }
-            world.run_for(secs(40));
-        }
+        let (world, callers, agents) = open_for_business(seed);
+        work(&world, seed, &callers, &agents, |_| false);
+        go_home(&world, &callers, &agents);
         world.assert_settled();
         check_offers(&world);
         let (mut entered, mut left) = (0, 0);
@@ -152,16 +186,32 @@ fn whatever_callers_and_agents_do_the_queues_keep_their_promises() {
             left += now.answered + now.abandoned + now.abandoned_at_once + now.elsewhere;
         }
         assert_eq!(entered, left, "seed {seed}: callers came and went");
-        // And everybody can work.
-        for ((name, _), phone) in AGENTS.iter().zip(&agents) {
-            world.log_in(name, "").unwrap();
-            let free = || world.agent_status(name).state == AgentState::Ready;
-            assert!(world.run_until(secs(10), free), "seed {seed}: {name} is {:?}", world.agent_status(name));
-            phone.set_conduct(Conduct::Answer(secs(1)));
-        }
-        callers[0].dial("700");
-        assert!(world.run_until(secs(20), || agents.iter().any(Phone::is_talking)), "seed {seed}");
-        callers[0].hang_up();
+        assert_open(&world, seed, &callers, &agents);
         world.assert_settled();
+    }
+}
+
+#[test]
+fn whatever_they_do_while_the_switch_dies_nobody_is_stuck_or_forgotten() {
+    for seed in seeds() {
+        let (world, callers, agents) = open_for_business(seed);
+        work(&world, seed, &callers, &agents, |chance| {
+            let dies = chance.chance(0.04);
+            if dies {
+                world.kill();
+                world.run_for(millis(chance.below(3000)));
+                world.restart();
+            }
+            dies
+        });
+        go_home(&world, &callers, &agents);
+        world.assert_nothing_left();
+        for queue in ["sales", "service"] {
+            assert_eq!(world.queue_status(queue).callers, [], "seed {seed}");
+        }
+        for (call_id, records) in world.records_of_calls() {
+            assert!(records >= 1, "seed {seed}: the call {call_id} has no record");
+        }
+        assert_open(&world, seed, &callers, &agents);
     }
 }

@@ -4,7 +4,7 @@
 //! waits in a queue all that is needed to go on. The next process reads it before it has a socket. With its first RTP ports it opens the
 //! same numbers again, so that sound flows before anybody was asked; then every phone gets a re-INVITE with the session as it was
 //! (RFC 3261 §14.1), which tells whether it is still there and brings new keys. A phone that spoke by a stream is asked once it has
-//! registered by another. What cannot go on ends with a BYE to whoever is there, and has its record.
+//! registered by another. What cannot go on ends with a BYE to whoever is there and a CANCEL to whoever rings, and has its record.
 
 use crate::cell::{Cell, Timer};
 use crate::conversation::{Conversation, LegEnd, Talents};
@@ -32,12 +32,17 @@ use tracing::{info, warn};
 const ASKED_AT_ONCE: usize = 32;
 const PAUSE: Duration = Duration::from_millis(20);
 
+/// Of more phones that ring for one call, those beyond ring on after a crash until their users do something.
+const MAX_RINGING: usize = 8;
+
 /// What another process needs of a call. Some 3 kB where two speak.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Life {
     /// Ids of calls and tags of dialogs name their cell: with another number of cells they lead elsewhere.
     cells: u16,
     legs: Vec<LegLife>,
+    /// [`sip_stack::endpoint::Endpoint::snapshot_calling`] of phones that ring.
+    ringing: Vec<Vec<u8>>,
     /// None in states that end with their process.
     going: Option<Going>,
 }
@@ -97,7 +102,9 @@ impl Cell {
         let legs: Vec<LegLife> = conversation.legs.iter().filter_map(kept).collect();
         let cells = self.config.cells;
         let going = going(conversation, &legs);
-        (!legs.is_empty()).then_some(Life { cells, legs, going })
+        let sessions = conversation.legs.values().filter_map(|end| end.session);
+        let ringing: Vec<_> = sessions.filter_map(|id| self.sip.snapshot_calling(id)).take(MAX_RINGING).collect();
+        (!legs.is_empty() || !ringing.is_empty()).then_some(Life { cells, legs, ringing, going })
     }
 
     /// A call of the last process: true if something may be done for it.
@@ -132,13 +139,18 @@ impl Cell {
         self.ask_phones(now);
     }
 
-    fn resume_call(&mut self, record: CallRecord, Life { legs, going, .. }: Life, now: Instant) -> bool {
+    fn resume_call(&mut self, record: CallRecord, Life { legs, ringing, going, .. }: Life, now: Instant) -> bool {
+        let failure = crate::signalling::reason_value(Outcome::SwitchFailure.cause());
+        for invite in ringing {
+            // Who is still wanted is asked anew.
+            self.sip.cancel_former(&invite, Some(failure.clone()), now);
+        }
         let sessions: Vec<(LegNo, SessionId)> =
             legs.iter().filter_map(|leg| Some((leg.no, self.sip.restore(&leg.session)?))).collect();
         let ports = going.as_ref().and_then(|going| self.resume_ports(going, &legs, &sessions, now));
         let Some(ports) = ports else {
             for (_, session) in sessions {
-                self.sip.hangup(session, Some(crate::signalling::reason_value(Outcome::SwitchFailure.cause())), now);
+                self.sip.hangup(session, Some(failure.clone()), now);
             }
             self.bury(&hot::call(record.id), &hot::call_value(&record));
             self.forsake(record.id, going.as_ref());
@@ -399,11 +411,14 @@ fn going(conversation: &Conversation, legs: &[LegLife]) -> Option<Going> {
         return None;
     }
     let recording = conversation.recording.as_ref();
+    // Whose phones only ring is free afterwards.
+    let stays =
+        |number: &&String| call.there().any(|leg| call.party_of(leg).is_some_and(|party| party.number == **number));
+    let occupied = conversation.occupied.iter().filter(stays).cloned().collect();
     Some(Going {
-        call,
         caller: conversation.caller.clone(),
         came_by: conversation.came_by.clone(),
-        occupied: conversation.occupied.clone(),
+        occupied,
         out: conversation.out.clone(),
         max_forwards: conversation.max_forwards,
         record: conversation.record,
@@ -412,6 +427,7 @@ fn going(conversation: &Conversation, legs: &[LegLife]) -> Option<Going> {
             .map(|recording| RecordingChoice { leg: recording.only, mixed: Some(recording.mixed) })
             .unwrap_or_default(),
         served_by: conversation.queue.as_ref().and_then(|queuing| queuing.served_by()),
+        call,
     })
 }
 

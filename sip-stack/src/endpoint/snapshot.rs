@@ -1,9 +1,15 @@
-//! Answered sessions as bytes, so that a call outlives its process.
+//! Answered sessions as bytes, so that a call outlives its process; and calls of ours that ring, so that another process can end them.
 
 use super::refresh::Refresh;
 use super::session::{Offer, Session, State};
-use super::{Endpoint, Flow, SessionId, Transport};
+use super::table::{Kind, Tx};
+use super::{Endpoint, Flow, SessionId, Transport, TxId};
 use crate::dialog::Dialog;
+use crate::message::{Message, Method, Via};
+use crate::transaction::InviteClient;
+use bytes::Bytes;
+use smallvec::SmallVec;
+use std::time::Instant;
 
 /// Says which form the bytes have.
 const VERSION: &[u8] = b"1";
@@ -54,6 +60,48 @@ impl Endpoint {
         session.refresh = interval.map(|interval| Box::new(Refresh::restored(interval, ours)));
         let id = self.sessions.insert(session);
         self.dialogs.insert(key, id);
+        Some(id)
+    }
+
+    /// What another process needs to end our INVITE, which nobody has answered: the INVITE itself, some 1000 bytes. None in every other
+    /// state.
+    pub fn snapshot_calling(&self, id: SessionId) -> Option<Vec<u8>> {
+        let State::Calling { tx, cancel: None, .. } = &self.sessions.get(id)?.state else { return None };
+        let tx = self.txs.get(*tx)?;
+        let Kind::InviteClient { invite, .. } = &tx.kind else { return None };
+        let Flow { transport, local, remote } = tx.flow;
+        Some([format!("{transport} {local} {remote}\n").as_bytes(), invite].concat())
+    }
+
+    /// Ends a call that a former process had begun and nobody had answered: CANCEL, or BYE if its answer crosses that (RFC 3261 §15). By now
+    /// its INVITE has arrived, or never will. No event follows. False if the bytes are no snapshot of such a call, or it is here already.
+    pub fn cancel_former(&mut self, snapshot: &[u8], reason: Option<Vec<u8>>, now: Instant) -> bool {
+        self.restore_calling(snapshot).map(|id| self.hangup(id, reason, now)).is_some()
+    }
+
+    fn restore_calling(&mut self, snapshot: &[u8]) -> Option<SessionId> {
+        let (first, invite) = snapshot.split_at_checked(snapshot.iter().position(|b| *b == b'\n')?)?;
+        let flow = flow(std::str::from_utf8(first).ok()?)?;
+        let invite = Bytes::copy_from_slice(&invite[1..]);
+        let message = Message::parse_datagram(invite.clone()).ok().filter(|m| m.method() == Some(Method::Invite))?;
+        let key = self.hasher.client(message.via().ok().as_ref().and_then(Via::branch)?, &Method::Invite);
+        let dialog = Dialog::of_our_invite(&message);
+        let place = self.hasher.dialog(&dialog.call_id, &dialog.local_tag);
+        if self.dialogs.contains_key(&place) || self.by_key.contains_key(&key) {
+            return None;
+        }
+        let state = State::Calling { tx: TxId::default(), cancel: None, early: Vec::new() };
+        let mut session = Session::new(dialog, flow, place, state);
+        session.caller = true;
+        let id = self.sessions.insert(session);
+        self.dialogs.insert(place, id);
+        let machine = InviteClient::proceeding();
+        let (forks, others) = (SmallVec::new(), Vec::new());
+        let kind = Kind::InviteClient { machine, invite, inside: false, forks, others, again: None };
+        let tx = self.add_tx(Tx { kind, flow, key, session: Some(id), armed: 0 });
+        if let Some(session) = self.sessions.get_mut(id) {
+            session.state = State::Calling { tx, cancel: None, early: Vec::new() };
+        }
         Some(id)
     }
 }

@@ -34,6 +34,11 @@ impl InviteClient {
         Self { state: State::Calling { invite, resend_in: timing.t1 } }
     }
 
+    /// Of a former process, which may have heard something of it.
+    pub(crate) fn proceeding() -> Self {
+        Self { state: State::Proceeding }
+    }
+
     /// True once a response came and none was final: only now may a CANCEL be sent (§9.1).
     pub(crate) fn is_proceeding(&self) -> bool {
         matches!(self.state, State::Proceeding)

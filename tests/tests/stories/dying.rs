@@ -94,11 +94,12 @@ fn a_kill_while_it_rings_leaves_a_record() {
     world.restart();
     world.run_for(secs(1));
     assert_eq!(world.record().outcome, Outcome::SwitchFailure);
+    // Nobody is left to answer for.
+    assert_eq!((other.end(), other.is_idle()), (Some(End::NotTaken(487)), true));
     phone.hang_up();
-    // Its CANCEL meets nobody; the called phone rings until its owner does something.
+    // Its CANCEL meets nobody.
     assert!(world.run_until(secs(80), || phone.is_idle()));
     assert!(matches!(phone.end(), Some(End::Refused(_))));
-    other.refuse(486);
     world.assert_settled();
 }
 

@@ -87,6 +87,8 @@ impl Call {
             self.tell(EventBody::LegDialing { call: self.setup.id, leg: no, number: target.party.number.clone() });
             self.out.push_back(Effect::Dial { leg: no, target: place });
         }
+        // Whoever goes on after a crash must be able to end what rings.
+        self.out.push_back(Effect::Keep);
     }
 
     /// Somebody takes the party; false if that leg was not asked.

@@ -178,6 +178,8 @@ impl Call {
             transfer.there = false;
         }
         self.end_leg(leg, Outcome::Answered, cause, now);
+        // Those two will not speak again.
+        self.out.push_back(Effect::Keep);
     }
 
     /// Nobody answers who was transferred: it goes back to who sent it, if that one is still there or can be called.

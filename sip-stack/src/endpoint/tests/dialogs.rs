@@ -198,6 +198,32 @@ fn an_answered_session_goes_on_in_another_process() {
 }
 
 #[test]
+fn a_call_of_a_former_process_is_ended_whether_it_rings_or_is_answered_meanwhile() {
+    for answered in [false, true] {
+        let mut b = Bench::new();
+        let (session, invite) = b.outgoing();
+        b.receive(response(&invite, 180, "", b""));
+        let saved = b.sip.snapshot_calling(session).unwrap();
+        assert_eq!(b.sip.snapshot(session), None);
+        let mut after = Bench::with(Config { cell: CellTag(0), ..Config::default() });
+        assert!(after.sip.cancel_former(&saved, None, after.now));
+        assert!(!after.sip.cancel_former(&saved, None, after.now), "it is here already");
+        after.act(|_, _| {});
+        let cancel = after.sent.remove(0);
+        assert_eq!((cancel.method(), cancel.request_uri()), (Some(Method::Cancel), invite.request_uri()));
+        assert_eq!(cancel.via().unwrap().branch(), invite.via().unwrap().branch());
+        after.receive(response(&invite, if answered { 200 } else { 487 }, "t", b""));
+        let said: Vec<_> = after.sent.drain(..).map(|message| message.method().unwrap()).collect();
+        assert_eq!(said, if answered { vec![Method::Ack, Method::Bye] } else { vec![Method::Ack] });
+        after.pass(secs(70));
+        after.assert_clean();
+        for cut in 0..saved.len() {
+            let _ = after.sip.cancel_former(&saved[..cut], None, after.now);
+        }
+    }
+}
+
+#[test]
 fn every_message_of_a_session_names_its_cell() {
     use crate::placement::{Hint, owner_hint};
     let cell = CellTag(0x2a);

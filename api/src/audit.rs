@@ -24,10 +24,10 @@ use tokio::time::timeout;
 const MAX_BODY: usize = 64 << 10;
 
 /// What is not written down: as good as a password, or what people write to each other.
-const SECRET: [&str; 6] = ["password", "password_md5", "secret", "token", "credential", "text"];
+const SECRET: [&str; 7] = ["pin", "password", "password_md5", "secret", "token", "credential", "text"];
 
 /// What an operator sets, by the first part of its path, and what one of it is called.
-const SETTINGS: [(&str, &str); 9] = [
+const SETTINGS: [(&str, &str); 10] = [
     ("extensions", "extension"),
     ("users", "user"),
     ("webhooks", "webhook"),
@@ -35,6 +35,7 @@ const SETTINGS: [(&str, &str); 9] = [
     ("queues", "queue"),
     ("agents", "agent"),
     ("ring-groups", "ring_group"),
+    ("voicemail", "mailbox"),
     ("trunks", "trunk"),
     ("routes", "route"),
 ];

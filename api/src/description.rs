@@ -44,6 +44,7 @@ pub(crate) fn of(version: &str) -> OpenApi {
             tag("prompts", "Sound files that can be played into calls"),
             tag("security", "Who is kept out"),
             tag("records", "What is over: call records, recordings, traces"),
+            tag("voicemail", "Mailboxes and the messages in them"),
             tag("routing", "Where numbers lead, and which are blocked"),
             tag("webhooks", "Programs that are told what happens"),
             tag("ctibar", "The phone bar's contract"),

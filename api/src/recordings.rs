@@ -14,6 +14,9 @@ pub type Later<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
 /// Where recordings are found that the folder does not have as they are.
 pub trait Recordings: Send + Sync + 'static {
+    /// Removes the recording of a path; nothing if there is none.
+    fn remove<'a>(&'a self, path: &'a str) -> Later<'a, ()>;
+
     /// The recording of a path, as it stands in its record.
     fn find<'a>(&'a self, path: &'a str) -> Later<'a, Result<Arc<dyn Recording>, RecordingTrouble>>;
 }
@@ -44,6 +47,10 @@ pub enum RecordingTrouble {
 pub struct NoRecordings;
 
 impl Recordings for NoRecordings {
+    fn remove<'a>(&'a self, _: &'a str) -> Later<'a, ()> {
+        Box::pin(std::future::ready(()))
+    }
+
     fn find<'a>(&'a self, _: &'a str) -> Later<'a, Result<Arc<dyn Recording>, RecordingTrouble>> {
         Box::pin(std::future::ready(Err(RecordingTrouble::Missing)))
     }

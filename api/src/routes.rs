@@ -23,6 +23,7 @@ mod spending;
 mod trace;
 mod trunks;
 mod users;
+mod voicemail;
 mod webhooks;
 
 use crate::problem::{Kind, Problem};
@@ -55,6 +56,11 @@ pub(crate) fn all() -> OpenApiRouter<App> {
         .routes(routes!(trunks::list))
         .routes(routes!(queues::list))
         .routes(routes!(queues::get, queues::put, queues::remove))
+        .routes(routes!(voicemail::list))
+        .routes(routes!(voicemail::get, voicemail::put, voicemail::remove))
+        .routes(routes!(voicemail::messages))
+        .routes(routes!(voicemail::mark, voicemail::discard))
+        .routes(routes!(voicemail::audio))
         .routes(routes!(ring_groups::list))
         .routes(routes!(ring_groups::get, ring_groups::put, ring_groups::remove))
         .routes(routes!(agents::list))

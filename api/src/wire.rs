@@ -9,6 +9,7 @@ mod records;
 mod routing;
 mod spending;
 mod trunks;
+mod voicemail;
 mod webhooks;
 
 pub(crate) use audit::AuditOut;
@@ -22,6 +23,7 @@ pub(crate) use records::{RecordOut, RecordPage};
 pub(crate) use routing::{BlockedIn, BlockedOut, BlockedSide, RouteIn, RouteOut};
 pub(crate) use spending::{SpendingOut, SpentOut};
 pub(crate) use trunks::TrunkOut;
+pub(crate) use voicemail::{MailboxOut, MailboxSettings, VoicemailChange, VoicemailOut};
 pub(crate) use webhooks::{DeadOut, ResendIn, ResentOut, WebhookChange, WebhookIn, WebhookOut};
 
 use model::{AutoAnswer, Extension, Forwards, InbandDtmf, MediaKind, Rights, Role, Srtp, User};

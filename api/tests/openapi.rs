@@ -94,6 +94,17 @@ async fn every_operation_of_the_description_does_what_it_says() {
 
     std::fs::write(world.recordings().join("x.wav"), b"RIFF").unwrap();
     world.keep_prompt("b");
+    let message = model::Voicemail {
+        id: 0,
+        mailbox: "101".to_owned(),
+        call: model::CallId::from_bytes([7; 16]),
+        from: "100".to_owned(),
+        at: 1,
+        length_ms: 3_000,
+        path: "x.wav".to_owned(),
+        heard: false,
+    };
+    world.store.keep_voicemail(&message).await.unwrap();
     let record = world.record(10, "100", "101", Some("x.wav")).await;
     let call = world.live_call("100", "101");
     let source = "203.0.113.9".parse().unwrap();
@@ -163,6 +174,29 @@ async fn every_operation_of_the_description_does_what_it_says() {
         ("get /ring-groups", format!("{V1}/ring-groups"), nothing.clone(), 200),
         ("get /ring-groups/{name}", format!("{V1}/ring-groups/door"), nothing.clone(), 200),
         ("delete /ring-groups/{name}", format!("{V1}/ring-groups/door"), nothing.clone(), 204),
+        (
+            "put /voicemail/{mailbox}",
+            format!("{V1}/voicemail/101"),
+            json!({ "extensions": ["101"], "pin": "4711", "language": "en" }),
+            200,
+        ),
+        ("get /voicemail", format!("{V1}/voicemail"), nothing.clone(), 200),
+        ("get /voicemail/{mailbox}", format!("{V1}/voicemail/101"), nothing.clone(), 200),
+        ("get /voicemail/{mailbox}/messages", format!("{V1}/voicemail/101/messages"), nothing.clone(), 200),
+        (
+            "get /voicemail/{mailbox}/messages/{id}/audio",
+            format!("{V1}/voicemail/101/messages/1/audio"),
+            nothing.clone(),
+            200,
+        ),
+        (
+            "put /voicemail/{mailbox}/messages/{id}",
+            format!("{V1}/voicemail/101/messages/1"),
+            json!({ "heard": true }),
+            204,
+        ),
+        ("delete /voicemail/{mailbox}/messages/{id}", format!("{V1}/voicemail/101/messages/1"), nothing.clone(), 204),
+        ("delete /voicemail/{mailbox}", format!("{V1}/voicemail/101"), nothing.clone(), 204),
         ("get /queues", format!("{V1}/queues"), nothing.clone(), 200),
         ("get /queues/{name}", format!("{V1}/queues/sales"), nothing.clone(), 200),
         ("put /agents/{name}", format!("{V1}/agents/ana"), json!({ "queues": [{ "queue": "sales" }] }), 200),

@@ -104,6 +104,7 @@ const EVENTS: [(&str, &str, Fields); EventBody::KINDS.len()] = [
     ("transfer_failed", "The new party of a transfer will not answer", &[("call", Call), ("by", Whole), ("cause", Is("CauseOut"))]),
     ("trunk_changed", "A trunk came up or went down, or its registration changed", &[("trunk", Text), ("state", OneOf(TRUNK_STATES)), ("registration", MaybeOneOf(TRUNK_REGISTRATIONS)), ("note", Text)]),
     ("voice_activity", "A party began or ceased to speak", &[LEG[0], LEG[1], ("speaking", Yes), ("level_dbov", Whole)]),
+    ("voicemail_left", "A caller has left a message", &[("call", Call), ("mailbox", Text), ("from", Text), ("length_ms", Whole)]),
     ("webhook_failed", "A receiver did not take what it was to be told, and is not told again", &[("webhook", Whole), ("delivery", Whole)]),
 ];
 

@@ -50,14 +50,19 @@ pub(super) async fn download(
     let record = records::find(&app, &caller, id).await?;
     let mut files = record.recording.into_iter().chain(record.more_recordings);
     let recording = files.nth(usize::from(file.max(1)) - 1).ok_or(Kind::NoRecording)?;
+    serve(&app, id, &recording.path, request).await
+}
+
+/// A file, or the part of it that is asked for.
+pub(super) async fn serve(app: &App, id: CallId, recorded: &str, request: Request) -> Result<Response, Problem> {
     // A body is no thing to be held while something is waited for.
     let head = request.method() == Method::HEAD;
     let whole = file_request(&request);
     let range = whole.headers().get(header::RANGE).and_then(|value| value.to_str().ok()).map(str::to_owned);
-    let path = match kept(&app.recordings_dir, &recording.path).await {
+    let path = match kept(&app.recordings_dir, recorded).await {
         Ok(path) => path,
         Err(missing) => {
-            return elsewhere(&app, id, &recording.path, head, range.as_deref())
+            return elsewhere(app, id, recorded, head, range.as_deref())
                 .await
                 .map_err(|e| e.unwrap_or(missing));
         }

@@ -343,6 +343,8 @@ pub(crate) enum Overflow {
     Prompt(String),
     /// To a ring group.
     RingGroup(String),
+    /// To a mailbox, to leave a message.
+    Mailbox(String),
 }
 
 /// A ring group: extensions that are called for one number. They forward nothing on their own, and who does not want to be disturbed is

@@ -20,6 +20,9 @@ pub(crate) struct RouteTo {
     /// To this ring group.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) ring_group: Option<String>,
+    /// To this mailbox, to leave a message.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) mailbox: Option<String>,
     /// To this flow.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) flow: Option<String>,
@@ -109,7 +112,7 @@ pub(crate) struct RouteOut {
 impl RouteTo {
     /// `None` if not exactly one is set.
     pub(crate) fn to_model(&self) -> Option<RouteTarget> {
-        let Self { extension, trunks, queue, ring_group, flow, conference, prompt, program } = self;
+        let Self { extension, trunks, queue, ring_group, mailbox, flow, conference, prompt, program } = self;
         let of_trunks = |names: &Vec<String>| {
             let trunks = names.iter().map(|name| WeightedTrunk { trunk: name.clone(), weight: 1 }).collect();
             RouteTarget::Trunks(Ways { trunks, ..Ways::default() })
@@ -119,6 +122,7 @@ impl RouteTo {
             trunks.as_ref().filter(|names| !names.is_empty()).map(of_trunks),
             queue.clone().map(RouteTarget::Queue),
             ring_group.clone().map(RouteTarget::RingGroup),
+            mailbox.clone().map(RouteTarget::Mailbox),
             flow.clone().map(RouteTarget::Flow),
             conference.clone().map(RouteTarget::Conference),
             prompt.clone().map(|name| RouteTarget::Prompt { name, times: 1 }),
@@ -142,6 +146,7 @@ impl From<RouteTarget> for RouteTo {
             }
             RouteTarget::Queue(name) => Self { queue: Some(name), ..none },
             RouteTarget::RingGroup(name) => Self { ring_group: Some(name), ..none },
+            RouteTarget::Mailbox(name) => Self { mailbox: Some(name), ..none },
             RouteTarget::Flow(name) => Self { flow: Some(name), ..none },
             RouteTarget::Conference(name) => Self { conference: Some(name), ..none },
             RouteTarget::Prompt { name, times: _ } => Self { prompt: Some(name), ..none },

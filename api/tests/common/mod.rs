@@ -406,6 +406,10 @@ struct Elsewhere;
 struct Mp3;
 
 impl patchbay_api::Recordings for Elsewhere {
+    fn remove<'a>(&'a self, _: &'a str) -> patchbay_api::Later<'a, ()> {
+        Box::pin(std::future::ready(()))
+    }
+
     fn find<'a>(
         &'a self,
         path: &'a str,

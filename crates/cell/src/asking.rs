@@ -1,6 +1,7 @@
 //! A program is asked where a call leads ([`model::Program`]).
 //!
 //! It is told `{"call", "from", "to", "trunk"}` and answers with one of `{"extension": "1001"}`, `{"queue": "sales"}`, `{"ring_group": "shop"}`,
+//! `{"mailbox": "1001"}`,
 //! `{"number": "8613…"}` (by the caller's own rights and routes), `{"prompt": "closed"}`, `{"reject": "busy"}`. Whatever else it says, and
 //! silence, leads where the route says otherwise.
 
@@ -39,6 +40,7 @@ enum Said {
     Extension(String),
     Queue(String),
     RingGroup(String),
+    Mailbox(String),
     Number(String),
     Prompt(String),
     Reject(Reject),
@@ -59,6 +61,7 @@ fn way(answer: &str) -> Result<Result<Overflow, Outcome>, String> {
         Said::Extension(number) => Overflow::Extension(number),
         Said::Queue(name) => Overflow::Queue(name),
         Said::RingGroup(name) => Overflow::RingGroup(name),
+        Said::Mailbox(name) => Overflow::Mailbox(name),
         Said::Number(number) => Overflow::Number(number),
         Said::Prompt(name) => Overflow::Prompt(name),
         Said::Reject(Reject::Busy) => return Ok(Err(Outcome::Busy)),

@@ -56,6 +56,8 @@ pub(crate) enum Timer {
     HandOver(CallId),
     /// Those who are recorded are told so again.
     Beep(CallId),
+    /// A call at a mailbox has thought, or spoken, long enough.
+    Mailbox(CallId),
     /// A page that a call rang at has not come back.
     Missed(CallId, LegNo),
     /// Time to say that we live.
@@ -119,6 +121,8 @@ pub(crate) struct Cell {
     pub(crate) conferences: BTreeMap<String, Room>,
     /// What is to be played when it is there.
     pub(crate) playbacks: Playbacks,
+    /// Messages that are being spoken.
+    pub(crate) takings: BTreeMap<RecordingId, crate::leaving_message::Taking>,
     /// How many calls began at each ring group that takes turns, in this cell.
     pub(crate) ring_turns: BTreeMap<String, usize>,
     /// What the shell does for us, and why.
@@ -229,6 +233,7 @@ impl Cell {
             sleepers: Sleepers::default(),
             conferences: BTreeMap::new(),
             playbacks: Playbacks::default(),
+            takings: BTreeMap::new(),
             ring_turns: BTreeMap::new(),
             errands: crate::errands::Errands::default(),
             to_desk: VecDeque::new(),
@@ -336,6 +341,7 @@ impl Cell {
                 }
                 Timer::Announced(id) => self.facts.push_back((id, call::Input::Announced)),
                 Timer::HandOver(id) => self.hand_over_failed(id, now),
+                Timer::Mailbox(id) => self.mailbox_timeout(id, now),
                 Timer::Missed(id, leg) => self.page_stayed_away(id, leg),
                 Timer::Check(id) => self.check_late(id, now),
                 Timer::Beep(id) => self.announce_recording(id, now),
@@ -379,7 +385,7 @@ impl Cell {
             calls: self.conversations.len(),
             legs: self.sessions.len(),
             ports: self.media.open_ports(),
-            recordings: self.recordings.len() + self.tapes.len(),
+            recordings: self.recordings.len() + self.tapes.len() + self.takings.len(),
             sessions: sip.sessions,
             transactions: sip.transactions,
             lingering: self.lingering.len(),
@@ -515,6 +521,14 @@ impl Cell {
             Command::RemoveRingGroup { name } => {
                 self.directory.remove_ring_group(&name);
                 self.ring_turns.remove(&name);
+                Ok(Reply::Done)
+            }
+            Command::PutMailbox(mailbox) => {
+                self.directory.put_mailbox(*mailbox);
+                Ok(Reply::Done)
+            }
+            Command::RemoveMailbox { name } => {
+                self.directory.remove_mailbox(&name);
                 Ok(Reply::Done)
             }
             // The desk knows agents, and no cell does.

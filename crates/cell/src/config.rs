@@ -56,6 +56,8 @@ pub struct Config {
     pub queues: Vec<model::Queue>,
     /// The ring groups that there are at the start.
     pub ring_groups: Vec<model::RingGroup>,
+    /// The mailboxes that there are at the start.
+    pub mailboxes: Vec<model::Mailbox>,
     /// The agents that there are at the start.
     pub agents: Vec<model::Agent>,
     /// What legs to browsers share; `None`: pages speak plain RTP, or nothing.
@@ -90,6 +92,7 @@ impl Config {
             sounds: Sounds::default(),
             queues: Vec::new(),
             ring_groups: Vec::new(),
+            mailboxes: Vec::new(),
             agents: Vec::new(),
             browsers: None,
         }

@@ -8,6 +8,7 @@ use crate::forwarding::Detour;
 use crate::handing::Handing;
 use crate::identity::Caller;
 use crate::io::Contact;
+use crate::mailboxes::AtMailbox;
 use crate::originate::Originated;
 use crate::outward::{OutLeg, Terms, Waiting};
 use crate::playback::Clips;
@@ -94,6 +95,10 @@ pub(crate) struct Conversation {
     pub(crate) calling_back: Option<CallingBack>,
     /// Where it goes next, for it left a queue.
     pub(crate) sent_to: Option<Overflow>,
+    /// It is at a mailbox.
+    pub(crate) mailbox: Option<Box<AtMailbox>>,
+    /// How many messages it has left, or begun.
+    pub(crate) messages_left: u32,
     /// The ways of the searches under way, by the leg on whose behalf.
     pub(crate) detours: BTreeMap<LegNo, Detour>,
     /// On whose behalf the home of an extension was asked last.
@@ -329,6 +334,8 @@ impl Conversation {
             promised: None,
             originated: None,
             service: None,
+            mailbox: None,
+            messages_left: 0,
             detours: BTreeMap::new(),
             located_by: LegId::CALLER,
             forwarded: Vec::new(),

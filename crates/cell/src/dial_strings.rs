@@ -23,7 +23,9 @@ impl Cell {
             let call = &conversation.call;
             call.caller_leg() == by && call.waiting() == by && call.caller().kind == PartyKind::Extension
         });
-        if own {
+        if let (true, DialString::Voicemail { mailbox }) = (own, &said) {
+            self.open_mailbox(id, mailbox.as_deref());
+        } else if own {
             self.serve_with(id, Service::DialString { said, waits: false });
         } else {
             // Who is sent there by another party has nothing to tell.
@@ -47,6 +49,8 @@ impl Cell {
                     self.refuse_by_tone(id, leg, now);
                 }
             }
+            // Served by its mailbox.
+            DialString::Voicemail { .. } => {}
             // There for as long as it stays on the line.
             DialString::OffHook { .. } => self.hold_music(id, leg, true, now),
         }

@@ -74,6 +74,7 @@ impl Cell {
         let duration_ms = duration.as_millis() as u32;
         self.tell(EventBody::Dtmf { call, leg, digit, duration_ms }, now);
         self.key_in_queue(call, leg, digit, now);
+        self.key_at_mailbox(call, leg, digit, now);
     }
 
     fn partner_end(&self, id: CallId, leg: LegNo) -> Option<(media::engine::PortId, Option<SessionId>)> {

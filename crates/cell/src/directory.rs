@@ -2,7 +2,7 @@
 
 use crate::config::Config;
 use crate::outward::OutLeg;
-use model::{CallerHeader, Extension, Queue, RingGroup, Routing, Trunk};
+use model::{CallerHeader, Extension, Mailbox, Queue, RingGroup, Routing, Trunk};
 use route::{Decision, Draw, Router, Source};
 use sip_stack::auth::Ha1;
 use std::collections::BTreeMap;
@@ -25,6 +25,9 @@ pub(crate) struct Directory {
     ring_groups: BTreeMap<String, Arc<RingGroup>>,
     /// The numbers of ring groups that have one, and their names.
     ring_group_numbers: BTreeMap<String, String>,
+    mailboxes: BTreeMap<String, Arc<Mailbox>>,
+    /// The mailboxes of extensions: of each the first by name, unless one has its own.
+    mailboxes_of: BTreeMap<String, String>,
     /// What the router was made from, without what is set while the switch runs.
     configured: route::Settings,
     /// How many calls went by each trunk, for numbers that take turns.
@@ -48,6 +51,8 @@ impl Directory {
         let mut directory = Self {
             queues: BTreeMap::new(),
             queue_numbers: BTreeMap::new(),
+            mailboxes: BTreeMap::new(),
+            mailboxes_of: BTreeMap::new(),
             ring_groups: BTreeMap::new(),
             ring_group_numbers: BTreeMap::new(),
             extensions: BTreeMap::new(),
@@ -64,6 +69,8 @@ impl Directory {
             turns: BTreeMap::new(),
         };
         config.queues.iter().for_each(|queue| directory.put_queue(queue.clone()));
+        directory.mailboxes = config.mailboxes.iter().map(|m| (m.name.clone(), Arc::new(m.clone()))).collect();
+        directory.own_mailboxes();
         config.ring_groups.iter().for_each(|group| directory.put_ring_group(group.clone()));
         directory
     }
@@ -101,6 +108,39 @@ impl Directory {
     fn number_ring_groups(&mut self) {
         let numbered = self.ring_groups.values().filter(|group| !group.number.is_empty());
         self.ring_group_numbers = numbered.map(|group| (group.number.clone(), group.name.clone())).collect();
+    }
+
+    pub(crate) fn put_mailbox(&mut self, mailbox: Mailbox) {
+        self.mailboxes.insert(mailbox.name.clone(), Arc::new(mailbox));
+        self.own_mailboxes();
+    }
+
+    pub(crate) fn remove_mailbox(&mut self, name: &str) {
+        self.mailboxes.remove(name);
+        self.own_mailboxes();
+    }
+
+    fn own_mailboxes(&mut self) {
+        self.mailboxes_of.clear();
+        for (name, mailbox) in &self.mailboxes {
+            for owner in &mailbox.extensions {
+                if owner == name {
+                    self.mailboxes_of.insert(owner.clone(), name.clone());
+                } else {
+                    self.mailboxes_of.entry(owner.clone()).or_insert_with(|| name.clone());
+                }
+            }
+        }
+    }
+
+    /// A mailbox.
+    pub(crate) fn mailbox(&self, name: &str) -> Option<Arc<Mailbox>> {
+        self.mailboxes.get(name).cloned()
+    }
+
+    /// The mailbox of an extension.
+    pub(crate) fn mailbox_of(&self, extension: &str) -> Option<Arc<Mailbox>> {
+        self.mailbox(self.mailboxes_of.get(extension)?)
     }
 
     /// A ring group.

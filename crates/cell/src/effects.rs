@@ -113,6 +113,7 @@ impl Cell {
             Decision::Trunks { .. } => self.go_out(id, by, decision, now),
             Decision::Conference { name } => self.reach_conference(id, name),
             Decision::Queue { name } => self.reach_queue(id, &name, now),
+            Decision::Mailbox { name } => self.reach_mailbox(id, &name),
             Decision::RingGroup { name, record } => self.reach_ring_group(id, by, &name, record, now),
             Decision::Program { number, program } => self.ask_program(id, by, &number, program, now),
             Decision::Prompt { name, times } => self.fetch_service(id, name, times),

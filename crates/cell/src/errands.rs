@@ -21,6 +21,17 @@ pub(crate) enum Purpose {
     DialString(CallId),
     /// A program is asked where this leg's call leads.
     Program(Asked),
+    /// A call is at a mailbox.
+    Messages(CallId),
+    /// A call at a mailbox wants to hear a message, in this turn.
+    Sound(CallId, u32),
+    /// A message that stands in the hot store under this key until the database has it.
+    Voicemail {
+        /// The key.
+        key: Vec<u8>,
+    },
+    /// Nobody waits for it.
+    Nothing,
 }
 
 impl Cell {
@@ -39,11 +50,20 @@ impl Cell {
     /// The shell is back; `None`: it could not be done.
     pub(crate) fn errand_done(&mut self, ticket: u64, result: Option<Brought>, now: Instant) {
         match (self.errands.waiting.remove(&ticket), result) {
-            (Some(Purpose::DialString(call)), Some(Brought::Done)) => self.obeyed(call, true, now),
-            (Some(Purpose::DialString(call)), Some(Brought::Said(_)) | None) => self.obeyed(call, false, now),
+            (Some(Purpose::DialString(call)), result) => self.obeyed(call, result.is_some(), now),
+            (Some(Purpose::Messages(call)), Some(Brought::Messages(messages))) => self.on_messages(call, Some(messages)),
+            (Some(Purpose::Messages(call)), _) => self.on_messages(call, None),
+            (Some(Purpose::Sound(call, turn)), Some(Brought::Sound(clips))) => {
+                self.mailbox_speaks(call, turn, Some(clips), now);
+            }
+            (Some(Purpose::Sound(call, turn)), _) => self.message_missing(call, turn, now),
+            (Some(Purpose::Voicemail { key }), Some(_)) => self.out.push_back(Output::Forget { key }),
+            (Some(Purpose::Voicemail { .. }), None) => {
+                tracing::error!("a message is not in its mailbox yet; it comes there after the next start");
+            }
             (Some(Purpose::Program(asked)), Some(Brought::Said(answer))) => self.program_said(asked, &answer, now),
-            (Some(Purpose::Program(asked)), Some(Brought::Done) | None) => self.program_silent(asked, now),
-            (None, _) => {}
+            (Some(Purpose::Program(asked)), _) => self.program_silent(asked, now),
+            (Some(Purpose::Nothing) | None, _) => {}
         }
     }
 }

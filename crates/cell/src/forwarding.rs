@@ -151,6 +151,7 @@ impl Cell {
                 None => self.facts.push_back((id, Input::Nowhere(Outcome::SwitchFailure))),
             },
             Overflow::Queue(name) => self.reach_queue(id, &name, now),
+            Overflow::Mailbox(name) => self.reach_mailbox(id, &name),
             Overflow::RingGroup(name) => self.reach_ring_group(id, by, &name, record, now),
             Overflow::Prompt(name) => self.fetch_service(id, name, 1),
             Overflow::HangUp => self.facts.push_back((id, Input::Nowhere(Outcome::Unreachable))),

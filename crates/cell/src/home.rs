@@ -260,6 +260,7 @@ impl Cell {
                 Some(record) => self.out.push_back(Output::Record { record: Box::new(record) }),
                 None => self.out.push_back(Output::Forget { key: key.to_vec() }),
             },
+            Some(hot::Key::Voicemail(id)) if mine(id.cell()) => self.restore_voicemail(key, value),
             Some(hot::Key::Ban(source)) => self.restore_ban(source, value, now),
             Some(_) => {}
             None => tracing::warn!(key = %key.escape_ascii(), "unknown key in the hot store, left alone"),

@@ -13,10 +13,11 @@
 //! | `ban/<address>` | a banned source: reason, since, until, how often |
 //! | `desk/image` | queues and agents: who is at work and where, who waits, the figures (postcard; at most 100 ms old) |
 //! | `desk/agent/<name>` | an agent as it was told since that image (postcard) |
+//! | `vm/<uuid>/<file>` | a message that the database may not have yet (postcard) |
 //! | `alive/<cell>` | Unix milliseconds, renewed each second while calls exist |
 
 use crate::resuming::Life;
-use model::{CallId, CallRecord, Spent};
+use model::{CallId, CallRecord, Spent, Voicemail};
 use sip_stack::auth::{Ban, BanReason};
 use std::net::IpAddr;
 use std::time::Instant;
@@ -31,6 +32,7 @@ pub(crate) enum Key {
     Call(CallId),
     Record(CallId),
     Spent { whose: String, day: String },
+    Voicemail(CallId),
     Alive,
     Desk,
     Ban(IpAddr),
@@ -52,6 +54,7 @@ impl Key {
                 let (whose, day) = rest.split_once('/')?;
                 Some(Self::Spent { whose: whose.to_owned(), day: day.to_owned() })
             }
+            "vm" => rest.split_once('/')?.0.parse().ok().map(Self::Voicemail),
             "ban" => rest.parse().ok().map(Self::Ban),
             "desk" => Some(Self::Desk),
             "alive" => rest.parse::<u16>().ok().map(|_| Self::Alive),
@@ -122,6 +125,18 @@ pub(crate) fn spent_value(spent: Spent) -> Vec<u8> {
 }
 
 pub(crate) fn spent_of(value: &[u8]) -> Option<Spent> {
+    postcard::from_bytes(value).ok()
+}
+
+pub(crate) fn voicemail(message: &Voicemail) -> Vec<u8> {
+    format!("vm/{}/{}", message.call, message.path).into_bytes()
+}
+
+pub(crate) fn voicemail_value(message: &Voicemail) -> Vec<u8> {
+    postcard::to_allocvec(message).unwrap_or_default()
+}
+
+pub(crate) fn voicemail_of(value: &[u8]) -> Option<Voicemail> {
     postcard::from_bytes(value).ok()
 }
 

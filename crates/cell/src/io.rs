@@ -6,7 +6,7 @@ pub use letters::{Body, Contact, Envelope, FarEnd, FarEndQuery, FromDesk, JoinRe
 
 use bytes::Bytes;
 use media::engine::{Channel, Datagram, Page, RecordingId};
-use model::{Answer, CallId, CallRecord, Command, Event, ExtensionWish, Outcome, Query, Refusal, Reply};
+use model::{Answer, CallId, CallRecord, Command, Event, ExtensionWish, Outcome, Query, Refusal, Reply, Voicemail};
 use sip_stack::endpoint::Flow;
 use sip_stack::locate::{Failure, Question, Record};
 use std::net::SocketAddr;
@@ -33,7 +33,7 @@ pub const MAX_FETCHES: usize = 32;
 /// Errands that one worker may have its shell run at one time; one more cannot be done.
 pub const MAX_ERRANDS: usize = 256;
 
-/// What only the keeper of settings can do.
+/// What only the keeper of settings and messages can do.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Errand {
     /// Change an extension as its own phone wishes, and tell every worker.
@@ -52,15 +52,50 @@ pub enum Errand {
         /// What it is told, JSON.
         question: String,
     },
+    /// What is in a mailbox? Answered by [`Brought::Messages`].
+    Messages {
+        /// Its name.
+        mailbox: String,
+    },
+    /// Put a message into its mailbox, unless it is there, and have the lamps of its owners told.
+    KeepVoicemail(Box<Voicemail>),
+    /// Somebody has heard a message.
+    MarkVoicemail {
+        /// In which mailbox.
+        mailbox: String,
+        /// Its number.
+        id: i64,
+    },
+    /// Remove a message, and its file.
+    RemoveVoicemail {
+        /// In which mailbox.
+        mailbox: String,
+        /// Its number.
+        id: i64,
+    },
+    /// The sound of a message; answered by [`Brought::Sound`].
+    HearVoicemail {
+        /// Its file.
+        path: String,
+    },
+    /// Remove a file that has just been written, and is no message.
+    Discard {
+        /// Below the recordings' folder.
+        path: String,
+    },
 }
 
 /// What an errand brought.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub enum Brought {
     /// It is done.
     Done,
     /// A program said this, whatever it means.
     Said(String),
+    /// What is in a mailbox, in the order in which it is told.
+    Messages(Vec<Voicemail>),
+    /// Something to be played.
+    Sound(crate::Clips),
 }
 
 /// A fact from outside.

@@ -39,6 +39,8 @@ enum Waiting {
     Tune { call: CallId, leg: LegNo },
     /// What one who waits in a queue is told.
     Announcement { call: CallId, leg: LegNo },
+    /// What is said to a call at a mailbox, in this turn.
+    Mailbox { call: CallId, turn: u32 },
 }
 
 impl Cell {
@@ -78,6 +80,11 @@ impl Cell {
         let Some(items) = in_words(items) else { return };
         // With too much being loaded, the next time will do.
         let _ = self.load(items, Waiting::Announcement { call, leg });
+    }
+
+    /// A call at a mailbox is told something; false if that cannot be had now.
+    pub(crate) fn fetch_for_mailbox(&mut self, call: CallId, turn: u32, items: Vec<Item>) -> bool {
+        self.load(items, Waiting::Mailbox { call, turn }).is_ok()
     }
 
     fn tune_in(&mut self, call: CallId, leg: LegNo, tune: Option<Clips>, now: Instant) {
@@ -137,6 +144,7 @@ impl Cell {
             (Waiting::Service { call, times }, Ok(clips)) => {
                 return self.serve_with(call, Service::Prompt { clips: Arc::clone(clips), times, waits: false });
             }
+            (Waiting::Mailbox { call, turn }, _) => return self.mailbox_speaks(call, turn, loaded.ok(), now),
             (Waiting::Tune { call, leg }, _) => return self.tune_in(call, leg, loaded.ok(), now),
             (Waiting::Announcement { call, leg }, Ok(clips)) => {
                 return self.tell_place(call, leg, Arc::clone(clips), now);

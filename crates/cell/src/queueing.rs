@@ -297,6 +297,7 @@ impl Cell {
             Some(Overflow::Queue(name)) => self.reach_queue(id, &name, now),
             Some(Overflow::Extension(number)) => self.locate_extension(id, by, number, false, now),
             Some(Overflow::Prompt(name)) => self.fetch_service(id, name, 1),
+            Some(Overflow::Mailbox(name)) => self.reach_mailbox(id, &name),
             Some(Overflow::RingGroup(name)) => self.reach_ring_group(id, by, &name, false, now),
             Some(Overflow::Number(_) | Overflow::HangUp) | None => return false,
         }

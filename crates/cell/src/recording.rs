@@ -167,6 +167,9 @@ impl Cell {
     /// The engine writes nothing more of a recording.
     pub(crate) fn on_recording_ended(&mut self, recording: RecordingId, frames: u64, note: String, now: Instant) {
         self.out.push_back(Output::RecordingClosed { recording: self.recording_key(recording) });
+        if self.message_taken(recording, now) {
+            return;
+        }
         let Some(id) = self.recordings.remove(&recording) else { return drop(self.tapes.remove(&recording)) };
         self.timers.cancel(&Timer::Beep(id));
         let Some(conversation) = self.conversations.get_mut(&id) else { return };
@@ -184,6 +187,9 @@ impl Cell {
 
     /// The shell cannot write a recording.
     pub(crate) fn on_recording_failed(&mut self, recording: RecordingKey, note: String, now: Instant) {
+        if self.message_failed(recording.id, &note, now) {
+            return;
+        }
         let Some(id) = self.recordings.get(&recording.id).copied() else {
             return self.on_tape_failed(recording.id, &note, now);
         };

@@ -18,6 +18,8 @@ pub(crate) enum Service {
     Prompt { clips: Clips, times: u32, waits: bool },
     /// An agent told the switch something, and hears that it was understood. `waits`: as above.
     DialString { said: DialString, waits: bool },
+    /// It leaves a message, or hears some.
+    Mailbox,
     /// It waits in a queue.
     Queue,
     /// It takes part in the conversation of another call, which it came to by this leg.
@@ -64,6 +66,7 @@ impl Cell {
             }
             Service::DialString { said, .. } => self.obey(id, leg, &said, now),
             Service::Queue => {}
+            Service::Mailbox => self.at_mailbox(id, leg, asked, now),
             Service::Supervision { call, leg: of, how } => self.begin_supervision((id, leg), (call, of), how, now),
         }
     }
@@ -81,6 +84,9 @@ impl Cell {
                 *waits = false;
                 let said = said.clone();
                 self.obey(id, leg, &said, now);
+            }
+            Some(Service::Mailbox) if conversation.mailbox.as_ref().is_some_and(|there| there.waits) => {
+                self.mailbox_begins(id, leg, now);
             }
             Some(_) | None => {}
         }
@@ -116,6 +122,7 @@ impl Cell {
     pub(crate) fn served_no_longer(&mut self, id: CallId, leg: LegNo, now: Instant) {
         match self.conversations.get(&id).and_then(|c| c.service.clone()) {
             Some(Service::Conference(name)) => self.leave_conference(&name, id, leg, now),
+            Some(Service::Mailbox) => self.leave_mailbox(id, leg, now),
             Some(Service::Supervision { call, .. }) => self.end_supervision((id, leg), call, now),
             Some(Service::Prompt { .. } | Service::DialString { .. } | Service::Queue) | None => {}
         }

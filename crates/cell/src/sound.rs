@@ -51,7 +51,9 @@ impl Cell {
                 self.out.push_back(Output::Rtp { port, channel, to, data });
             }
             media::engine::Output::Page { recording, page } => {
-                self.on_page(recording, &page, now);
+                if !self.on_message_page(recording, &page, now) {
+                    self.on_page(recording, &page, now);
+                }
                 self.out.push_back(Output::RecordingPage { recording: self.recording_key(recording), page });
             }
             media::engine::Output::RecordingEnded { recording, samples, missing, reason } => {
@@ -85,6 +87,7 @@ impl Cell {
             Event::Played { port, tag, played, digit } => {
                 if let Some(at) = self.ports.get(port).copied()
                     && !self.played(at, (tag, played), digit.is_some(), now)
+                    && !self.mailbox_said(at.0, at.1, now)
                 {
                     self.facts.push_back((at.0, Input::Announced));
                 }

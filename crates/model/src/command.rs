@@ -1,7 +1,7 @@
 //! What anyone may ask of the switch, and its answers.
 
 use crate::{
-    Agent, AgentStatus, AudioWish, CallId, Conference, Direction, Duty, Extension, Ha1, LegNo, NewMessage, Originate,
+    Agent, AgentStatus, AudioWish, CallId, Conference, Direction, Duty, Extension, Ha1, LegNo, Mailbox, NewMessage, Originate,
     Playback, Queue, QueueStatus, RecordingChoice, RecordingWish, RingGroup, Routing, Seen, SeenFilter, Spending,
     Supervision, TextMessage, TrunkStatus,
 };
@@ -189,6 +189,13 @@ pub enum Command {
     PutRingGroup(Box<RingGroup>),
     /// A ring group is gone; calls that it rings for go on.
     RemoveRingGroup {
+        /// Its name.
+        name: String,
+    },
+    /// A mailbox was added or changed: every cell takes the new facts.
+    PutMailbox(Box<Mailbox>),
+    /// A mailbox is gone.
+    RemoveMailbox {
         /// Its name.
         name: String,
     },

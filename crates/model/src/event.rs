@@ -191,6 +191,17 @@ pub enum EventBody {
         /// The group's name.
         group: String,
     },
+    /// A caller has left a message.
+    VoicemailLeft {
+        /// By which call.
+        call: CallId,
+        /// In which mailbox.
+        mailbox: String,
+        /// Who; empty if that is not known.
+        from: String,
+        /// Its length, milliseconds.
+        length_ms: u64,
+    },
     /// A party put the call on hold, or took it back.
     LegHeld {
         /// In which call.

@@ -101,7 +101,8 @@ impl Forwards {
                 | Overflow::Number(_)
                 | Overflow::Queue(_)
                 | Overflow::Prompt(_)
-                | Overflow::RingGroup(_) => {}
+                | Overflow::RingGroup(_)
+                | Overflow::Mailbox(_) => {}
             }
         }
         Ok(())
@@ -169,6 +170,8 @@ pub struct StarCodes {
     pub call_waiting: String,
     /// It finds it busy.
     pub call_waiting_off: String,
+    /// The messages in its mailbox are heard, or in the one whose name follows.
+    pub voicemail: String,
 }
 
 impl Default for StarCodes {
@@ -187,13 +190,14 @@ impl Default for StarCodes {
             do_not_disturb_off: code("79"),
             call_waiting: code("43"),
             call_waiting_off: code("44"),
+            voicemail: code("98"),
         }
     }
 }
 
 impl StarCodes {
     /// Every code with its name.
-    fn all(&self) -> [(&'static str, &str); 12] {
+    fn all(&self) -> [(&'static str, &str); 13] {
         [
             ("forward_always", &self.forward_always),
             ("forward_always_off", &self.forward_always_off),
@@ -207,6 +211,7 @@ impl StarCodes {
             ("do_not_disturb_off", &self.do_not_disturb_off),
             ("call_waiting", &self.call_waiting),
             ("call_waiting_off", &self.call_waiting_off),
+            ("voicemail", &self.voicemail),
         ]
     }
 
@@ -228,6 +233,12 @@ impl StarCodes {
             known.push(code);
         }
         Ok(())
+    }
+
+    /// Whose messages a phone wants to hear that dialled this: its own if no mailbox is named.
+    pub fn mailbox<'a>(&self, dialled: &'a str) -> Option<Option<&'a str>> {
+        let name = dialled.strip_prefix(self.voicemail.as_str()).filter(|_| !self.voicemail.is_empty())?;
+        Some(Some(name).filter(|name| !name.is_empty()))
     }
 
     /// What a phone wishes that dialled this; `None` if it is none of the codes.
@@ -290,6 +301,9 @@ mod tests {
     #[test]
     fn codes_mean_one_thing_each() {
         assert_eq!(StarCodes::default().check(), Ok(()));
+        assert_eq!(StarCodes::default().mailbox("*98"), Some(None));
+        assert_eq!(StarCodes::default().mailbox("*98sales"), Some(Some("sales")));
+        assert_eq!(StarCodes::default().mailbox("98"), None);
         let twice = StarCodes { call_waiting: "*72".to_owned(), ..StarCodes::default() };
         assert!(twice.check().is_err());
         for code in ["*", "*7a", "*12345678"] {

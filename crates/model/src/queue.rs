@@ -80,6 +80,8 @@ pub enum Overflow {
     Prompt(String),
     /// To a ring group.
     RingGroup(String),
+    /// To a mailbox, to leave a message.
+    Mailbox(String),
 }
 
 impl Overflow {
@@ -91,7 +93,7 @@ impl Overflow {
     pub fn check(&self) -> Result<(), String> {
         let fits = |b: u8| b.is_ascii_alphanumeric() || b"._+*#-".contains(&b);
         match self {
-            Self::Queue(name) | Self::RingGroup(name) => name_fits("overflow", name),
+            Self::Queue(name) | Self::RingGroup(name) | Self::Mailbox(name) => name_fits("overflow", name),
             Self::Extension(to) | Self::Number(to) if to.is_empty() || to.len() > 64 || !to.bytes().all(fits) => {
                 Err(format!("\"{to}\" is no number that could be dialled"))
             }
@@ -104,7 +106,7 @@ impl Overflow {
     pub fn whom(&self) -> &str {
         match self {
             Self::HangUp => "",
-            Self::Queue(name) | Self::Prompt(name) | Self::RingGroup(name) => name,
+            Self::Queue(name) | Self::Prompt(name) | Self::RingGroup(name) | Self::Mailbox(name) => name,
             Self::Extension(number) | Self::Number(number) => number,
         }
     }

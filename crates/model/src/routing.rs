@@ -258,6 +258,8 @@ pub enum RouteTarget {
     Queue(String),
     /// To a ring group.
     RingGroup(String),
+    /// To a mailbox, to leave a message.
+    Mailbox(String),
     /// To a flow; not to be had yet, so nobody is reached.
     Flow(String),
     /// To a conference.

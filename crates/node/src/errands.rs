@@ -1,11 +1,13 @@
-//! What workers want done with what is stored: settings that phones change by dialling. One task each; the answer goes to the worker.
+//! What workers want done with what is stored: settings that phones change by dialling, messages in mailboxes. One task each; the answer goes to the worker.
 
+use crate::recorder::archive::Archive;
 use crate::routing_programs::Programs;
 use crate::server::StartError;
 use crate::switch::NodeSwitch;
 use crate::worker::Inbox;
-use api::Switch as _;
+use api::{Recordings as _, Switch as _};
 use cell::{Brought, Errand};
+use media::clip::{Clip, Kind};
 use model::{Command, EventBody, SettingChange};
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,6 +18,12 @@ use tokio::time::timeout;
 /// An errand that takes longer has failed for whoever waits.
 const PATIENCE: Duration = Duration::from_secs(9);
 
+/// After this time all that was written of a file is on the disk.
+const WRITTEN: Duration = Duration::from_secs(3);
+
+/// Octets of a message that are read to be played: more than ten minutes.
+const LONGEST: u64 = 16 << 20;
+
 /// Runs errands. Clones are cheap. How many are under way is limited by [`cell::MAX_ERRANDS`] per worker.
 #[derive(Clone)]
 pub struct Errands {
@@ -24,6 +32,7 @@ pub struct Errands {
     store: Store,
     switch: NodeSwitch,
     programs: Programs,
+    archive: Archive,
 }
 
 impl std::fmt::Debug for Errands {
@@ -38,8 +47,14 @@ impl Errands {
     /// # Errors
     ///
     /// The client that asks programs cannot be made.
-    pub fn new(handle: Handle, inboxes: Arc<[Inbox]>, store: Store, switch: NodeSwitch) -> Result<Self, StartError> {
-        Ok(Self { handle, inboxes, store, switch, programs: Programs::new()? })
+    pub fn new(
+        handle: Handle,
+        inboxes: Arc<[Inbox]>,
+        store: Store,
+        switch: NodeSwitch,
+        archive: Archive,
+    ) -> Result<Self, StartError> {
+        Ok(Self { handle, inboxes, store, switch, programs: Programs::new()?, archive })
     }
 
     /// Runs an errand for a worker.
@@ -60,8 +75,55 @@ impl Errands {
         });
     }
 
+    /// The lamps of those who own a mailbox show what waits for them.
+    async fn tell_lamps(&self, mailbox: &str) -> Result<(), StoreError> {
+        let Some(mailbox) = self.store.mailbox(mailbox).await? else { return Ok(()) };
+        for extension in mailbox.extensions {
+            let (new, old) = self.store.voicemail_counts(&extension).await?;
+            // One that is gone has no lamp.
+            drop(self.switch.command(Command::SetMessages { extension, new, old }).await);
+        }
+        Ok(())
+    }
+
+    /// A message as it can be played; whatever it has become since it was written.
+    async fn sound_of(&self, path: &str) -> Option<Arc<Clip>> {
+        let found = self.archive.find(path).await.ok()?;
+        let octets = found.octets().min(LONGEST);
+        let data = found.read(0..octets).await.ok()?;
+        let decode = move || Clip::decode(Kind::sniff(&data)?, &data).ok();
+        tokio::task::spawn_blocking(decode).await.ok().flatten().map(Arc::new)
+    }
+
     async fn done(&self, errand: Errand) -> Result<Option<Brought>, StoreError> {
         match errand {
+            Errand::Messages { mailbox } => Ok(Some(Brought::Messages(self.store.voicemails(&mailbox).await?))),
+            Errand::KeepVoicemail(message) => {
+                self.store.keep_voicemail(&message).await?;
+                self.tell_lamps(&message.mailbox).await?;
+                Ok(Some(Brought::Done))
+            }
+            Errand::MarkVoicemail { mailbox, id } => {
+                self.store.mark_voicemail(&mailbox, id, true).await?;
+                self.tell_lamps(&mailbox).await?;
+                Ok(Some(Brought::Done))
+            }
+            Errand::RemoveVoicemail { mailbox, id } => {
+                let message = self.store.voicemail(&mailbox, id).await?;
+                self.store.remove_voicemail(&mailbox, id).await?;
+                if let Some(message) = message {
+                    self.archive.remove(&message.path).await;
+                }
+                self.tell_lamps(&mailbox).await?;
+                Ok(Some(Brought::Done))
+            }
+            Errand::HearVoicemail { path } => Ok(self.sound_of(&path).await.map(|clip| Brought::Sound([clip].into()))),
+            Errand::Discard { path } => {
+                // Its last page may still be on its way to the disk.
+                tokio::time::sleep(WRITTEN).await;
+                self.archive.remove(&path).await;
+                Ok(Some(Brought::Done))
+            }
             Errand::ChangeExtension { number, wish } => {
                 let Some(extension) = self.store.change_extension(&number, wish).await? else { return Ok(None) };
                 if self.switch.command(Command::PutExtension(Box::new(extension))).await.is_err() {

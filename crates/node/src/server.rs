@@ -109,7 +109,7 @@ impl Server {
         let accounts = first_run::accounts(&store, &mut entropy).await?;
         let extensions = store.extensions().await?;
         let (queues, agents) = (store.queues().await?, store.agents().await?);
-        let ring_groups = store.ring_groups().await?;
+        let (ring_groups, mailboxes) = (store.ring_groups().await?, store.mailboxes().await?);
         let routing = store.routing().await?.to_model();
         let now = Instant::now();
         let unix = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |t| t.as_millis() as u64);
@@ -134,7 +134,7 @@ impl Server {
         let fetcher = Fetcher::new(handle.clone(), Arc::clone(&inboxes), fetching)?;
         let switch = NodeSwitch::new(Arc::clone(&inboxes), events.clone(), passed.clone());
         let switch = switch.with_recogniser(wall, config.asr.url.as_deref());
-        let errands = Errands::new(handle, Arc::clone(&inboxes), store.clone(), switch.clone())?;
+        let errands = Errands::new(handle, Arc::clone(&inboxes), store.clone(), switch.clone(), archive.clone())?;
         for (number, listeners) in (0..workers).zip(listeners) {
             let mut cell = cell_config(&config, store.realm(), number, wall);
             cell.locals = locals.clone();
@@ -144,6 +144,7 @@ impl Server {
             cell.queues.clone_from(&queues);
             cell.agents.clone_from(&agents);
             cell.ring_groups.clone_from(&ring_groups);
+            cell.mailboxes.clone_from(&mailboxes);
             cell.browsers.clone_from(&browsers);
             let mut core = cell::Worker::new(cell, entropy.fork(), now);
             restore(&mut core, &kept, &extensions, &routing, now);

@@ -14,6 +14,11 @@ pub enum DialString {
         /// The project's code.
         project: String,
     },
+    /// A star code: messages are heard.
+    Voicemail {
+        /// Of which mailbox; `None`: its own.
+        mailbox: Option<String>,
+    },
     /// A star code: the extension's own settings.
     Wish(ExtensionWish),
 }
@@ -23,6 +28,9 @@ impl DialString {
     pub fn read(dialled: &str, codes: &StarCodes) -> Option<Self> {
         if let Some(wish) = codes.read(dialled) {
             return Some(Self::Wish(wish));
+        }
+        if let Some(mailbox) = codes.mailbox(dialled) {
+            return Some(Self::Voicemail { mailbox: mailbox.map(str::to_owned) });
         }
         match dialled {
             "agent_login" => Some(Self::Login),
@@ -47,6 +55,8 @@ impl DialString {
                 let on = if to.is_some() { "on" } else { "off" };
                 format!("forwarding is switched {on} ({})", why.name())
             }
+            Self::Voicemail { mailbox: None } => "the messages of its mailbox are heard".to_owned(),
+            Self::Voicemail { mailbox: Some(name) } => format!("the messages of mailbox {name} are heard"),
             Self::Wish(ExtensionWish::DoNotDisturb(on)) => format!("do not disturb: {on}"),
             Self::Wish(ExtensionWish::CallWaiting(on)) => format!("call waiting: {on}"),
         }

@@ -102,6 +102,11 @@ pub enum Decision {
         /// Record it whatever its members say.
         record: bool,
     },
+    /// It reaches a mailbox, to leave a message.
+    Mailbox {
+        /// Its name.
+        name: String,
+    },
     /// The caller hears a prompt.
     Prompt {
         /// Its name.
@@ -363,6 +368,10 @@ impl Router {
             RouteTarget::Program(program) => {
                 explain(&|| format!("the program at {} is asked", program.url));
                 Decision::Program { number: number.to_owned(), program: program.clone() }
+            }
+            RouteTarget::Mailbox(name) => {
+                explain(&|| format!("it leads to mailbox {name}"));
+                Decision::Mailbox { name: name.clone() }
             }
             RouteTarget::Flow(name) => {
                 explain(&|| format!("it leads to {name}, and this version knows no flows"));

@@ -82,6 +82,7 @@ fn path(settings: &Settings, dialled: &str, from: Source<'_>) -> String {
         }
         Decision::Conference { name } => format!("conference {name}"),
         Decision::Queue { name } => format!("queue {name}"),
+        Decision::Mailbox { name } => format!("mailbox {name}"),
         Decision::RingGroup { name, record } => format!("ring group {name} {record}"),
         Decision::Prompt { name, times } => format!("prompt {name} {times}"),
         Decision::DialString(said) => said.meaning(),
@@ -96,7 +97,10 @@ fn numbers_lead_to_conferences_and_prompts() {
     settings.routes.push(Route::new("7100", RouteTarget::Conference("board".to_owned())));
     settings.routes.push(Route::new("70*", RouteTarget::Prompt { name: "welcome".to_owned(), times: 3 }));
     settings.routes.push(Route { record: true, ..Route::new("8000", RouteTarget::RingGroup("door".to_owned())) });
+    settings.routes.push(Route::new("8001", RouteTarget::Mailbox("sales".to_owned())));
     let caller = with_rights(Rights::Internal);
+    assert_eq!(path(&settings, "8001", caller), "mailbox sales");
+    assert_eq!(path(&settings, "*98", caller), "the messages of its mailbox are heard");
     assert_eq!(path(&settings, "8000", caller), "ring group door true");
     assert_eq!(path(&settings, "7100", caller), "conference board");
     assert_eq!(path(&settings, "7012", caller), "prompt welcome 3");

@@ -19,6 +19,7 @@ mod secrets;
 mod sql;
 mod throttle;
 mod users;
+mod voicemail;
 mod webhooks;
 
 pub use audit::{AuditEntry, AuditFilter, MAX_AUDIT_PAGE};

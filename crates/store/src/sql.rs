@@ -209,6 +209,7 @@ fn migrations() -> Vec<Migration> {
         (90, "queues and agents", include_str!("../migrations/0090_queues_and_agents.sql")),
         (100, "forwards of extensions", include_str!("../migrations/0100_forwards_of_extensions.sql")),
         (101, "ring groups", include_str!("../migrations/0101_ring_groups.sql")),
+        (102, "voicemail", include_str!("../migrations/0102_voicemail.sql")),
     ];
     let migration = |(version, name, sql): (i64, &'static str, &'static str)| {
         Migration::new(version, name.into(), MigrationType::Simple, sql.into_sql_str(), false)

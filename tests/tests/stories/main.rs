@@ -48,6 +48,7 @@ mod telling;
 mod tokens;
 mod transferring;
 mod trunks;
+mod voicemail;
 mod waiting;
 mod watching;
 mod workers;

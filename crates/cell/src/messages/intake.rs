@@ -167,6 +167,7 @@ impl Cell {
             Decision::Conference { .. }
             | Decision::Queue { .. }
             | Decision::RingGroup { .. }
+            | Decision::Mailbox { .. }
             | Decision::Prompt { .. }
             | Decision::Program { .. }
             | Decision::DialString(_) => Course::Nowhere(Status(404)),

@@ -5,7 +5,7 @@ use crate::CallId;
 
 impl EventBody {
     /// Every name that [`EventBody::kind`] gives, in alphabetical order.
-    pub const KINDS: [&str; 49] = [
+    pub const KINDS: [&str; 50] = [
         "agent_changed",
         "agent_offered",
         "asr_failed",
@@ -54,6 +54,7 @@ impl EventBody {
         "transfer_failed",
         "trunk_changed",
         "voice_activity",
+        "voicemail_left",
         "webhook_failed",
     ];
 
@@ -108,6 +109,7 @@ impl EventBody {
             Self::TransferFailed { .. } => "transfer_failed",
             Self::TrunkChanged { .. } => "trunk_changed",
             Self::VoiceActivity { .. } => "voice_activity",
+            Self::VoicemailLeft { .. } => "voicemail_left",
             Self::WebhookFailed { .. } => "webhook_failed",
         }
     }
@@ -149,6 +151,7 @@ impl EventBody {
             | Self::Supervised { call, .. }
             | Self::TransferDone { call, .. }
             | Self::TransferFailed { call, .. }
+            | Self::VoicemailLeft { call, .. }
             | Self::VoiceActivity { call, .. } => Some(*call),
             Self::CallEnded { record } => Some(record.id),
             Self::AgentChanged { .. }
@@ -189,6 +192,7 @@ impl EventBody {
             | Self::LegListening { number, .. }
             | Self::LegReplaced { number, .. }
             | Self::ConferenceEntered { number, .. } => [Some(number), None],
+            Self::VoicemailLeft { mailbox, from, .. } => [Some(mailbox), Some(from)],
             Self::Supervised { by, .. } => [Some(by), None],
             Self::MessageDelivered { message }
             | Self::MessageFailed { message }

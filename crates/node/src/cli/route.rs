@@ -107,6 +107,7 @@ fn verdict(decision: &Decision) -> String {
         }
         Decision::Conference { name } => format!("→ conference {name}"),
         Decision::Queue { name } => format!("→ queue {name}"),
+        Decision::Mailbox { name } => format!("→ mailbox {name}"),
         Decision::RingGroup { name, record } => {
             format!("→ ring group {name}{}", if *record { ", recorded" } else { "" })
         }

@@ -266,6 +266,8 @@ pub struct Route {
     pub queue: Option<String>,
     /// … or to this ring group …
     pub ring_group: Option<String>,
+    /// … or to this mailbox …
+    pub mailbox: Option<String>,
     /// … or to this flow …
     pub flow: Option<String>,
     /// … or to this conference …
@@ -329,6 +331,7 @@ impl Route {
             self.extension.clone().map(To::Extension),
             self.queue.clone().map(To::Queue),
             self.ring_group.clone().map(To::RingGroup),
+            self.mailbox.clone().map(To::Mailbox),
             self.flow.clone().map(To::Flow),
             self.conference.clone().map(To::Conference),
             self.prompt.clone().map(|name| To::Prompt { name, times: self.times }),

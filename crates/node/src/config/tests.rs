@@ -368,6 +368,7 @@ fn the_sample_file_is_valid_has_every_key_and_shows_the_defaults() {
                 "extension",
                 "queue",
                 "ring_group",
+                "mailbox",
                 "flow",
                 "conference",
                 "prompt",

@@ -443,6 +443,7 @@ pub(crate) fn warnings(config: &Config) -> Vec<String> {
             | model::RouteTarget::Trunks(_)
             | model::RouteTarget::Queue(_)
             | model::RouteTarget::RingGroup(_)
+            | model::RouteTarget::Mailbox(_)
             | model::RouteTarget::Conference(_)
             | model::RouteTarget::Program(_)
             | model::RouteTarget::Prompt { .. } => None,

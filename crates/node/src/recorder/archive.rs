@@ -86,6 +86,10 @@ impl Recording for Found {
 }
 
 impl Recordings for Archive {
+    fn remove<'a>(&'a self, path: &'a str) -> Later<'a, ()> {
+        Box::pin(Self::remove(self, path))
+    }
+
     fn find<'a>(&'a self, path: &'a str) -> Later<'a, Result<Arc<dyn Recording>, RecordingTrouble>> {
         Box::pin(async move {
             let plain = Path::new(path).components().all(|part| matches!(part, Component::Normal(_)));
@@ -115,6 +119,19 @@ impl Recordings for Archive {
 }
 
 impl Archive {
+    /// Removes a recording from the folder, whatever it has become there. What is in a store of objects already stays until that
+    /// lets it go.
+    pub async fn remove(&self, path: &str) {
+        let plain = Path::new(path).components().all(|part| matches!(part, Component::Normal(_)));
+        let Some(stem) = path.strip_suffix(".wav").filter(|_| plain) else { return };
+        for suffix in SUFFIXES {
+            for end in [String::new(), format!(".{}", seal::SUFFIX)] {
+                // Of all these there is one at most.
+                drop(tokio::fs::remove_file(self.folder.join(format!("{stem}.{suffix}{end}"))).await);
+            }
+        }
+    }
+
     /// A file below the folder; no link leads out of it.
     async fn local(&self, name: &str) -> Option<File> {
         let (folder, path) = (self.folder.clone(), self.folder.join(name));

@@ -169,7 +169,8 @@ impl Bench {
         let store = runtime.block_on(opened).unwrap();
         let switch =
             crate::switch::NodeSwitch::new(Arc::clone(&inboxes), api::EventBus::new(0), broadcast::channel(16).0);
-        let errands = Errands::new(runtime.handle().clone(), Arc::clone(&inboxes), store, switch).unwrap();
+        let archive = recorder::archive::Archive { folder: dir.path().to_owned(), masters: None, objects: None };
+        let errands = Errands::new(runtime.handle().clone(), Arc::clone(&inboxes), store, switch, archive).unwrap();
         let parts = Parts {
             number: 0,
             core,

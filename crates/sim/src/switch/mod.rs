@@ -85,6 +85,8 @@ pub(crate) struct Switch {
     pub(crate) web: Web,
     /// Pages on their way, with their worker and ticket.
     fetching: BTreeMap<(Instant, u64), (usize, u64, Option<cell::Fetched>)>,
+    /// What the database has of messages.
+    voicemails: Vec<model::Voicemail>,
     /// Errands under way, with their worker and ticket.
     errands: BTreeMap<(Instant, u64), (usize, u64, cell::Errand)>,
     said: BTreeMap<(Instant, u64), (usize, u64, Option<cell::Brought>)>,
@@ -150,6 +152,7 @@ impl Switch {
             resolving: BTreeMap::new(),
             web: Web::default(),
             fetching: BTreeMap::new(),
+            voicemails: Vec::new(),
             errands: BTreeMap::new(),
             said: BTreeMap::new(),
             out: Vec::new(),
@@ -461,15 +464,55 @@ impl Switch {
     /// What the shell does with its database.
     fn run_errand(&mut self, errand: cell::Errand, now: Instant) -> Option<cell::Brought> {
         match errand {
+            cell::Errand::Messages { mailbox } => {
+                let mut all: Vec<_> = self.voicemails.iter().filter(|m| m.mailbox == mailbox).cloned().collect();
+                all.sort_by_key(|message| (message.heard, message.at, message.id));
+                return Some(cell::Brought::Messages(all));
+            }
+            cell::Errand::HearVoicemail { path } => {
+                let tape = self.tapes.get(&path).filter(|tape| !tape.broken)?;
+                return Some(cell::Brought::Sound([Arc::new(Clip::from(tape.mono()))].into()));
+            }
+            cell::Errand::Discard { path } => drop(self.tapes.remove(&path)),
+            cell::Errand::KeepVoicemail(message) => {
+                if self.voicemails.iter().all(|known| known.path != message.path) {
+                    let id = self.voicemails.iter().map(|known| known.id).max().unwrap_or_default() + 1;
+                    self.voicemails.push(model::Voicemail { id, ..*message.clone() });
+                }
+                self.tell_lamps(&message.mailbox, now);
+            }
+            cell::Errand::MarkVoicemail { mailbox, id } => {
+                self.voicemails.iter_mut().filter(|m| m.id == id).for_each(|m| m.heard = true);
+                self.tell_lamps(&mailbox, now);
+            }
+            cell::Errand::RemoveVoicemail { mailbox, id } => {
+                self.voicemails.retain(|message| message.id != id);
+                self.tell_lamps(&mailbox, now);
+            }
             cell::Errand::ChangeExtension { number, wish } => {
                 let mut extension = self.extensions.get(&number)?.clone();
                 extension.obey(wish).ok()?;
                 self.extensions.insert(number, extension.clone());
                 self.command_all(&Command::PutExtension(Box::new(extension)), now);
-                Some(cell::Brought::Done)
             }
             // It was asked when it was sent for.
-            cell::Errand::AskProgram { .. } => None,
+            cell::Errand::AskProgram { .. } => return None,
+        }
+        Some(cell::Brought::Done)
+    }
+
+    fn tell_lamps(&mut self, mailbox: &str, now: Instant) {
+        let Some(mailbox) = self.config.mailboxes.iter().find(|known| known.name == mailbox).cloned() else { return };
+        for extension in mailbox.extensions {
+            let count = |heard| {
+                let of = |m: &&model::Voicemail| m.mailbox == mailbox.name && m.heard == heard;
+                self.voicemails.iter().filter(of).count() as u32
+            };
+            let (new, old) = (count(false), count(true));
+            self.tickets += 1;
+            let command = Command::SetMessages { extension: extension.clone(), new, old };
+            let home = sip_stack::placement::aor_hash(extension.as_bytes()) % self.workers.len().max(1) as u64;
+            self.input(home as usize, Input::Command { ticket: self.tickets, command }, now);
         }
     }
 

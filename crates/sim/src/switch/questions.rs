@@ -68,6 +68,20 @@ impl World {
         });
     }
 
+    /// Adds or changes a mailbox.
+    pub fn put_mailbox(&self, mailbox: model::Mailbox) {
+        self.switch(|switch, now| {
+            switch.config.mailboxes.retain(|known| known.name != mailbox.name);
+            switch.config.mailboxes.push(mailbox.clone());
+            switch.command_all(&Command::PutMailbox(Box::new(mailbox)), now);
+        });
+    }
+
+    /// What the database has of messages.
+    pub fn voicemails(&self) -> Vec<model::Voicemail> {
+        self.switch(|switch, _| switch.voicemails.clone())
+    }
+
     /// Adds or changes a ring group.
     pub fn put_ring_group(&self, group: model::RingGroup) {
         self.switch(|switch, now| switch.command_all(&Command::PutRingGroup(Box::new(group)), now));

@@ -47,6 +47,11 @@ impl Tape {
         self.pcm.truncate(self.playable);
     }
 
+    /// The first channel, as it is played to somebody.
+    pub(crate) fn mono(&self) -> Vec<i16> {
+        self.pcm.iter().step_by(self.channels).copied().collect()
+    }
+
     pub(crate) fn recording(&self) -> Recording {
         let channel = |offset: usize| Track(self.pcm.iter().skip(offset).step_by(self.channels).copied().collect());
         Recording { left: channel(0), right: channel(self.channels - 1), closed: self.closed }

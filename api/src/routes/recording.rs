@@ -62,9 +62,7 @@ pub(super) async fn serve(app: &App, id: CallId, recorded: &str, request: Reques
     let path = match kept(&app.recordings_dir, recorded).await {
         Ok(path) => path,
         Err(missing) => {
-            return elsewhere(app, id, recorded, head, range.as_deref())
-                .await
-                .map_err(|e| e.unwrap_or(missing));
+            return elsewhere(app, id, recorded, head, range.as_deref()).await.map_err(|e| e.unwrap_or(missing));
         }
     };
     let kind = content_type(path.extension());

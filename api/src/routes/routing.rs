@@ -256,7 +256,9 @@ async fn checked(app: &App, new: RouteIn) -> Result<Route, Problem> {
         return Err(not_a_pattern());
     }
     let bad = |cause: &str| Problem::because(Kind::BadRoute, cause);
-    let names = [&to.extension, &to.queue, &to.ring_group, &to.mailbox, &to.flow, &to.conference, &to.prompt].into_iter().flatten();
+    let names = [&to.extension, &to.queue, &to.ring_group, &to.mailbox, &to.flow, &to.conference, &to.prompt]
+        .into_iter()
+        .flatten();
     if names.into_iter().any(|name| name.is_empty() || name.len() > MAX_NAME || name.chars().any(char::is_control)) {
         return Err(bad("a name has 1 to 64 characters"));
     }

@@ -43,7 +43,16 @@ impl Taking {
     fn message(&self, wall: &Wall) -> Voicemail {
         let Self { call, mailbox, from, path, begun, loud_until, .. } = self;
         let (mailbox, from, path) = (mailbox.clone(), from.clone(), path.clone());
-        Voicemail { id: 0, mailbox, call: *call, from, at: wall.at(*begun), length_ms: loud_until / 8, path, heard: false }
+        Voicemail {
+            id: 0,
+            mailbox,
+            call: *call,
+            from,
+            at: wall.at(*begun),
+            length_ms: loud_until / 8,
+            path,
+            heard: false,
+        }
     }
 }
 
@@ -127,7 +136,12 @@ impl Cell {
             let key = hot::voicemail(&message);
             self.out.push_back(Output::Keep { key, value: hot::voicemail_value(&message) });
             self.tell(
-                EventBody::VoicemailLeft { call, mailbox: message.mailbox.clone(), from: message.from.clone(), length_ms },
+                EventBody::VoicemailLeft {
+                    call,
+                    mailbox: message.mailbox.clone(),
+                    from: message.from.clone(),
+                    length_ms,
+                },
                 now,
             );
             self.store_voicemail(message);

@@ -129,8 +129,14 @@ impl Cell {
         let english = there.mailbox.language == "en";
         let said = match &there.doing {
             Doing::Greeting if !there.mailbox.greeting.is_empty() => Item::Prompt(there.mailbox.greeting.clone()),
-            Doing::Greeting => text(english, "请在提示音后留言，按井号键结束。", "Please leave a message after the tone. Press the hash key to end."),
-            Doing::Pin { .. } => text(english, "请输入密码，按井号键结束。", "Please enter your PIN, and the hash key."),
+            Doing::Greeting => text(
+                english,
+                "请在提示音后留言，按井号键结束。",
+                "Please leave a message after the tone. Press the hash key to end.",
+            ),
+            Doing::Pin { .. } => {
+                text(english, "请输入密码，按井号键结束。", "Please enter your PIN, and the hash key.")
+            }
             _ => self.count_in_words(id),
         };
         self.say(id, leg, vec![said], now);
@@ -145,7 +151,11 @@ impl Cell {
         let new = there.messages.iter().filter(|message| !message.heard).count();
         let old = there.messages.len() - new;
         let english = there.mailbox.language == "en";
-        text(english, &format!("您有{new}条新留言，{old}条旧留言。"), &format!("You have {new} new and {old} old messages."))
+        text(
+            english,
+            &format!("您有{new}条新留言，{old}条旧留言。"),
+            &format!("You have {new} new and {old} old messages."),
+        )
     }
 
     /// Has something said to the call; [`Cell::mailbox_said`] follows.
@@ -168,9 +178,8 @@ impl Cell {
             clips.extend(self.beep.get_or_insert_with(beep).iter().cloned());
         }
         let port = self.conversations.get(&id).and_then(|c| c.port(leg));
-        let heard = port.is_some_and(|port| {
-            !clips.is_empty() && self.media.play_list(port, &Play::once(Arc::from(clips)), now)
-        });
+        let heard = port
+            .is_some_and(|port| !clips.is_empty() && self.media.play_list(port, &Play::once(Arc::from(clips)), now));
         if !heard {
             self.mailbox_said(id, leg, now);
         }
@@ -219,7 +228,8 @@ impl Cell {
             Some(message) => {
                 // `2026-11-21 13:04:05`
                 let time = zone.date_time(message.at);
-                let part = |from: usize, to: usize| time.get(from..to).unwrap_or_default().trim_start_matches('0').to_owned();
+                let part =
+                    |from: usize, to: usize| time.get(from..to).unwrap_or_default().trim_start_matches('0').to_owned();
                 let (month, day, clock) = (part(5, 7), part(8, 10), time.get(11..16).unwrap_or_default());
                 there.doing = Doing::Intro;
                 text(english, &format!("{month}月{day}日{clock}。"), &format!("{day}.{month}., {clock}."))
@@ -276,7 +286,9 @@ impl Cell {
             }
             (Doing::Pin { .. }, '#') => self.check_pin(id, leg, now),
             (Doing::Pin { typed, .. }, '0'..='9') if typed.len() < 16 => typed.push(digit),
-            (Doing::Intro | Doing::Message | Doing::Choosing, '1' | '7' | '9' | '#') => self.choose(id, leg, digit, now),
+            (Doing::Intro | Doing::Message | Doing::Choosing, '1' | '7' | '9' | '#') => {
+                self.choose(id, leg, digit, now)
+            }
             _ => {}
         }
     }

@@ -1,9 +1,9 @@
 //! What anyone may ask of the switch, and its answers.
 
 use crate::{
-    Agent, AgentStatus, AudioWish, CallId, Conference, Direction, Duty, Extension, Ha1, LegNo, Mailbox, NewMessage, Originate,
-    Playback, Queue, QueueStatus, RecordingChoice, RecordingWish, RingGroup, Routing, Seen, SeenFilter, Spending,
-    Supervision, TextMessage, TrunkStatus,
+    Agent, AgentStatus, AudioWish, CallId, Conference, Direction, Duty, Extension, Ha1, LegNo, Mailbox, NewMessage,
+    Originate, Playback, Queue, QueueStatus, RecordingChoice, RecordingWish, RingGroup, Routing, Seen, SeenFilter,
+    Spending, Supervision, TextMessage, TrunkStatus,
 };
 use serde::{Deserialize, Serialize};
 use std::net::{IpAddr, SocketAddr};

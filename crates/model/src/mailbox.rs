@@ -63,7 +63,8 @@ impl Mailbox {
         if self.extensions.len() > MAX_MAILBOX_OWNERS || !self.extensions.iter().all(|number| fits(number)) {
             return Err(format!("a mailbox belongs to at most {MAX_MAILBOX_OWNERS} extensions"));
         }
-        if !self.pin.is_empty() && (!(4..=12).contains(&self.pin.len()) || !self.pin.bytes().all(|b| b.is_ascii_digit()))
+        if !self.pin.is_empty()
+            && (!(4..=12).contains(&self.pin.len()) || !self.pin.bytes().all(|b| b.is_ascii_digit()))
         {
             return Err("pin has 4 to 12 digits, or none".to_owned());
         }

@@ -47,7 +47,8 @@ fn a_caller_leaves_a_message_and_its_owner_hears_it() {
             assert!(caller.has_heard(SPEECH), "seed {seed}");
             assert!((5_000..8_000).contains(&messages[0].length_ms), "seed {seed}: {messages:?}");
         }
-        let left = |event: &model::Event| matches!(&event.body, EventBody::VoicemailLeft { mailbox, .. } if mailbox == "101");
+        let left =
+            |event: &model::Event| matches!(&event.body, EventBody::VoicemailLeft { mailbox, .. } if mailbox == "101");
         assert!(world.events().iter().any(left), "seed {seed}");
         assert_eq!(world.record().outcome, Outcome::Answered, "seed {seed}");
 

@@ -34,11 +34,14 @@ impl Engine {
     pub fn resume(&mut self, id: PortId, snapshot: &[u8], now: Instant) -> bool {
         let (Some(port), Some(saved)) = (self.ports.get_mut(id), Saved::read(snapshot)) else { return false };
         port.terms.ready(&mut self.entropy);
-        let resumed = port.terms.resume(&saved);
-        if resumed {
-            self.settled(id, now);
+        if !port.terms.resume(&saved) {
+            return false;
         }
-        resumed
+        self.settled(id, now);
+        if let Some(security) = self.ports.get_mut(id).and_then(|port| port.security.as_mut()) {
+            security.comes_late();
+        }
+        true
     }
 }
 

@@ -119,6 +119,11 @@ impl Security {
         })
     }
 
+    /// The peer's stream began long ago, in another process.
+    pub(super) fn comes_late(&mut self) {
+        self.receiver.comes_late();
+    }
+
     /// Opens a packet in place.
     pub(super) fn open(&mut self, packet: &mut Packet, rtcp: bool, now: Instant) -> Result<(), Fault> {
         let open = |receiver: &mut Receiver, octets: &mut [u8]| {
@@ -187,6 +192,13 @@ impl Port {
         match (agreed, &mut self.security) {
             (None, _) => self.security = None,
             (Some(keys), Some(security)) if security.keys == *keys => {}
+            (Some(keys), Some(security))
+                if security.keys.0.key == keys.0.key
+                    && security.keys.0.identifier == keys.0.identifier
+                    && security.keys.1.key == keys.1.key =>
+            {
+                security.keys = keys.clone();
+            }
             (Some(keys), Some(security)) if security.keys.1.key == keys.1.key => {
                 let Some(receiver) = Receiver::new(&keys.0.key, keys.0.identifier) else { return };
                 let before = std::mem::replace(&mut security.receiver, receiver);

@@ -18,6 +18,8 @@ use window::Window;
 pub const OVERHEAD: usize = 20;
 /// The most sources of which a receiver knows what it has heard; of one more, the longest silent is forgotten.
 const MAX_SOURCES: usize = 4;
+/// How often the numbers of a stream may have begun anew before somebody came to it late: two days of 20 ms packets.
+const LATE: u64 = 128;
 /// What of an RTCP packet is never encrypted.
 const RTCP_CLEAR: usize = 8;
 /// The bit that says that an SRTCP packet is encrypted.
@@ -85,6 +87,8 @@ pub struct Receiver {
     sources: [Option<Source>; MAX_SOURCES],
     /// Counts packets, for who was heard last.
     heard: u64,
+    /// Streams may have gone on for long: how often their numbers may have begun anew, to be tried next.
+    late: Option<u64>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -99,7 +103,13 @@ impl Receiver {
     /// With the peer's master key; `None` if it cannot be used. `identifier` is the length of its MKI, 0 if there is none.
     pub fn new(key: &MasterKey, identifier: usize) -> Option<Self> {
         let (rtp, rtcp) = (SessionKeys::rtp(key)?, SessionKeys::rtcp(key)?);
-        Some(Self { rtp, rtcp, identifier, sources: [None; MAX_SOURCES], heard: 0 })
+        Some(Self { rtp, rtcp, identifier, sources: [None; MAX_SOURCES], heard: 0, late: None })
+    }
+
+    /// Nobody here knows how often the numbers of the peer's streams have begun anew (RFC 3711 §3.3.1: the rollover counter is told by nobody):
+    /// each packet of a stream that is not known tries one more possibility, at most 128.
+    pub fn comes_late(&mut self) {
+        self.late = Some(0);
     }
 
     /// Opens an RTP packet in place; returns its new length. A packet that is not let in changes nothing but its buffer.
@@ -112,9 +122,13 @@ impl Receiver {
                 let index = guess((highest >> 16) as u32, highest as u16, sequence).ok_or(Fault::Replayed)?;
                 window.admits(index).then_some(index).ok_or(Fault::Replayed)?
             }
-            None => u64::from(sequence),
+            None => self.late.unwrap_or(0) << 16 | u64::from(sequence),
         };
-        let len = self.rtp.open_rtp(packet, header, self.identifier, ssrc, index)?;
+        let opened = self.rtp.open_rtp(packet, header, self.identifier, ssrc, index);
+        if let (Err(_), None, Some(late)) = (&opened, known, &mut self.late) {
+            *late = (*late + 1) % LATE;
+        }
+        let len = opened?;
         let window = known.unwrap_or(Window::new(index)).with(index);
         self.keep(ssrc, |source| source.rtp = Some(window));
         Ok(len)

@@ -85,6 +85,25 @@ fn the_packets_of_the_gcm_rfc() {
 }
 
 #[test]
+fn who_comes_late_finds_out_how_often_the_numbers_began_anew() {
+    for suite in Suite::ALL {
+        let mut sender = Sender::new(&master(suite)).unwrap();
+        let mut number = 60_000u32;
+        let mut next = |sender: &mut Sender| {
+            number += 1;
+            sealed(sender, &packet(number as u16, 77))
+        };
+        (0..200_000).for_each(|_| drop(next(&mut sender)));
+        let mut receiver = Receiver::new(&master(suite), 0).unwrap();
+        assert_eq!(opened(&mut receiver, &next(&mut sender)), Err(Fault::Forged));
+        receiver.comes_late();
+        let heard: Vec<bool> = (0..10).map(|_| opened(&mut receiver, &next(&mut sender)).is_ok()).collect();
+        // 260 000 numbers have begun anew three times.
+        assert_eq!(heard, [false, false, false, true, true, true, true, true, true, true], "{suite:?}");
+    }
+}
+
+#[test]
 fn every_suite_carries_packets_over_the_rollover_with_loss_and_reordering() {
     for suite in Suite::ALL {
         let mut sender = Sender::new(&master(suite)).unwrap();

@@ -106,7 +106,7 @@ impl Cell {
     /// A call goes where its number leads.
     pub(crate) fn follow(&mut self, id: CallId, by: LegNo, decision: Decision, now: Instant) {
         match decision {
-            Decision::Extension { number, record } => self.locate_extension(id, by, number, record, now),
+            Decision::Extension { number, record } => self.locate_extension(id, by, &number, record, now),
             Decision::Trunks { .. } if !self.may_go_out(id, by) => {
                 self.facts.push_back((id, Input::Nowhere(Outcome::Forbidden)));
             }

@@ -48,8 +48,8 @@ fn reason_of(outcome: Outcome) -> Option<ForwardReason> {
 
 impl Cell {
     /// A call has reached an extension by this way: its phones are looked for, unless it sends the call on at once.
-    pub(crate) fn locate_extension(&mut self, id: CallId, by: LegNo, number: String, record: bool, now: Instant) {
-        let Some(extension) = self.directory.extension(&number) else {
+    pub(crate) fn locate_extension(&mut self, id: CallId, by: LegNo, number: &str, record: bool, now: Instant) {
+        let Some(extension) = self.directory.extension(number) else {
             return self.facts.push_back((id, Input::Nowhere(Outcome::Unallocated)));
         };
         let Some(conversation) = self.conversations.get_mut(&id) else { return };
@@ -57,7 +57,7 @@ impl Cell {
         if way.steps.iter().any(|step| step.number == number) {
             return self.goes_round(id, "the call was forwarded in a circle");
         }
-        way.at.clone_from(&number);
+        number.clone_into(&mut way.at);
         way.record = record;
         let caller = conversation.call.number_of(by).filter(|_| conversation.call.trunk_of(by).is_none());
         // Whom all calls are forwarded to may still call back.
@@ -71,7 +71,7 @@ impl Cell {
         if disturbed_not {
             return self.turned_away(id, by, Outcome::Busy, "the extension does not want to be disturbed", now);
         }
-        self.look_for_phones(id, by, &number, record, now);
+        self.look_for_phones(id, by, number, record, now);
     }
 
     fn look_for_phones(&mut self, id: CallId, by: LegNo, number: &str, record: bool, now: Instant) {
@@ -145,7 +145,7 @@ impl Cell {
     /// The search of this leg goes on there.
     pub(crate) fn send_on(&mut self, id: CallId, by: LegNo, to: Overflow, record: bool, now: Instant) {
         match to {
-            Overflow::Extension(number) => self.locate_extension(id, by, number, record, now),
+            Overflow::Extension(number) => self.locate_extension(id, by, &number, record, now),
             Overflow::Number(number) => match self.decide(id, &number, by, now) {
                 Some(decision) => self.follow(id, by, decision, now),
                 None => self.facts.push_back((id, Input::Nowhere(Outcome::SwitchFailure))),

@@ -295,7 +295,7 @@ impl Cell {
         let (to, by) = (conversation.sent_to.take(), conversation.call.waiting());
         match to {
             Some(Overflow::Queue(name)) => self.reach_queue(id, &name, now),
-            Some(Overflow::Extension(number)) => self.locate_extension(id, by, number, false, now),
+            Some(Overflow::Extension(number)) => self.locate_extension(id, by, &number, false, now),
             Some(Overflow::Prompt(name)) => self.fetch_service(id, name, 1),
             Some(Overflow::Mailbox(name)) => self.reach_mailbox(id, &name),
             Some(Overflow::RingGroup(name)) => self.reach_ring_group(id, by, &name, false, now),

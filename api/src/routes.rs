@@ -16,6 +16,7 @@ mod prompts;
 mod queues;
 mod recording;
 mod records;
+mod reports;
 mod ring_groups;
 mod routing;
 mod session;
@@ -108,6 +109,8 @@ pub(crate) fn all() -> OpenApiRouter<App> {
         .routes(routes!(records::get))
         .routes(routes!(records::trace))
         .routes(routes!(recording::download))
+        .routes(routes!(reports::queues))
+        .routes(routes!(reports::agents))
         .layer(DefaultBodyLimit::max(MAX_BODY))
         .merge(import)
         .merge(upload)

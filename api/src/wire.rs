@@ -6,6 +6,7 @@ mod messages;
 mod names;
 mod queues;
 mod records;
+mod reports;
 mod routing;
 mod spending;
 mod trunks;
@@ -20,6 +21,7 @@ pub(crate) use queues::{
     AgentOut, AgentSettings, LogInAgent, Overflow, QueueOut, QueueSettings, RingGroupSettings, SetAgent,
 };
 pub(crate) use records::{RecordOut, RecordPage};
+pub(crate) use reports::{AgentInterval, QueueInterval};
 pub(crate) use routing::{BlockedIn, BlockedOut, BlockedSide, RouteIn, RouteOut};
 pub(crate) use spending::{SpendingOut, SpentOut};
 pub(crate) use trunks::TrunkOut;

@@ -281,6 +281,8 @@ async fn every_operation_of_the_description_does_what_it_says() {
         ("delete /prompts/{name}", format!("{V1}/prompts/b"), nothing.clone(), 204),
         ("delete /calls/{id}", format!("{V1}/calls/{call}"), nothing.clone(), 204),
         ("get /records", format!("{V1}/records"), nothing.clone(), 200),
+        ("get /reports/queues", format!("{V1}/reports/queues?from=0&to=86400000"), nothing.clone(), 200),
+        ("get /reports/agents", format!("{V1}/reports/agents?from=0&to=86400000&minutes=60"), nothing.clone(), 200),
         ("get /records/{id}", format!("{V1}/records/{record}"), nothing.clone(), 200),
         ("get /records/{id}/recording", format!("{V1}/records/{record}/recording"), nothing.clone(), 200),
         ("get /records/{id}/trace", format!("{V1}/records/{record}/trace"), nothing.clone(), 200),

@@ -7,10 +7,11 @@ use expect_test::ExpectFile;
 use model::{CallRecord, Outcome};
 use sim::{End, Phone, Setup, Sound, World, millis, secs};
 
-/// On which seeds a story is told over rough lines: 0 to 19, or as many as `STORY_SEEDS` says, for a night's soak.
+/// On which seeds a story is told over rough lines: 0 to 19, or as many as `STORY_SEEDS` says, for a night's soak; from `STORY_FIRST` on.
 pub fn seeds() -> std::ops::Range<u64> {
-    let count = std::env::var("STORY_SEEDS").ok().and_then(|count| count.parse().ok());
-    0..count.unwrap_or(20)
+    let number = |name| std::env::var(name).ok().and_then(|text| text.parse().ok());
+    let first = number("STORY_FIRST").unwrap_or(0);
+    first..first + number("STORY_SEEDS").unwrap_or(20)
 }
 
 /// Tells a story on a clean network and compares its ladder with the golden one.

@@ -138,10 +138,7 @@ impl Desk {
                     (member.turn, member.calls, member.talked) = (*turn, *calls, *talked);
                 }
             }
-            // Who was to go home after an offer is at home: no offer has survived.
-            agent.extension = old.extension.filter(|_| !old.leaves || old.talking.is_some());
             agent.duty = old.duty;
-            agent.later = old.leaves.then_some(Later::LogOut);
             agent.figures = old.figures;
             agent.free_since = wall.instant(old.free_since);
             if let Some((until, since)) = old.wraps_up {
@@ -159,6 +156,10 @@ impl Desk {
                     over.push(key);
                 }
             }
+            // Who was to go home after an offer is at home: no offer has survived.
+            let home = old.leaves && agent.work == Work::Idle;
+            agent.extension = old.extension.filter(|_| !home);
+            agent.later = (old.leaves && !home).then_some(Later::LogOut);
         }
         self.seat();
         let waits = |old: &CallerImage| standing(old.caller) == Standing::Waits || old.wish.callback;

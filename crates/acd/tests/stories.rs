@@ -341,3 +341,24 @@ fn after_a_restart_everybody_stands_where_it_stood() {
     let said = again.pass(secs(1));
     assert_eq!(offers(&said)[0].1, call(3));
 }
+
+#[test]
+fn who_was_to_go_home_when_the_process_died_may_come_back_and_stays() {
+    let settings = QueueSettings::default();
+    let mut office = Office::open(settings.clone(), &["ann"]);
+    assert_eq!(offers(&office.enter(1)).len(), 1);
+    // It is asked for a caller, and goes after that.
+    office.tell(Input::LogOut { agent: "ann".to_owned() });
+    assert_ne!(office.state("ann"), AgentState::LoggedOut);
+    let wall = Wall::new(office.began, 1_000_000);
+    let (image, now) = (office.desk.snapshot(wall), office.now);
+    let mut desk = Desk::new(Entropy::seeded(2));
+    desk.set_queue("sales", settings, now);
+    let mut again = Office { desk, now, began: now };
+    again.hire("ann");
+    again.desk.restore(image, wall, |_| Standing::Gone, now);
+    assert_eq!(again.state("ann"), AgentState::LoggedOut);
+    let (agent, extension) = ("ann".to_owned(), "ann's phone".to_owned());
+    again.tell(Input::LogIn { agent, extension, queues: Vec::new(), duty: Duty::Ready });
+    assert_eq!(again.state("ann"), AgentState::Ready);
+}

@@ -192,7 +192,7 @@ fn without_nul(text: &str) -> String {
     text.replace('\0', "\u{fffd}")
 }
 
-fn millis(at: UnixMillis) -> i64 {
+pub(crate) fn millis(at: UnixMillis) -> i64 {
     i64::try_from(at).unwrap_or(i64::MAX)
 }
 

@@ -184,3 +184,53 @@ async fn records_are_there_after_the_store_was_closed_and_opened() {
     assert_eq!(again.record(call.id).await.unwrap(), Some(call));
     assert!(matches!(world.store.ping().await, Err(StoreError::Sql(_))));
 }
+
+#[tokio::test]
+async fn callers_of_queues_count_where_they_came_in_by_what_became_of_them() {
+    const S: u64 = 1_000;
+    let mut entropy = Entropy::seeded(9);
+    let mut call = |entered_at: u64, answered_at: Option<u64>, left_at: u64, ended_at: u64| {
+        let visit = model::QueueVisit {
+            queue: "sales".to_owned(),
+            entered_at,
+            ringing_at: answered_at.map(|at| at - 2 * S),
+            agent: "ana".to_owned(),
+            answered_at,
+            attempts: 1,
+            left_at: Some(left_at),
+        };
+        CallRecord { queue: Some(visit), ended_at, ..record(&mut entropy, entered_at - S, "100", "700") }
+    };
+    let minute = 60 * S;
+    let calls = [
+        call(minute + 10 * S, Some(minute + 25 * S), minute + 25 * S, minute + 85 * S),
+        call(minute + 20 * S, Some(minute + 50 * S), minute + 50 * S, minute + 60 * S),
+        call(minute + 30 * S, None, minute + 33 * S, minute + 33 * S),
+        call(minute + 31 * S, None, minute + 71 * S, minute + 71 * S),
+        call(minute + 32 * S, None, minute + 62 * S, minute + 90 * S),
+        call(minute + 70 * S, Some(minute + 72 * S), minute + 72 * S, minute + 73 * S),
+    ];
+    let many = (0..2_500).map(|i| call(10 * minute + i, Some(10 * minute + i + S), 10 * minute + i + S, 11 * minute));
+    let mut all: Vec<CallRecord> = calls.into_iter().chain(many).collect();
+    all.push(record(&mut Entropy::seeded(10), minute, "100", "101"));
+    let world = World::with(all).await;
+    let report = world.store.report(minute, 20 * minute, minute).await.unwrap();
+    let first = patchbay_store::QueueCounts {
+        entered: 5,
+        answered: 2,
+        in_time: 1,
+        abandoned: 1,
+        abandoned_at_once: 1,
+        elsewhere: 1,
+        waited_ms: 45 * S,
+        longest_ms: 40 * S,
+        talked_ms: 70 * S,
+    };
+    let at = |minutes: u64| ("sales".to_owned(), minutes * minute);
+    assert_eq!(report.queues[&at(1)], first);
+    assert_eq!((report.queues[&at(2)].answered, report.queues[&at(10)].in_time), (1, 2_500));
+    assert_eq!(report.queues.len(), 3);
+    let ana = patchbay_store::AgentCounts { answered: 2, rang_ms: 4 * S, talked_ms: 70 * S };
+    assert_eq!(report.agents[&("ana".to_owned(), minute)], ana);
+    assert_eq!(world.store.report(2 * minute, 3 * minute, minute).await.unwrap().queues.len(), 1);
+}

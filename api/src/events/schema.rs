@@ -22,6 +22,7 @@ enum Shape {
     Text,
     MaybeText,
     Whole,
+    MaybeWhole,
     Yes,
     Call,
     Outcome,
@@ -31,7 +32,7 @@ enum Shape {
     Is(&'static str),
 }
 
-use Shape::{Call, Is, MaybeOneOf, MaybeText, OneOf, Outcome, Text, Whole, Yes};
+use Shape::{Call, Is, MaybeOneOf, MaybeText, MaybeWhole, OneOf, Outcome, Text, Whole, Yes};
 
 type Fields = &'static [(&'static str, Shape)];
 
@@ -95,6 +96,7 @@ const EVENTS: [(&str, &str, Fields); EventBody::KINDS.len()] = [
     ("recording_failed", "A recording could not be written any more", &[("call", Call), ("note", Text)]),
     ("registration_changed", "A contact of an extension came, stayed or went", &[("extension", Text), ("change", OneOf(REGISTRATION)), ("contact", Text), ("remote", Text)]),
     ("ring_group_called", "A call has reached a ring group, whose members are called now", &[("call", Call), ("group", Text)]),
+    ("satisfaction_given", "A caller was asked how it was served", &[("call", Call), ("queue", Text), ("agent", Text), ("score", MaybeWhole)]),
     ("settings_changed", "Somebody changed what an operator sets", &[("object", Text), ("id", Text), ("change", OneOf(CHANGES))]),
     ("sound_alarm", "Something is wrong with the sound of a leg, or no longer", &[LEG[0], LEG[1], ("alarm", OneOf(ALARMS)), ("on", Yes)]),
     ("source_banned", "A source is not listened to for a while", &[("source", Text), ("reason", OneOf(BAN_REASONS)), ("until", Whole), ("times", Whole)]),
@@ -167,6 +169,7 @@ impl Shape {
             Text => of(Type::String.into()),
             MaybeText => of(or_null(Type::String)),
             Whole => of(Type::Integer.into()),
+            MaybeWhole => of(or_null(Type::Integer)),
             Yes => of(Type::Boolean.into()),
             Call => of(Type::String.into()).format(Some(SchemaFormat::Custom("uuid".to_owned()))),
             OneOf(names) => of(Type::String.into()).enum_values(Some(names.iter().copied())),

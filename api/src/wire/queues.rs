@@ -277,6 +277,22 @@ pub(crate) struct QueueSettings {
     leave_key: Option<String>,
     /// Who presses this key is let go and called back in its turn: one of `0`–`9`, `*`, `#`.
     callback_key: Option<String>,
+    /// What callers are asked when whoever spoke with them has hung up; null: nothing.
+    survey: Option<SurveySettings>,
+}
+
+/// A question about how a caller was served, answered by a key.
+#[derive(Deserialize, ToSchema)]
+#[expect(dead_code, reason = "it only describes what travels")]
+pub(crate) struct SurveySettings {
+    /// The prompt that asks; after five seconds without an answer it asks once more.
+    question: String,
+    /// The prompt that thanks; empty: none.
+    #[schema(required = false)]
+    thanks: String,
+    /// Answers are the keys from 1 to this, 2 to 9 (5).
+    #[schema(required = false, minimum = 2, maximum = 9)]
+    highest: u8,
 }
 
 /// What an agent does after a call.

@@ -73,6 +73,8 @@ pub(crate) struct RecordOut {
     queue: Option<QueueVisitOut>,
     /// The extensions that forwarded it, the first first.
     forwarded_from: Vec<ForwardedFromOut>,
+    /// How the caller said it was served; `null`: it was not asked, or did not answer.
+    satisfaction: Option<u8>,
     /// It went on after the switch had died: how long nobody could speak; `null` if it did not.
     outage_ms: Option<u64>,
 }
@@ -275,6 +277,7 @@ impl From<CallRecord> for RecordOut {
             verification: record.verification.map(VerificationOut::from),
             queue: record.queue.map(QueueVisitOut::from),
             forwarded_from: record.forwarded_from.into_iter().map(ForwardedFromOut::from).collect(),
+            satisfaction: record.satisfaction,
             outage_ms: record.outage_ms,
         }
     }

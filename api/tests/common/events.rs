@@ -30,6 +30,7 @@ pub(crate) fn one_of_each(call: CallId, record: &CallRecord) -> Vec<EventBody> {
         json!({ "event": "call_forwarded", "call": call, "from": "101", "to": "102", "why": "no_answer" }),
         json!({ "event": "ring_group_called", "call": call, "group": "door" }),
         json!({ "event": "voicemail_left", "call": call, "mailbox": "101", "from": "100", "length_ms": 3000 }),
+        json!({ "event": "satisfaction_given", "call": call, "queue": "sales", "agent": "ana", "score": 5 }),
         leg("asr_failed", json!({})),
         leg("asr_result", json!({ "text": "yes", "complete": true })),
         leg("call_answered", json!({})),

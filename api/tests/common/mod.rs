@@ -367,6 +367,7 @@ impl World {
             verification: None,
             queue: None,
             forwarded_from: Vec::new(),
+            satisfaction: None,
             outage_ms: None,
         };
         let writer = RecordWriter::start(self.store.clone(), self.hot.clone(), |_| ());

@@ -101,6 +101,8 @@ pub struct Call {
     visited: BTreeSet<String>,
     /// The offer that was answered last, and by whom.
     taken: Option<(u64, LegNo)>,
+    /// Who stays when the other hangs up.
+    stays: Option<LegNo>,
     /// How often parties were transferred or replaced.
     moves: u8,
     deadline: Option<Instant>,
@@ -186,6 +188,7 @@ impl Call {
             recording: Taping::Never,
             visited: BTreeSet::from([setup.dialled.clone()]),
             taken: None,
+            stays: None,
             moves: 0,
             deadline: Some(now + setup.policy.locate_limit),
             out: VecDeque::new(),
@@ -406,6 +409,9 @@ impl Call {
                     (_, true) => *a,
                     _ => return,
                 };
+                if self.stays.take_if(|stays| *stays == other).is_some() {
+                    return self.left_alone(other, leg, normal, now);
+                }
                 let side = self.side_of(leg);
                 self.end_leg(leg, Outcome::Answered, normal, now);
                 self.drop_leg(other, Outcome::Answered, normal, now);

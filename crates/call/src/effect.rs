@@ -188,6 +188,11 @@ pub enum Effect {
         /// The leg on whose behalf it is called, so whose rights count.
         by: LegNo,
     },
+    /// Who spoke with this leg has hung up, and it stays: the owner has something for it, which is `Served`.
+    Alone {
+        /// Who stays.
+        leg: LegNo,
+    },
     /// Nobody of those who were located will answer: find out who else can be called, as [`Input::Elsewhere`] promised; the answer is
     /// `Located` or `Nowhere`.
     Elsewhere {

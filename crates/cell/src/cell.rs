@@ -56,6 +56,8 @@ pub(crate) enum Timer {
     HandOver(CallId),
     /// Those who are recorded are told so again.
     Beep(CallId),
+    /// A customer that is asked how it was served has thought long enough.
+    Survey(CallId),
     /// A call at a mailbox has thought, or spoken, long enough.
     Mailbox(CallId),
     /// A page that a call rang at has not come back.
@@ -341,6 +343,7 @@ impl Cell {
                 }
                 Timer::Announced(id) => self.facts.push_back((id, call::Input::Announced)),
                 Timer::HandOver(id) => self.hand_over_failed(id, now),
+                Timer::Survey(id) => self.survey_timeout(id, now),
                 Timer::Mailbox(id) => self.mailbox_timeout(id, now),
                 Timer::Missed(id, leg) => self.page_stayed_away(id, leg),
                 Timer::Check(id) => self.check_late(id, now),

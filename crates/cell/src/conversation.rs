@@ -97,6 +97,8 @@ pub(crate) struct Conversation {
     pub(crate) sent_to: Option<Overflow>,
     /// It is at a mailbox.
     pub(crate) mailbox: Option<Box<AtMailbox>>,
+    /// Its caller is, or will be, asked how it was served.
+    pub(crate) asking: Option<Box<crate::survey::Asking>>,
     /// How many messages it has left, or begun.
     pub(crate) messages_left: u32,
     /// The ways of the searches under way, by the leg on whose behalf.
@@ -335,6 +337,7 @@ impl Conversation {
             originated: None,
             service: None,
             mailbox: None,
+            asking: None,
             messages_left: 0,
             detours: BTreeMap::new(),
             located_by: LegId::CALLER,
@@ -400,6 +403,7 @@ impl Conversation {
         record.verification.clone_from(&self.verification);
         record.queue = self.queue.as_ref().map(|queuing| queuing.visit.clone());
         record.forwarded_from.clone_from(&self.forwarded);
+        record.satisfaction = self.asking.as_ref().and_then(|asking| asking.score);
         if let (Some(_), Some(Status(sip)), Outcome::Forbidden) = (&self.verification, self.refuse_with, record.outcome)
         {
             record.cause.sip = sip;

@@ -75,6 +75,7 @@ impl Cell {
         self.tell(EventBody::Dtmf { call, leg, digit, duration_ms }, now);
         self.key_in_queue(call, leg, digit, now);
         self.key_at_mailbox(call, leg, digit, now);
+        self.key_in_survey(call, leg, digit, now);
     }
 
     fn partner_end(&self, id: CallId, leg: LegNo) -> Option<(media::engine::PortId, Option<SessionId>)> {

@@ -29,6 +29,7 @@ impl Cell {
         while let Some(effect) = self.conversations.get_mut(&id).and_then(|c| c.call.poll_output()) {
             match effect {
                 Effect::Locate { number, by } => self.find(id, &number, by, now),
+                Effect::Alone { leg } => self.ask_alone(id, leg, now),
                 Effect::Elsewhere { by, outcome } => self.turned_away(id, by, outcome, "", now),
                 Effect::Summon { number } => self.summon(id, number, now),
                 Effect::Dial { leg, target } => self.dial(id, leg, target, now),

@@ -52,7 +52,7 @@ impl Cell {
         match (self.errands.waiting.remove(&ticket), result) {
             (Some(Purpose::DialString(call)), result) => self.obeyed(call, result.is_some(), now),
             (Some(Purpose::Messages(call)), Some(Brought::Messages(messages))) => {
-                self.on_messages(call, Some(messages))
+                self.on_messages(call, Some(messages));
             }
             (Some(Purpose::Messages(call)), _) => self.on_messages(call, None),
             (Some(Purpose::Sound(call, turn)), Some(Brought::Sound(clips))) => {

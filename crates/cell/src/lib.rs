@@ -63,6 +63,7 @@ mod sleepers;
 mod sound;
 mod spending;
 mod supervising;
+mod survey;
 mod tap;
 mod tape;
 mod tokens;

@@ -287,7 +287,7 @@ impl Cell {
             (Doing::Pin { .. }, '#') => self.check_pin(id, leg, now),
             (Doing::Pin { typed, .. }, '0'..='9') if typed.len() < 16 => typed.push(digit),
             (Doing::Intro | Doing::Message | Doing::Choosing, '1' | '7' | '9' | '#') => {
-                self.choose(id, leg, digit, now)
+                self.choose(id, leg, digit, now);
             }
             _ => {}
         }

@@ -41,6 +41,8 @@ enum Waiting {
     Announcement { call: CallId, leg: LegNo },
     /// What is said to a call at a mailbox, in this turn.
     Mailbox { call: CallId, turn: u32 },
+    /// What a customer is asked.
+    Survey { call: CallId },
 }
 
 impl Cell {
@@ -85,6 +87,11 @@ impl Cell {
     /// A call at a mailbox is told something; false if that cannot be had now.
     pub(crate) fn fetch_for_mailbox(&mut self, call: CallId, turn: u32, items: Vec<Item>) -> bool {
         self.load(items, Waiting::Mailbox { call, turn }).is_ok()
+    }
+
+    /// The prompts of a survey; false if they cannot be had now.
+    pub(crate) fn fetch_survey(&mut self, call: CallId, prompts: Vec<String>) -> bool {
+        self.load(prompts.into_iter().map(Item::Prompt).collect(), Waiting::Survey { call }).is_ok()
     }
 
     fn tune_in(&mut self, call: CallId, leg: LegNo, tune: Option<Clips>, now: Instant) {
@@ -144,6 +151,7 @@ impl Cell {
             (Waiting::Service { call, times }, Ok(clips)) => {
                 return self.serve_with(call, Service::Prompt { clips: Arc::clone(clips), times, waits: false });
             }
+            (Waiting::Survey { call }, _) => return self.survey_ready(call, loaded.ok()),
             (Waiting::Mailbox { call, turn }, _) => return self.mailbox_speaks(call, turn, loaded.ok(), now),
             (Waiting::Tune { call, leg }, _) => return self.tune_in(call, leg, loaded.ok(), now),
             (Waiting::Announcement { call, leg }, Ok(clips)) => {

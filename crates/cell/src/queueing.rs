@@ -7,6 +7,7 @@ use crate::conversation::Way;
 use crate::front_desk::DESK;
 use crate::io::{Body, Contact, Envelope, FromDesk, ToDesk};
 use crate::serving::Service;
+use crate::survey::Asking;
 use acd::Wish;
 use call::{Input, Party, PartyKind, Target};
 use model::{CallId, Item, LeaveReason, LegNo, OfferFailure, Outcome, Overflow, Queue, QueueVisit, Spoken};
@@ -215,6 +216,10 @@ impl Cell {
         queuing.offers.clear();
         queuing.visit.agent.clone_from(&agent);
         (queuing.visit.answered_at, queuing.visit.left_at) = (Some(at), Some(at));
+        let survey = queuing.queue.survey.clone();
+        let asking = survey.map(|survey| Box::new(Asking::new(survey, &queuing.queue.name, &agent)));
+        conversation.call.stay_after(queuing.leg.filter(|_| asking.is_some()));
+        conversation.asking = asking;
         queuing.serving = Some((offer, leg, agent));
         conversation.service = None;
         info!(call = %id, "an agent answered");

@@ -20,6 +20,8 @@ pub(crate) enum Service {
     DialString { said: DialString, waits: bool },
     /// It leaves a message, or hears some.
     Mailbox,
+    /// It is asked how it was served.
+    Survey,
     /// It waits in a queue.
     Queue,
     /// It takes part in the conversation of another call, which it came to by this leg.
@@ -66,6 +68,7 @@ impl Cell {
             }
             Service::DialString { said, .. } => self.obey(id, leg, &said, now),
             Service::Queue => {}
+            Service::Survey => self.ask_customer(id, leg, now),
             Service::Mailbox => self.at_mailbox(id, leg, asked, now),
             Service::Supervision { call, leg: of, how } => self.begin_supervision((id, leg), (call, of), how, now),
         }
@@ -122,6 +125,7 @@ impl Cell {
     pub(crate) fn served_no_longer(&mut self, id: CallId, leg: LegNo, now: Instant) {
         match self.conversations.get(&id).and_then(|c| c.service.clone()) {
             Some(Service::Conference(name)) => self.leave_conference(&name, id, leg, now),
+            Some(Service::Survey) => self.leave_survey(id, leg, now),
             Some(Service::Mailbox) => self.leave_mailbox(id, leg, now),
             Some(Service::Supervision { call, .. }) => self.end_supervision((id, leg), call, now),
             Some(Service::Prompt { .. } | Service::DialString { .. } | Service::Queue) | None => {}

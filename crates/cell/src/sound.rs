@@ -88,6 +88,7 @@ impl Cell {
                 if let Some(at) = self.ports.get(port).copied()
                     && !self.played(at, (tag, played), digit.is_some(), now)
                     && !self.mailbox_said(at.0, at.1, now)
+                    && !self.survey_said(at.0, now)
                 {
                     self.facts.push_back((at.0, Input::Announced));
                 }

@@ -191,6 +191,17 @@ pub enum EventBody {
         /// The group's name.
         group: String,
     },
+    /// A caller was asked how it was served.
+    SatisfactionGiven {
+        /// Which call.
+        call: CallId,
+        /// Of which queue.
+        queue: String,
+        /// Who took it.
+        agent: String,
+        /// What it answered; `None`: nothing.
+        score: Option<u8>,
+    },
     /// A caller has left a message.
     VoicemailLeft {
         /// By which call.

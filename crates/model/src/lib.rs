@@ -43,7 +43,7 @@ pub use playback::{Item, MAX_ITEMS, MAX_SPEED, MAX_TEXT, MIN_SPEED, Playback, Pl
 pub use quality::{Quality, QualityMoment, SoundAlarm};
 pub use queue::{
     AfterCall, Agent, AgentState, AgentStatus, Announcement, Duty, LeaveReason, LeftHow, MAX_AGENTS, MAX_QUEUES,
-    Member, OfferFailure, Overflow, Queue, QueueStatus, QueueVisit, Strategy, WaitingCaller, Widen,
+    Member, OfferFailure, Overflow, Queue, QueueStatus, QueueVisit, Strategy, Survey, WaitingCaller, Widen,
 };
 pub use record::{
     CallRecord, Direction, LegOrigin, LegRecord, MAX_RECORDINGS, RecordingChoice, RecordingFile, RecordingWish,

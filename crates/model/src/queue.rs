@@ -186,6 +186,26 @@ pub struct Queue {
     pub leave_key: Option<char>,
     /// Who presses this key is let go and called back in its turn.
     pub callback_key: Option<char>,
+    /// What callers are asked when whoever spoke with them has hung up.
+    pub survey: Option<Survey>,
+}
+
+/// A question about how a caller was served, answered by a key.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Survey {
+    /// The prompt that asks; after five seconds without an answer it asks once more.
+    pub question: String,
+    /// The prompt that thanks; empty: none.
+    #[serde(default)]
+    pub thanks: String,
+    /// Answers are the keys from 1 to this: 2 to 9.
+    #[serde(default = "usual_highest")]
+    pub highest: u8,
+}
+
+fn usual_highest() -> u8 {
+    5
 }
 
 impl Default for Queue {
@@ -217,6 +237,7 @@ impl Default for Queue {
             overflow_for: BTreeMap::new(),
             leave_key: None,
             callback_key: None,
+            survey: None,
         }
     }
 }
@@ -277,6 +298,12 @@ impl Queue {
             target.check()?;
             if matches!(target, Overflow::Queue(name) if *name == self.name) {
                 return Err("callers cannot go from a queue to itself".to_owned());
+            }
+        }
+        if let Some(Survey { question, thanks, highest }) = &self.survey {
+            let named = crate::is_prompt_name(question) && (thanks.is_empty() || crate::is_prompt_name(thanks));
+            if !named || !(2..=9).contains(highest) {
+                return Err("survey has the names of prompts, and highest is from 2 to 9".to_owned());
             }
         }
         for (what, key) in [("leave_key", self.leave_key), ("callback_key", self.callback_key)] {

@@ -86,6 +86,9 @@ pub struct CallRecord {
     /// The extensions that forwarded it, the first first.
     #[serde(default)]
     pub forwarded_from: Vec<ForwardedFrom>,
+    /// How the caller said it was served, if it was asked and answered.
+    #[serde(default)]
+    pub satisfaction: Option<u8>,
     /// It went on after the switch had died, and nobody could speak for so long, milliseconds.
     #[serde(default)]
     pub outage_ms: Option<u64>,

@@ -74,6 +74,7 @@ fn record(entropy: &mut Entropy) -> CallRecord {
         verification: None,
         queue: None,
         forwarded_from: Vec::new(),
+        satisfaction: None,
         outage_ms: None,
     }
 }

@@ -105,6 +105,7 @@ fn record(entropy: &mut Entropy, n: u64) -> CallRecord {
         verification: None,
         queue: None,
         forwarded_from: Vec::new(),
+        satisfaction: None,
         outage_ms: None,
     }
 }

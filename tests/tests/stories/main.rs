@@ -43,6 +43,7 @@ mod sounding;
 mod spending;
 mod strangers;
 mod streams;
+mod surveying;
 mod surviving;
 mod telling;
 mod tokens;

@@ -130,6 +130,7 @@ impl Call {
             verification: None,
             queue: None,
             forwarded_from: Vec::new(),
+            satisfaction: None,
             outage_ms: None,
         }
     }

@@ -108,6 +108,7 @@ impl Call {
             recording: image.recording,
             visited: BTreeSet::new(),
             taken: None,
+            stays: None,
             moves: image.moves,
             deadline: Some(ends_at),
             out: VecDeque::new(),

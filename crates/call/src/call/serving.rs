@@ -27,6 +27,21 @@ impl Call {
         }
     }
 
+    /// When the other hangs up, the owner has something for this party: [`Effect::Alone`]. Once.
+    pub fn stay_after(&mut self, leg: Option<LegNo>) {
+        self.stays = leg;
+    }
+
+    /// The other has hung up, and this party stays.
+    pub(super) fn left_alone(&mut self, leg: LegNo, gone: LegNo, cause: Cause, now: Instant) {
+        self.out.push_back(Effect::Part { a: leg, b: gone });
+        self.end_leg(gone, Outcome::Answered, cause, now);
+        self.state = State::Locating(super::Wait::of(leg));
+        self.deadline = Some(now + self.setup.policy.locate_limit);
+        self.out.push_back(Effect::Keep);
+        self.out.push_back(Effect::Alone { leg });
+    }
+
     /// The switch serves both parties from now on, and whoever comes to them.
     ///
     /// # Errors

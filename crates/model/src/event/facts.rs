@@ -5,7 +5,7 @@ use crate::CallId;
 
 impl EventBody {
     /// Every name that [`EventBody::kind`] gives, in alphabetical order.
-    pub const KINDS: [&str; 50] = [
+    pub const KINDS: [&str; 51] = [
         "agent_changed",
         "agent_offered",
         "asr_failed",
@@ -45,6 +45,7 @@ impl EventBody {
         "recording_failed",
         "registration_changed",
         "ring_group_called",
+        "satisfaction_given",
         "settings_changed",
         "sound_alarm",
         "source_banned",
@@ -100,6 +101,7 @@ impl EventBody {
             Self::RecordingFailed { .. } => "recording_failed",
             Self::RegistrationChanged { .. } => "registration_changed",
             Self::RingGroupCalled { .. } => "ring_group_called",
+            Self::SatisfactionGiven { .. } => "satisfaction_given",
             Self::SettingsChanged { .. } => "settings_changed",
             Self::SoundAlarm { .. } => "sound_alarm",
             Self::SourceBanned { .. } => "source_banned",
@@ -147,6 +149,7 @@ impl EventBody {
             | Self::RecordingChanged { call, .. }
             | Self::RecordingFailed { call, .. }
             | Self::RingGroupCalled { call, .. }
+            | Self::SatisfactionGiven { call, .. }
             | Self::SoundAlarm { call, .. }
             | Self::Supervised { call, .. }
             | Self::TransferDone { call, .. }
@@ -176,6 +179,7 @@ impl EventBody {
             Self::AgentOffered { queue, .. }
             | Self::OfferMissed { queue, .. }
             | Self::QueueEntered { queue, .. }
+            | Self::SatisfactionGiven { queue, .. }
             | Self::QueueLeft { queue, .. } => Some(queue),
             _ => None,
         }
@@ -227,6 +231,7 @@ impl EventBody {
             | Self::RecordingChanged { .. }
             | Self::RecordingFailed { .. }
             | Self::RingGroupCalled { .. }
+            | Self::SatisfactionGiven { .. }
             | Self::SettingsChanged { .. }
             | Self::SoundAlarm { .. }
             | Self::SourceBanned { .. }

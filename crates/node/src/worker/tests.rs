@@ -165,7 +165,7 @@ impl Bench {
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
         let resolver = Resolver::new(runtime.handle().clone(), Arc::clone(&inboxes));
         let fetcher = Fetcher::new(runtime.handle().clone(), Arc::clone(&inboxes), None).unwrap();
-        let opened = store::Store::open(store::Config::new(&dir.path().join("data")));
+        let opened = store::Store::open(store::Config::new(dir.path().join("data")));
         let store = runtime.block_on(opened).unwrap();
         let switch =
             crate::switch::NodeSwitch::new(Arc::clone(&inboxes), api::EventBus::new(0), broadcast::channel(16).0);

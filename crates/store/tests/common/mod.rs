@@ -53,6 +53,7 @@ pub(crate) fn record(entropy: &mut Entropy, started_at: u64, caller: &str, calle
         verification: None,
         queue: None,
         forwarded_from: Vec::new(),
+        satisfaction: None,
         outage_ms: None,
     }
 }

@@ -109,6 +109,11 @@ impl AnySwitch {
         in_time(self.0.command(command)).await
     }
 
+    /// The same, with the switch's own refusal: for dialects, which have words of their own for it.
+    pub(crate) async fn ask(&self, command: Command) -> Result<Reply, Refusal> {
+        tokio::time::timeout(PATIENCE, self.0.command(command)).await.unwrap_or(Err(Refusal::Overloaded))
+    }
+
     pub(crate) async fn messages(&self, extension: Option<String>) -> Result<Vec<TextMessage>, Problem> {
         match in_time(self.0.query(Query::Messages { extension })).await? {
             Answer::Messages(list) => Ok(list),
@@ -210,6 +215,7 @@ impl From<Refusal> for Problem {
             Refusal::NoSuchTrunk => Kind::NoSuchTrunk,
             Refusal::NoSuchConference => Kind::NoSuchConference,
             Refusal::BadNumber => Kind::BadDestination,
+            Refusal::NoRoute => Kind::NoRoute,
             Refusal::BadRouting => Kind::BadRoute,
             Refusal::NotRegistered => Kind::NotRegistered,
             Refusal::NoSuchPrompt => Kind::NoSuchPrompt,

@@ -52,6 +52,7 @@ const FAILURES: &[&str] = &["no_answer", "rejected", "busy", "unreachable"];
 const AGENT_STATES: &[&str] = &["logged_out", "ready", "unavailable", "busy", "rest", "offered", "talking", "wrap_up"];
 const DUTIES: &[&str] = &["ready", "busy", "rest"];
 const FORWARDS: &[&str] = &["always", "busy", "no_answer", "offline"];
+const CONSULT_STEPS: &[&str] = &["calling", "ringing", "answered", "failed", "cancelled", "completed", "abandoned"];
 const LEG: [(&str, Shape); 2] = [("call", Call), ("leg", Whole)];
 
 /// Every kind of event with what it means and its fields. A test holds it against what is really said.
@@ -71,6 +72,7 @@ const EVENTS: [(&str, &str, Fields); EventBody::KINDS.len()] = [
     ("conference_entered", "A party is in a conference from now on", &[("conference", Text), LEG[0], LEG[1], ("number", Text), ("members", Whole)]),
     ("conference_left", "A party is in a conference no longer", &[("conference", Text), LEG[0], LEG[1], ("members", Whole)]),
     ("conference_recording", "A conference's recording was begun, interrupted or ended; `note` says why if nobody wished it", &[("conference", Text), ("wish", OneOf(WISHES)), ("note", Text)]),
+    ("consultation", "A party asks a third one while the other hears music", &[("call", Call), ("by", Whole), ("leg", MaybeWhole), ("number", Text), ("step", OneOf(CONSULT_STEPS))]),
     ("disk_low", "There is too little room for recordings, or enough again", &[("low", Yes), ("free_mb", Whole)]),
     ("dtmf", "A key was pressed", &[LEG[0], LEG[1], ("digit", Text), ("duration_ms", Whole)]),
     ("handed_over", "The trunk of a leg took its party to another number", &[("call", Call), ("by", Whole), ("leg", Whole), ("to", Text)]),

@@ -143,14 +143,14 @@ to_phone!(answer, "/calls/{id}/answer", Answer,
 to_phone!(hold, "/calls/{id}/hold", Hold,
     /// Hold
     ///
-    /// Makes the phone of a leg put its call on hold. For desk phones that say `Allow-Events: hold`; 409 for others. An agent can
-    /// do it for its own phone.
+    /// Puts the call of a leg on hold: by its phone if that says `Allow-Events: hold`, else the switch does. An agent can do it for its
+    /// own phone.
 );
 
 to_phone!(retrieve, "/calls/{id}/retrieve", Answer,
     /// Retrieve
     ///
-    /// Makes the phone of a leg take its call back from hold. For desk phones that say `Allow-Events: talk`; 409 for others. An
+    /// Takes the call of a leg back from hold: by its phone, which must say `Allow-Events: talk`, or by the switch where that holds it. An
     /// agent can do it for its own phone.
 );
 

@@ -90,7 +90,9 @@ pub(super) async fn place(
     }
     let CallIn { extension, to, ring_seconds, shown_number: shown, trunk, auto_answer, call_progress, variables } =
         wish;
-    let wish = Originate { extension, to, ring_seconds, shown, trunk, auto_answer, call_progress, variables };
+    let only_routed = false;
+    let wish =
+        Originate { extension, to, ring_seconds, shown, trunk, only_routed, auto_answer, call_progress, variables };
     match app.switch.do_command(Command::Originate(Box::new(wish))).await? {
         Reply::Call { id } => {
             tracing::info!(call = %id, by = caller.0.id, "call placed by command");

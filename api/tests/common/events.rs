@@ -38,6 +38,7 @@ pub(crate) fn one_of_each(call: CallId, record: &CallRecord) -> Vec<EventBody> {
         leg("caller_answered", json!({})),
         leg("conference_entered", json!({ "conference": "board", "number": "101", "members": 2 })),
         leg("conference_left", json!({ "conference": "board", "members": 1 })),
+        json!({ "event": "consultation", "call": call, "by": 0, "leg": 2, "number": "102", "step": "ringing" }),
         leg("dtmf", json!({ "digit": "#", "duration_ms": 100 })),
         leg("handed_over", json!({ "by": 0, "to": "102" })),
         leg("leg_dialing", json!({ "number": "101" })),

@@ -1,5 +1,6 @@
 //! One call from its first sign to its record.
 
+mod consulting;
 mod dialling;
 mod ending;
 mod image;
@@ -11,6 +12,7 @@ mod summoning;
 mod transfer;
 
 use crate::effect::{Effect, Input, Party, PartyKind, Target};
+use consulting::Consulting;
 use dialling::{Dialling, Wait};
 pub use image::Image;
 use model::{
@@ -87,6 +89,8 @@ pub struct Call {
     legs: Vec<Leg>,
     /// The leg of who calls: 0, unless its own phones were called first and another of them answered.
     caller_leg: LegNo,
+    /// Somebody asks a third party while the other hears music.
+    consulting: Option<Consulting>,
     /// Legs that only listen.
     listeners: Vec<LegNo>,
     direction: Direction,
@@ -139,6 +143,8 @@ struct Leg {
     answered_at: Option<UnixMillis>,
     ended_at: Option<UnixMillis>,
     held: bool,
+    /// By the switch, and not by the phone itself.
+    held_here: bool,
     outcome: Option<(Outcome, Cause)>,
 }
 
@@ -153,6 +159,7 @@ impl Leg {
             answered_at: None,
             ended_at: None,
             held: false,
+            held_here: false,
             outcome: None,
         }
     }
@@ -178,6 +185,7 @@ impl Call {
             targets: Vec::new(),
             legs: vec![caller],
             caller_leg: LegId::CALLER,
+            consulting: None,
             listeners: Vec::new(),
             direction,
             trunk,
@@ -367,6 +375,9 @@ impl Call {
         if self.listeners.contains(&no) {
             return LegState::Listening;
         }
+        if self.consulting.is_some_and(|known| known.held == no) {
+            return LegState::Held;
+        }
         let held = self.legs.get(usize::from(no)).is_some_and(|leg| leg.held);
         match &self.state {
             State::Locating(wait) if wait.leg == no => LegState::Dialing,
@@ -397,6 +408,7 @@ impl Call {
     fn on_hung_up(&mut self, leg: LegNo, cause: Option<Cause>, now: Instant) {
         let normal = cause.unwrap_or(Cause { sip: 200, q850: 16 });
         if self.listener_left(leg, normal, now)
+            || self.consultation_left(leg, normal, now)
             || self.served_left(leg, (Outcome::Answered, normal), self.side_of(leg), now)
             || self.queued_left(leg, (Outcome::Answered, normal), cause, now)
         {
@@ -469,18 +481,9 @@ impl Call {
         self.finish((Outcome::Answered, cause), Side::System, "the phone never confirmed the answer (no ACK)", now);
     }
 
-    fn on_held(&mut self, leg: LegNo, held: bool) {
-        let Some(known) = self.legs.get_mut(usize::from(leg)).filter(|leg| leg.outcome.is_none()) else { return };
-        if std::mem::replace(&mut known.held, held) != held {
-            self.tell(EventBody::LegHeld { call: self.setup.id, leg, held });
-            if let Some(to) = self.partner_of(leg) {
-                self.out.push_back(Effect::Music { to, on: held });
-            }
-        }
-    }
-
     /// Two parties speak from now on; one whose partner still holds hears music.
     pub(super) fn join(&mut self, a: LegNo, b: LegNo) {
+        self.release_holds([a, b]);
         self.out.push_back(Effect::Join { a, b });
         for (leg, to) in [(a, b), (b, a)] {
             if self.legs.get(usize::from(leg)).is_some_and(|leg| leg.held) {
@@ -494,6 +497,9 @@ impl Call {
             let cause = Outcome::MediaTimeout.cause();
             self.out.push_back(Effect::HangUp { leg, cause });
             self.listener_left(leg, cause, now);
+        }
+        if self.held_party_silent(leg, now) {
+            return;
         }
         if self.served().contains(&leg) {
             let cause = Outcome::MediaTimeout.cause();

@@ -452,6 +452,14 @@ impl Cell {
             Command::Originate(wish) => self.originate(*wish, now),
             Command::Answer { call, leg } => self.tell_phone(call, leg, Wish::Talk, now),
             Command::Hold { call, leg } => self.tell_phone(call, leg, Wish::Hold, now),
+            Command::Consult { call, leg, to } => self.consult_by_command((call, leg), &to, now),
+            Command::Release { call, leg } => self.on_leg((call, leg), now, |held| held.release(leg, now)),
+            Command::CompleteConsult { call, leg } => {
+                self.on_leg((call, leg), now, |held| held.complete_consultation(leg, now))
+            }
+            Command::CancelConsult { call, leg } => {
+                self.on_leg((call, leg), now, |held| held.cancel_consultation(leg, now))
+            }
             Command::Play { call, leg, play } => match self.play_by_command(ticket, call, leg, *play) {
                 // The answer follows when the prompts are there.
                 Ok(()) => return,

@@ -12,7 +12,7 @@ use crate::trunks::TrunkWay;
 use call::{Effect, GoOn, Input, Party, PartyKind, Stage, Target};
 use media::engine::{Answer, PortId, Sound};
 use media::tones::Tone;
-use model::{CallId, CallRecord, Cause, EventBody, LegId, LegNo, LegOrigin, Outcome};
+use model::{CallId, CallRecord, Cause, ConsultStep, EventBody, LegId, LegNo, LegOrigin, Outcome};
 use route::Decision;
 use sip_stack::endpoint::{Flow, Headers, Invite};
 use sip_stack::message::{NameAddr, Status, Uri};
@@ -52,7 +52,8 @@ impl Cell {
                         conversation.views.note_event(&event);
                     }
                     match event {
-                        EventBody::CallAnswered { call, leg } | EventBody::TransferDone { call, leg, .. } => {
+                        EventBody::CallAnswered { call, leg } | EventBody::TransferDone { call, leg, .. }
+                        | EventBody::Consultation { call, leg: Some(leg), step: ConsultStep::Answered, .. } => {
                             self.charge_from(LegId { call, no: leg }, now);
                         }
                         EventBody::CallerAnswered { call, .. } => self.call_back_taken(call),

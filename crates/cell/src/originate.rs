@@ -7,6 +7,7 @@ use crate::serving::Service;
 use crate::signalling::MAX_NUMBER;
 use call::{Call, Input, Party, PartyKind, Setup};
 use model::{CallId, Originate, Outcome, Refusal, Reply};
+use route::{Decision, Source};
 use std::time::{Duration, Instant};
 use tracing::info;
 
@@ -41,8 +42,10 @@ impl Cell {
 
     /// Places a call for a number, or for what this cell has for the extension, whose home then may be another.
     pub(crate) fn originate_for(&mut self, wish: Originate, to_what: Wished, now: Instant) -> Result<Reply, Refusal> {
-        let Originate { extension, to, ring_seconds, shown, trunk, auto_answer, call_progress, variables } = wish;
+        let Originate { extension, to, ring_seconds, shown, trunk, only_routed, auto_answer, call_progress, variables } =
+            wish;
         let known = self.directory.extension(&extension).ok_or(Refusal::NoSuchExtension)?;
+        let (rights, outside) = (known.rights, known.outside_number.clone());
         let caller = Party { number: extension, name: known.name.clone(), kind: PartyKind::Extension };
         if ![Some(&to), shown.as_ref()].into_iter().flatten().all(|number| is_dialable(number)) {
             return Err(Refusal::BadNumber);
@@ -60,6 +63,13 @@ impl Cell {
         let asleep = !self.registrar.sleeping(&caller.number, now).is_empty();
         if here && !self.is_registered(&caller.number, now) && !asleep {
             return Err(Refusal::NotRegistered);
+        }
+        if only_routed && matches!(to_what, Wished::Number) {
+            let from = Source::Extension { number: &caller.number, outside: &outside, rights };
+            let at = self.config.wall.at(now);
+            if let Decision::Refused { .. } = self.directory.find(&to, from, at, &mut self.entropy) {
+                return Err(Refusal::NoRoute);
+            }
         }
         let id = CallId::new(self.config.cell, &mut self.entropy);
         let policy = self.call_policy();

@@ -17,16 +17,24 @@ pub enum Command {
         /// Which.
         call: CallId,
     },
+    /// End a leg alone: one that rings refuses its call, one that speaks leaves as if its phone had hung up.
+    Release {
+        /// Which call.
+        call: CallId,
+        /// Which leg.
+        leg: LegNo,
+    },
     /// Place a call on behalf of an extension; [`Reply::Call`] names it.
     Originate(Box<Originate>),
-    /// The phone of a leg shall answer its call, or take it back from hold: `Event: talk`, for phones that take it.
+    /// The phone of a leg shall answer its call, or take it back from hold: `Event: talk`, for phones that take it. What the switch
+    /// itself holds it gives back.
     Answer {
         /// Which call.
         call: CallId,
         /// Which leg.
         leg: LegNo,
     },
-    /// The phone of a leg shall put its call on hold: `Event: hold`, for phones that take it.
+    /// A leg's call is put on hold: by its phone (`Event: hold`) if that takes it, else by the switch.
     Hold {
         /// Which call.
         call: CallId,
@@ -41,6 +49,29 @@ pub enum Command {
         leg: LegNo,
         /// Where to.
         to: String,
+    },
+    /// A leg asks another number while the party that it speaks with hears music.
+    Consult {
+        /// Which call.
+        call: CallId,
+        /// The leg that asks.
+        leg: LegNo,
+        /// Whom.
+        to: String,
+    },
+    /// The leg that asks leaves, and the other two speak.
+    CompleteConsult {
+        /// Which call.
+        call: CallId,
+        /// The leg that asks.
+        leg: LegNo,
+    },
+    /// Who was asked is let go, and the first two speak again.
+    CancelConsult {
+        /// Which call.
+        call: CallId,
+        /// The leg that asks.
+        leg: LegNo,
     },
     /// Play prompts to a party of a call, or to both that speak; what they were played before ends.
     Play {
@@ -342,6 +373,8 @@ pub enum Refusal {
     NoSuchTrunk,
     /// No number that could be called.
     BadNumber,
+    /// A number that leads nowhere for who wants to call it: no route, no trunk, or no right.
+    NoRoute,
     /// Routes that make no sense.
     BadRouting,
     /// No phone of the extension is registered.
@@ -370,7 +403,11 @@ impl Command {
         match self {
             Self::Hangup { call }
             | Self::Answer { call, .. }
+            | Self::Release { call, .. }
             | Self::Hold { call, .. }
+            | Self::Consult { call, .. }
+            | Self::CompleteConsult { call, .. }
+            | Self::CancelConsult { call, .. }
             | Self::Play { call, .. }
             | Self::StopPlay { call, .. }
             | Self::Record { call, .. }
@@ -399,6 +436,7 @@ impl Refusal {
             Self::NoSuchConference => "no_such_conference",
             Self::NoSuchTrunk => "no_such_trunk",
             Self::BadNumber => "bad_number",
+            Self::NoRoute => "no_route",
             Self::BadRouting => "bad_routing",
             Self::NotRegistered => "not_registered",
             Self::NoSuchPrompt => "no_such_prompt",

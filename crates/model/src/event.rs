@@ -251,6 +251,19 @@ pub enum EventBody {
         /// Why.
         cause: Cause,
     },
+    /// A party asks a third one while the other hears music: how that goes.
+    Consultation {
+        /// In which call.
+        call: CallId,
+        /// The leg of who asks.
+        by: LegNo,
+        /// The leg of the third, as far as there is one.
+        leg: Option<LegNo>,
+        /// The third's number.
+        number: String,
+        /// What happened.
+        step: ConsultStep,
+    },
     /// A party took the place of another: a pick-up, or the end of a transfer with consultation.
     LegReplaced {
         /// In which call.
@@ -500,6 +513,26 @@ pub enum EventBody {
         /// The delivery, to be found in the list of those that failed.
         delivery: i64,
     },
+}
+
+/// How a consultation goes.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ConsultStep {
+    /// The third is looked for.
+    Calling,
+    /// It rings.
+    Ringing,
+    /// It answered: the two speak.
+    Answered,
+    /// It did not answer, or hung up: the first two speak again.
+    Failed,
+    /// It was let go: the first two speak again.
+    Cancelled,
+    /// Who asked has left, and the other two speak.
+    Completed,
+    /// Who heard music hung up; the other two are left.
+    Abandoned,
 }
 
 /// What was done to a setting.

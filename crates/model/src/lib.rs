@@ -32,7 +32,7 @@ pub use audio::{AudioFormat, AudioWish, Listening};
 pub use cause::{Cause, Outcome, Side};
 pub use command::{Answer, Ban, BanReason, Command, LegState, LiveCall, LiveLeg, Query, Refusal, Registration, Reply};
 pub use conference::{Conference, ConferenceMember, MAX_MEMBERS, Supervision};
-pub use event::{Event, EventBody, RegistrationChange, SettingChange};
+pub use event::{ConsultStep, Event, EventBody, RegistrationChange, SettingChange};
 pub use forwarding::{ExtensionWish, ForwardReason, ForwardedFrom, Forwards, MAX_FORWARDS, StarCodes};
 pub use id::{CallId, LegId, LegNo};
 pub use mailbox::{MAX_MAILBOX_OWNERS, MAX_MAILBOXES, MIN_VOICEMAIL_MS, Mailbox, Voicemail};

@@ -16,6 +16,9 @@ pub struct Originate {
     pub shown: Option<String>,
     /// By this trunk and no other, if it goes out by a trunk.
     pub trunk: Option<String>,
+    /// Refuse it at once if the number leads nowhere by now, rather than when its phone has answered.
+    #[serde(default)]
+    pub only_routed: bool,
     /// Its phone is asked to answer by itself.
     pub auto_answer: bool,
     /// What the called network and party say with tones and voices is told, whether a person or a machine answers too.

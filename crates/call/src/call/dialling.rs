@@ -220,7 +220,9 @@ impl Call {
             _ if summons => LegOrigin::Summoned,
             (Some(from), _) => LegOrigin::Diverted { from },
             (None, Some(transfer)) => LegOrigin::Transferred { by: transfer.by },
-            (None, None) => LegOrigin::Dialled,
+            (None, None) => {
+                self.consulting.map_or(LegOrigin::Dialled, |known| LegOrigin::Transferred { by: known.by })
+            }
         };
         let mut any = false;
         for (place, target) in (first..MAX_TARGETS).zip(targets) {
@@ -274,6 +276,7 @@ impl Call {
         }
         if news {
             self.tell(EventBody::LegRinging { call: self.setup.id, leg, early_media });
+            self.consulted_rings(leg);
         }
         if let Some(by) = asked {
             self.out.push_back(Effect::Progress { leg: by, how: Progress::Ringing });
@@ -326,6 +329,7 @@ impl Call {
         }
         self.talk(wait.leg, leg, now);
         match wait.transfer {
+            None if self.consulting.is_some() => self.consulted(leg),
             None => self.tell(EventBody::CallAnswered { call: self.setup.id, leg }),
             Some(transfer) => self.transferred(&transfer, leg, now),
         }
@@ -349,7 +353,7 @@ impl Call {
         let target = self.legs.get(usize::from(leg)).and_then(|leg| self.targets.get(leg.target?));
         if let Some(Target { party, record }) = target.cloned() {
             self.learn_direction(&party.kind);
-            if record && self.recording == Taping::Never {
+            if record && self.recording == Taping::Never && self.consulting.is_none() {
                 self.begin_recording([a, b], RecordingChoice::default());
             }
         }
@@ -465,6 +469,14 @@ impl Call {
         }
     }
 
+    /// Legs that may still answer.
+    pub(super) fn pending(&self) -> Vec<LegNo> {
+        match &self.state {
+            State::Dialling(_, dialling) => dialling.pending.keys().copied().collect(),
+            _ => Vec::new(),
+        }
+    }
+
     pub(super) fn drop_pending(&mut self, outcome: Outcome, cause: Cause, now: Instant) {
         if let State::Dialling(_, dialling) = &mut self.state {
             for leg in std::mem::take(&mut dialling.pending).into_keys() {
@@ -475,7 +487,8 @@ impl Call {
 
     /// Whoever is transferred later, the call came from where it came from and went where it was answered first.
     fn learn_direction(&mut self, callee: &PartyKind) {
-        let first = matches!(&self.state, State::Dialling(Wait { transfer: None, summons: false, .. }, _));
+        let first = matches!(&self.state, State::Dialling(Wait { transfer: None, summons: false, .. }, _))
+            && self.consulting.is_none();
         let answered = matches!(self.state, State::Talking { a, .. } if a == self.caller_leg) && self.moves == 0;
         if !first && !answered {
             return;

@@ -2,14 +2,14 @@
 
 use super::{Call, State};
 use crate::effect::Effect;
-use model::{CallRecord, Cause, EventBody, LegNo, LegRecord, Outcome, Side};
+use model::{CallRecord, Cause, EventBody, LegNo, LegRecord, LegState, Outcome, Refusal, Side};
 use std::time::Instant;
 use stdx::never;
 
 impl Call {
     /// There will be no conversation: back to who sent a transferred party, or say why, or refuse at once.
     pub(super) fn fail(&mut self, outcome: Outcome, cause: Cause, now: Instant) {
-        if self.bring_back(cause, now) {
+        if self.consultation_failed(now) || self.bring_back(cause, now) {
             return;
         }
         if self.is_summoning() {
@@ -27,6 +27,36 @@ impl Call {
         } else {
             self.on_announced(now);
         }
+    }
+
+    /// A leg is hung up on its party's behalf: one that rings refuses, one that speaks leaves as if its phone had hung up.
+    ///
+    /// # Errors
+    ///
+    /// [`Refusal::NoSuchLeg`] if it is gone.
+    pub fn release(&mut self, leg: LegNo, now: Instant) -> Result<(), Refusal> {
+        if self.legs.get(usize::from(leg)).is_none_or(|leg| leg.outcome.is_some()) {
+            return Err(Refusal::NoSuchLeg);
+        }
+        if self.is_summoning() {
+            // Nobody but the caller itself is in it.
+            self.end_all(Outcome::Cancelled, Side::Caller, Outcome::Cancelled.cause(), "", now);
+            return Ok(());
+        }
+        let rings = matches!(self.leg_state(leg), LegState::Dialing | LegState::Ringing) && !self.has_called(leg);
+        let cause = if rings { Outcome::Rejected.cause() } else { Cause { sip: 200, q850: 16 } };
+        self.out.push_back(Effect::HangUp { leg, cause });
+        if rings {
+            self.on_failed(leg, Outcome::Rejected, cause, now);
+        } else {
+            self.on_hung_up(leg, None, now);
+        }
+        Ok(())
+    }
+
+    /// It waits for others to answer.
+    fn has_called(&self, leg: LegNo) -> bool {
+        matches!(&self.state, State::Locating(wait) | State::Dialling(wait, _) if wait.leg == leg)
     }
 
     /// Ends everybody who is still there.
@@ -75,6 +105,7 @@ impl Call {
             return;
         }
         self.dismiss_listeners(verdict.1, now);
+        self.dismiss_held(verdict.1, now);
         self.state = State::Ended;
         self.deadline = None;
         let record = self.record(verdict, side, note, now);

@@ -58,6 +58,8 @@ impl Call {
     /// What is to survive; `None` in states that do not.
     pub fn image(&self) -> Option<Image> {
         let there = match &self.state {
+            // Who hears music while it is consulted about is of neither two.
+            State::Talking { .. } if self.consulting.is_some() => return None,
             State::Talking { a, b } => (*a, Some(*b)),
             State::Queued { leg, .. } => (*leg, None),
             State::Locating(_)
@@ -98,6 +100,7 @@ impl Call {
             targets: Vec::new(),
             legs,
             caller_leg: image.caller_leg,
+            consulting: None,
             listeners: Vec::new(),
             direction: image.direction,
             trunk: image.trunk,

@@ -48,7 +48,7 @@ impl Call {
             // A phone that is called cannot send its call to a queue.
             return self.on_nowhere(Outcome::Unallocated, now);
         };
-        if wait.summons {
+        if wait.summons || self.consulting.is_some() {
             return self.on_nowhere(Outcome::Unallocated, now);
         }
         let wait = wait.clone();

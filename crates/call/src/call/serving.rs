@@ -16,7 +16,7 @@ impl Call {
             // A phone that is called cannot send its call to the switch.
             return self.on_nowhere(Outcome::Unallocated, now);
         };
-        if wait.summons {
+        if wait.summons || self.consulting.is_some() {
             return self.on_nowhere(Outcome::Unallocated, now);
         }
         let wait = wait.clone();

@@ -20,10 +20,11 @@ impl Call {
     pub fn transfer(&mut self, by: LegNo, to: &str, now: Instant) -> Result<(), Refusal> {
         let waiting = self.partner_of(by).ok_or(Refusal::WrongState)?;
         let named = |leg| self.number_of(leg) == Some(to);
-        if to.is_empty() || named(by) || named(waiting) || self.moves >= MAX_MOVES {
+        if to.is_empty() || named(by) || named(waiting) || self.consulting.is_some() || !self.may_move() {
             return Err(Refusal::WrongState);
         }
         self.moves += 1;
+        self.release_holds([by, waiting]);
         self.out.push_back(Effect::Part { a: by, b: waiting });
         self.tell(EventBody::CallTransferred { call: self.setup.id, by, leg: waiting, to: to.to_owned() });
         self.locate_for(waiting, Transfer { by, there: true, recall: false }, to.to_owned(), now);
@@ -32,7 +33,17 @@ impl Call {
 
     fn locate_for(&mut self, leg: LegNo, transfer: Transfer, number: String, now: Instant) {
         let by = transfer.by;
-        self.state = State::Locating(Wait { transfer: Some(transfer), ..Wait::of(leg) });
+        self.search(Wait { transfer: Some(transfer), ..Wait::of(leg) }, number, by, now);
+    }
+
+    /// The parties of this call may change once more.
+    pub(super) fn may_move(&self) -> bool {
+        self.moves < MAX_MOVES
+    }
+
+    /// A number is looked for, by the rights of a leg, while somebody waits.
+    pub(super) fn search(&mut self, wait: Wait, number: String, by: LegNo, now: Instant) {
+        self.state = State::Locating(wait);
         self.deadline = Some(now + self.setup.policy.locate_limit);
         self.visited.clear();
         self.visited.insert(number.clone());
@@ -57,6 +68,7 @@ impl Call {
             State::Talking { a, b } if *a == leg || *b == leg => {
                 let (a, b) = if *a == leg { (new, *b) } else { (*a, new) };
                 self.state = State::Talking { a, b };
+                self.consultant_replaced(leg, new);
                 self.add_leg(party, how.origin(leg), side, now);
                 self.join(a, b);
                 self.drop_leg(leg, Outcome::Answered, normal, now);
@@ -75,6 +87,7 @@ impl Call {
                 if wait.leg == leg && !wait.summons && how != Replacing::Invited =>
             {
                 wait.leg = new;
+                self.consultant_replaced(leg, new);
                 self.add_leg(party, how.origin(leg), side, now);
                 self.drop_leg(leg, Outcome::Answered, normal, now);
                 self.repeat_heard();

@@ -20,6 +20,7 @@ impl EventBody {
         "conference_entered",
         "conference_left",
         "conference_recording",
+        "consultation",
         "disk_low",
         "dtmf",
         "handed_over",
@@ -76,6 +77,7 @@ impl EventBody {
             Self::ConferenceEntered { .. } => "conference_entered",
             Self::ConferenceLeft { .. } => "conference_left",
             Self::ConferenceRecording { .. } => "conference_recording",
+            Self::Consultation { .. } => "consultation",
             Self::DiskLow { .. } => "disk_low",
             Self::Dtmf { .. } => "dtmf",
             Self::HandedOver { .. } => "handed_over",
@@ -133,6 +135,7 @@ impl EventBody {
             | Self::CallerVerified { call, .. }
             | Self::ConferenceEntered { call, .. }
             | Self::ConferenceLeft { call, .. }
+            | Self::Consultation { call, .. }
             | Self::Dtmf { call, .. }
             | Self::HandedOver { call, .. }
             | Self::LegDialing { call, .. }
@@ -195,7 +198,8 @@ impl EventBody {
             Self::LegDialing { number, .. }
             | Self::LegListening { number, .. }
             | Self::LegReplaced { number, .. }
-            | Self::ConferenceEntered { number, .. } => [Some(number), None],
+            | Self::ConferenceEntered { number, .. }
+            | Self::Consultation { number, .. } => [Some(number), None],
             Self::VoicemailLeft { mailbox, from, .. } => [Some(mailbox), Some(from)],
             Self::Supervised { by, .. } => [Some(by), None],
             Self::MessageDelivered { message }

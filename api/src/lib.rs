@@ -13,6 +13,7 @@
 //!     prompts: std::sync::Arc::new(patchbay_api::NoPrompts),
 //!     login: LoginSettings::default(),
 //!     ice: std::sync::Arc::new(patchbay_api::NoIceServers),
+//!     ctibar: patchbay_api::CtibarSettings::default(),
 //!     configured: model::Routing::default(),
 //!     version: "0.1.0",
 //! };
@@ -39,6 +40,7 @@ mod token;
 mod webhooks;
 mod wire;
 
+pub use ctibar::{CtibarSettings, Language};
 pub use events::{EventBus, EventReader, Gap, Next, Told};
 pub use ice::{IceServer, IceServers, NoIceServers};
 pub use prompts::{NoPrompts, PromptInfo, PromptRefusal, Prompts};
@@ -66,7 +68,7 @@ use utoipa_swagger_ui::SwaggerUi;
 /// How long a request may take until its answer begins, sending its body included.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// Everything HTTP that is ours: `/api/v1/base/auth` (contract A), `/patchbay/v1/…` with its description at
+/// Everything HTTP that is ours: `/api/v1/…` and `/ws` (contract A), `/patchbay/v1/…` with its description at
 /// `openapi.json` and the page to try it at `docs`, a client for it at `/sdk/client.ts`.
 ///
 /// Merge `/healthz` and `/metrics` beside it, and serve it with `into_make_service_with_connect_info::<SocketAddr>()`:
@@ -77,6 +79,7 @@ pub fn router<S: Switch>(state: ApiState<S>) -> Router {
 
     let ctibar = OpenApiRouter::new()
         .routes(routes!(ctibar::auth))
+        .routes(routes!(ctibar::makecall))
         .layer(DefaultBodyLimit::max(routes::MAX_BODY))
         .layer(CatchPanicLayer::custom(panicked))
         .layer(TimeoutLayer::with_status_code(StatusCode::REQUEST_TIMEOUT, PATIENCE))
@@ -95,6 +98,7 @@ pub fn router<S: Switch>(state: ApiState<S>) -> Router {
     let client = client::of(&openapi);
     let router = router
         .with_state(app.clone())
+        .route("/ws", get(ctibar::connect).with_state(app.clone()))
         .route(client::PATH, get(move || async move { ([(header::CONTENT_TYPE, "text/typescript")], client.clone()) }))
         .route(description::PATH, get(move || async move { Json(openapi) }))
         .merge(SwaggerUi::new(description::DOCS).config(utoipa_swagger_ui::Config::from(description::PATH)));

@@ -1,5 +1,6 @@
 //! What the API stands on.
 
+use crate::ctibar::{Bars, CtibarSettings};
 use crate::events::EventBus;
 use crate::ice::IceServers;
 use crate::prompts::Prompts;
@@ -29,6 +30,8 @@ pub struct ApiState<S> {
     pub login: LoginSettings,
     /// Servers that help pages to reach us.
     pub ice: Arc<dyn IceServers>,
+    /// How the toolbar of agents is served.
+    pub ctibar: CtibarSettings,
     /// Routes and blocked numbers of the configuration, which are read here and changed there.
     pub configured: Routing,
     /// The program's version, shown in the API's description.
@@ -64,6 +67,9 @@ pub(crate) struct Parts {
     pub(crate) prompts: Arc<dyn Prompts>,
     pub(crate) login: LoginSettings,
     pub(crate) ice: Arc<dyn IceServers>,
+    pub(crate) ctibar: CtibarSettings,
+    /// Agents at their toolbars.
+    pub(crate) bars: Bars,
     pub(crate) configured: Routing,
     /// Held while routes are changed.
     pub(crate) routing: Mutex<()>,
@@ -71,7 +77,18 @@ pub(crate) struct Parts {
 
 impl App {
     pub(crate) fn new<S: Switch>(state: ApiState<S>) -> Self {
-        let ApiState { switch, store, recordings_dir, recordings, prompts, login, ice, configured, version: _ } = state;
+        let ApiState {
+            switch,
+            store,
+            recordings_dir,
+            recordings,
+            prompts,
+            login,
+            ice,
+            ctibar,
+            configured,
+            version: _,
+        } = state;
         let events = switch.events();
         let switch = AnySwitch::new(switch);
         let routing = Mutex::default();
@@ -84,6 +101,8 @@ impl App {
             prompts,
             login,
             ice,
+            ctibar,
+            bars: Bars::default(),
             configured,
             routing,
         }))

@@ -46,6 +46,17 @@ impl Told {
         own() || parties() || legs()
     }
 
+    /// The numbers that it is about, and those with a part in its call.
+    pub(crate) fn concerned(&self) -> impl Iterator<Item = &str> {
+        let legs = match &self.body {
+            EventBody::CallEnded { record } => &record.legs[..],
+            _ => &[],
+        };
+        let parties = self.parties.iter().flat_map(|all| all.iter()).map(String::as_str);
+        let own = self.body.numbers().into_iter().flatten();
+        own.chain(parties).chain(legs.iter().map(|leg| leg.number.as_str()))
+    }
+
     /// Memory that it takes, roughly.
     fn weight(&self) -> usize {
         let more = match &self.body {

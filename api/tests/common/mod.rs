@@ -249,6 +249,7 @@ impl World {
             prompts: Arc::new(FakePrompts(dir.path().join("prompts"))),
             login: LoginSettings::default(),
             ice: Arc::new(FakeIce),
+            ctibar: patchbay_api::CtibarSettings::default(),
             configured: model::Routing {
                 routes: vec![model::Route::new("77", model::RouteTarget::Conference("seven".into()))],
                 black_list: model::BlackList { callers: Vec::new(), called: vec!["00*".into()] },

@@ -423,6 +423,7 @@ fn router(config: &Config, switch: &NodeSwitch, store: &Store, archive: Archive,
         prompts: Arc::new(Shelf::new(config.prompts_dir())),
         login: api::LoginSettings::default(),
         ice: Arc::new(crate::ice::Configured::new(&config.webrtc)),
+        ctibar: api::CtibarSettings { recognition: config.asr.url.is_some(), ..api::CtibarSettings::default() },
         configured: model::Routing { routes: config.model_routes(), black_list },
         version: VERSION,
     };

@@ -1,12 +1,15 @@
-//! Contract A, section 2: the login of the phone bar. Its texts, codes and spelling are the contract's.
+//! Login and click to dial by HTTP: sections 2 and 3 of the contract. Texts, codes and spelling are the contract's.
 
+use super::decode::number;
+use super::dial;
+use super::names::{Refused, done};
 use crate::extract::Peer;
 use crate::state::App;
-use crate::token;
+use crate::token::{self, Invalid};
 use axum::Json;
 use axum::body::Bytes;
 use axum::extract::{Request, State};
-use axum::http::{HeaderValue, Method, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
@@ -39,12 +42,45 @@ pub(crate) struct Envelope {
     msg: String,
 }
 
-/// The login, or nothing.
+/// The login, a call that is placed, why not, or nothing.
 #[derive(Serialize, ToSchema)]
 #[serde(untagged)]
 pub(crate) enum Data {
     LoggedIn(LoggedIn),
+    Placed(Placed),
+    Refused(Why),
+    Reload(Reload),
     Nothing(Nothing),
+}
+
+/// A call that is being placed.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Placed {
+    /// The call's UUID, also in its record.
+    call_id: String,
+}
+
+/// Why something was not done.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct Why {
+    /// A stable name, for programs.
+    reason: String,
+}
+
+/// The page has to log in again.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct Reload {
+    /// Always true.
+    reload: bool,
+}
+
+/// Whom to call.
+#[derive(Deserialize, ToSchema)]
+pub(crate) struct Click {
+    /// An extension or outside number; blanks and `-` are left out.
+    #[schema(example = "13606254580")]
+    callee: String,
 }
 
 /// An empty object.
@@ -97,6 +133,47 @@ pub(crate) async fn auth(State(app): State<App>, Peer(peer): Peer, body: Bytes) 
             tracing::warn!(%error, "a login could not be checked");
             failed("系统错误")
         }
+    }
+}
+
+/// Click to dial: the phone of the token's account rings, and once it has answered, the number is called. The HTTP status is 200 for
+/// failures too; `code` tells, and `data.reason` says why for programs.
+#[utoipa::path(post, path = "/api/v1/thirdparty/makecall", tag = "ctibar", request_body = Click,
+    params(("x-token" = String, Header, description = "The token of the login")), security(("x-token" = [])),
+    responses((status = 200, body = Envelope), (status = 413, description = "Body over 64 KiB")))]
+pub(crate) async fn makecall(State(app): State<App>, headers: HeaderMap, body: Bytes) -> Json<Envelope> {
+    let token = headers.get("x-token").and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let language = app.ctibar.language;
+    let reload = |refused: Refused| {
+        let data = Data::Reload(Reload { reload: true });
+        Json(Envelope { code: FAILED, data, msg: refused.msg(language).into() })
+    };
+    let no = |refused: Refused| {
+        let data = Data::Refused(Why { reason: refused.reason().into() });
+        Json(Envelope { code: FAILED, data, msg: refused.msg(language).into() })
+    };
+    let user = match token::check(&app, token).await {
+        Ok(user) => user,
+        Err(Invalid::Expired) => return reload(Refused::TokenExpired),
+        Err(Invalid::Refused) => return reload(Refused::TokenInvalid),
+        Err(Invalid::Unknown(_)) => return no(Refused::Internal),
+    };
+    let callee = match serde_json::from_slice(&body) {
+        Ok(Click { callee }) => number(&callee),
+        Err(_) => Err(Refused::BadParam),
+    };
+    let callee = match callee {
+        Ok(callee) => callee,
+        Err(refused) => return no(refused),
+    };
+    let Some(extension) = user.extension else { return no(Refused::NoExtension) };
+    match dial::place(&app, &extension, &callee).await {
+        Ok(call) => {
+            tracing::info!(%call, by = user.id, "call placed by click");
+            let data = Data::Placed(Placed { call_id: call.to_string() });
+            Json(Envelope { code: OK, data, msg: done(language).into() })
+        }
+        Err(refused) => no(refused),
     }
 }
 

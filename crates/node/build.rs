@@ -4,10 +4,13 @@ use std::path::PathBuf;
 use std::{env, fs};
 
 /// What pages are made of, and what stands in for it: a script, a style or a page each says what is missing in its own way.
-const FILES: [(&str, StandIn); 7] = [
+const FILES: [(&str, StandIn); 10] = [
     ("softphone.js", StandIn::Script),
     ("softphone.d.ts", StandIn::Comment),
     ("demo.html", StandIn::Page),
+    ("ctibar.js", StandIn::Script),
+    ("ctibar.d.ts", StandIn::Comment),
+    ("ctibar-demo.html", StandIn::Page),
     ("agent.js", StandIn::Script),
     ("agent.css", StandIn::Comment),
     ("agent.html", StandIn::Page),

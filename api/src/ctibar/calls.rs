@@ -18,7 +18,7 @@ pub(crate) struct Known {
 #[derive(Clone, Debug)]
 pub(crate) struct Own {
     pub(crate) id: CallId,
-    known: Known,
+    pub(crate) known: Known,
     /// The extension placed it.
     pub(crate) outgoing: bool,
     /// Legs of the extension that ring.

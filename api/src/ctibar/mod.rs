@@ -16,6 +16,8 @@ mod login;
 mod names;
 mod session;
 mod socket;
+#[cfg(test)]
+mod tests;
 pub(crate) mod time;
 
 pub(crate) use bars::Bars;

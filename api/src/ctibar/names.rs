@@ -37,7 +37,6 @@ pub(crate) enum Refused {
     TargetOffline,
     TargetBusy,
     NoLine,
-    Forbidden,
     Internal,
 }
 
@@ -78,7 +77,6 @@ impl Refused {
             Self::TargetOffline => ("EXT_OFFLINE", "目标分机未注册", "The target is not registered"),
             Self::TargetBusy => ("TARGET_BUSY", "目标忙", "The target is busy"),
             Self::NoLine => ("NO_LINE", "无可用线路", "No line is available"),
-            Self::Forbidden => ("FORBIDDEN", "没有权限", "Not allowed"),
             Self::Internal => ("INTERNAL", "系统错误", "System error"),
         }
     }

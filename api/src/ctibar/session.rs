@@ -395,6 +395,7 @@ impl Session {
     }
 
     fn on_desk(&mut self, extension: &str, state: &AgentState, out: &mut Vec<Out>) {
+        let after_work = self.desk == AgentState::WrapUp;
         self.desk = state.clone();
         if *state == AgentState::LoggedOut || (!extension.is_empty() && extension != self.account.extension()) {
             let reason = if std::mem::take(&mut self.asked) { "client" } else { "admin" };
@@ -402,7 +403,8 @@ impl Session {
         }
         let others = matches!(state, AgentState::Unavailable | AgentState::Offered | AgentState::Talking);
         if self.is_signed_in() && self.calls.is_empty() && !others && (self.owes || State::of(state) != self.state) {
-            let reason = if std::mem::take(&mut self.asked) { "client" } else { "admin" };
+            let by_itself = if after_work { "acw" } else { "admin" };
+            let reason = if std::mem::take(&mut self.asked) { "client" } else { by_itself };
             self.tell_state(if self.owes { "callend" } else { reason }, out);
         } else if State::of(state) == self.state && !others {
             self.asked = false;

@@ -13,12 +13,6 @@ pub(crate) fn stamp(at: UnixMillis, offset_minutes: i32) -> String {
     format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}{sign}{ahead_hours:02}:{ahead_minutes:02}")
 }
 
-/// The same as digits alone: `20230717140400`.
-pub(crate) fn digits(at: UnixMillis, offset_minutes: i32) -> String {
-    let [year, month, day, hour, minute, second] = parts(at, offset_minutes);
-    format!("{year:04}{month:02}{day:02}{hour:02}{minute:02}{second:02}")
-}
-
 fn parts(at: UnixMillis, offset_minutes: i32) -> [i64; 6] {
     let seconds = (at / 1000).cast_signed() + i64::from(offset_minutes) * 60;
     let (days, of_day) = (seconds.div_euclid(DAY), seconds.rem_euclid(DAY));
@@ -52,6 +46,5 @@ mod tests {
         assert_eq!(stamp(at, -210), "2023-07-17T02:34:00-03:30");
         assert_eq!(stamp(0, 0), "1970-01-01T00:00:00+00:00");
         assert_eq!(stamp(951_782_400_000, 0), "2000-02-29T00:00:00+00:00");
-        assert_eq!(digits(at, 480), "20230717140400");
     }
 }

@@ -65,7 +65,7 @@ impl Cell {
             return Err(Refusal::NotRegistered);
         }
         if only_routed && matches!(to_what, Wished::Number) {
-            let from = Source::Extension { number: &caller.number, outside: &outside, rights };
+            let from = Source::Extension { number: &caller.number, outside: &outside, rights, on_behalf: None };
             let at = self.config.wall.at(now);
             if let Decision::Refused { .. } = self.directory.find(&to, from, at, &mut self.entropy) {
                 return Err(Refusal::NoRoute);

@@ -1,4 +1,5 @@
-//! What browsers load: the agent's page at `/`, and below `/sdk` the softphone for other pages, its types, and a page to try it.
+//! What browsers load: the agent's page at `/`, below `/sdk` the softphone for other pages, its types, and a page to try it, and the
+//! toolbar at `/dist/ctibar.js`, where pages that were written for it look, with a page to try it.
 //! Public, like any script; what they show comes from the API, to those who log in.
 
 use axum::Router;
@@ -9,6 +10,9 @@ use axum::routing::get;
 const SOFTPHONE: &str = include_str!(concat!(env!("OUT_DIR"), "/softphone.js"));
 const TYPES: &str = include_str!(concat!(env!("OUT_DIR"), "/softphone.d.ts"));
 const DEMO: &str = include_str!(concat!(env!("OUT_DIR"), "/demo.html"));
+const TOOLBAR: &str = include_str!(concat!(env!("OUT_DIR"), "/ctibar.js"));
+const TOOLBAR_TYPES: &str = include_str!(concat!(env!("OUT_DIR"), "/ctibar.d.ts"));
+const TOOLBAR_DEMO: &str = include_str!(concat!(env!("OUT_DIR"), "/ctibar-demo.html"));
 const AGENT: &str = include_str!(concat!(env!("OUT_DIR"), "/agent.html"));
 const AGENT_SCRIPT: &str = include_str!(concat!(env!("OUT_DIR"), "/agent.js"));
 const AGENT_STYLE: &str = include_str!(concat!(env!("OUT_DIR"), "/agent.css"));
@@ -31,6 +35,9 @@ pub fn routes() -> Router {
         .route("/sdk", get(|| async { Redirect::permanent("/sdk/demo.html") }))
         .route("/sdk/softphone.js", get(|| async { shared(file(SCRIPT, SOFTPHONE)) }))
         .route("/sdk/softphone.d.ts", get(|| async { shared(file("text/plain; charset=utf-8", TYPES)) }))
+        .route("/dist/ctibar.js", get(|| async { shared(file(SCRIPT, TOOLBAR)) }))
+        .route("/dist/ctibar.d.ts", get(|| async { shared(file("text/plain; charset=utf-8", TOOLBAR_TYPES)) }))
+        .route("/ctibar-demo.html", get(|| async { unframed(file(HTML, TOOLBAR_DEMO)) }))
         .route("/sdk/demo.html", get(|| async { unframed(file(HTML, DEMO)) }))
 }
 
@@ -80,6 +87,13 @@ mod tests {
         }
         assert!(AGENT.contains("/agent/agent.js") || AGENT.contains("make web"), "{AGENT}");
         assert!(!AGENT_SCRIPT.is_empty() && !AGENT_STYLE.is_empty() && ICON.contains("<svg"));
+    }
+
+    #[test]
+    fn the_toolbar_is_one_script_or_says_what_is_missing() {
+        for content in [TOOLBAR, TOOLBAR_TYPES, TOOLBAR_DEMO] {
+            assert!(content.contains("Ctibar") || content.contains("make web"), "{content:.200}");
+        }
     }
 
     #[test]

@@ -77,18 +77,8 @@ pub(crate) struct Parts {
 
 impl App {
     pub(crate) fn new<S: Switch>(state: ApiState<S>) -> Self {
-        let ApiState {
-            switch,
-            store,
-            recordings_dir,
-            recordings,
-            prompts,
-            login,
-            ice,
-            ctibar,
-            configured,
-            version: _,
-        } = state;
+        let ApiState { switch, store, recordings_dir, recordings, prompts, login, ice, ctibar, configured, version: _ } =
+            state;
         let events = switch.events();
         let switch = AnySwitch::new(switch);
         let routing = Mutex::default();

@@ -67,7 +67,11 @@ impl Bar {
         let id = self.1.to_string();
         self.say(&json!({ "id": id, "cmd": cmd, "data": data }).to_string()).await;
         let reply = self.next().await;
-        assert_eq!((&reply["type"], &reply["id"], &reply["cmd"]), (&json!("reply"), &json!(id), &json!(cmd)), "{reply}");
+        assert_eq!(
+            (&reply["type"], &reply["id"], &reply["cmd"]),
+            (&json!("reply"), &json!(id), &json!(cmd)),
+            "{reply}"
+        );
         reply
     }
 
@@ -156,7 +160,10 @@ async fn an_agent_signs_in_works_and_goes_home() {
     assert_eq!(bar.next().await["reason"], "BAD_FRAME");
 
     let reply = bar.ask("login", json!({})).await;
-    assert_eq!((&reply["code"], &reply["data"]["state"], &reply["data"]["extNo"]), (&json!(0), &json!("BUSY"), &json!("100")));
+    assert_eq!(
+        (&reply["code"], &reply["data"]["state"], &reply["data"]["extNo"]),
+        (&json!(0), &json!("BUSY"), &json!("100"))
+    );
     let data = bar.event("onLogin").await;
     assert_eq!(data, reply["data"]);
     assert_eq!((&data["webrtc"]["authUser"], &data["webrtc"]["password"]), (&json!("100"), &json!(token)));
@@ -180,7 +187,10 @@ async fn an_agent_signs_in_works_and_goes_home() {
     tell(&world, EventBody::LegDialing { call: id, leg: 0, number: "100".into() });
     tell(&world, EventBody::LegRinging { call: id, leg: 0, early_media: false });
     let ring = bar.event("onRing").await;
-    assert_eq!((&ring["direction"], &ring["popScreenNo"], &ring["callId"]), (&json!("INTERNAL"), &json!("101"), &json!(call)));
+    assert_eq!(
+        (&ring["direction"], &ring["popScreenNo"], &ring["callId"]),
+        (&json!("INTERNAL"), &json!("101"), &json!(call))
+    );
     assert_eq!(bar.reason("logout", json!({})).await, "IN_CALL");
     tell(&world, EventBody::CallerAnswered { call: id, leg: 0 });
     bar.event("onAnswer").await;

@@ -134,12 +134,7 @@ async fn every_operation_of_the_description_does_what_it_says() {
     // Operation, path as called, body, status.
     let calls = [
         ("post /api/v1/base/auth", "/api/v1/base/auth".to_owned(), bar, 200),
-        (
-            "post /api/v1/thirdparty/makecall",
-            "/api/v1/thirdparty/makecall".to_owned(),
-            json!({ "callee": "101" }),
-            200,
-        ),
+        ("post /api/v1/thirdparty/makecall", "/api/v1/thirdparty/makecall".to_owned(), json!({ "callee": "101" }), 200),
         ("post /session", format!("{V1}/session"), credentials, 200),
         ("get /session", format!("{V1}/session"), nothing.clone(), 200),
         // The administrator has no extension, and so no phone.

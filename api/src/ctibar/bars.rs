@@ -156,7 +156,8 @@ impl Seats {
 
     /// Gives an event to all whom it is about.
     fn deliver(&self, told: &Arc<Told>, known: Option<&Arc<Known>>) {
-        let mut to: BTreeSet<i64> = told.concerned().filter_map(|number| self.by_extension.get(number)).flatten().copied().collect();
+        let mut to: BTreeSet<i64> =
+            told.concerned().filter_map(|number| self.by_extension.get(number)).flatten().copied().collect();
         if let EventBody::AgentChanged { agent, .. } | EventBody::OfferMissed { agent, .. } = &told.body {
             to.extend(self.by_agent.get(agent));
         }
@@ -197,7 +198,9 @@ async fn read(app: App) {
         let known = told.body.call().and_then(|call| calls.get(&call)).cloned();
         let known = match known {
             // Where it goes is known only later, and the page asks now.
-            Some(known) if matches!(told.body, EventBody::LegDialing { .. }) && known.direction == Direction::Unknown => {
+            Some(known)
+                if matches!(told.body, EventBody::LegDialing { .. }) && known.direction == Direction::Unknown =>
+            {
                 let inside = app.store.extension(&known.callee).await.is_ok_and(|found| found.is_some());
                 let direction = if inside { Direction::Internal } else { Direction::Outbound };
                 let known = Arc::new(Known { direction, ..Known::clone(&known) });
@@ -334,11 +337,18 @@ impl Bar {
 
     async fn obey(&mut self, from: u64, request: &Request) {
         // A page that was sent away commands nobody.
-        let Some(token) = self.page.as_ref().filter(|page| page.id == from).map(|page| page.token.clone()) else { return };
+        let Some(token) = self.page.as_ref().filter(|page| page.id == from).map(|page| page.token.clone()) else {
+            return;
+        };
         let mut after = Vec::new();
         let result = desk::obey(&self.app, &mut self.session, &token, request, &mut after).await;
         if let Err(refused) = &result {
-            tracing::debug!(user = self.session.account.user.id, cmd = request.cmd, ?refused, "a toolbar's command was refused");
+            tracing::debug!(
+                user = self.session.account.user.id,
+                cmd = request.cmd,
+                ?refused,
+                "a toolbar's command was refused"
+            );
         }
         self.app.bars.named(self.session.account.user.id, &self.session.account.agent);
         self.send(encode::reply(&request.id, &request.cmd, &result, self.app.ctibar.language).to_string());

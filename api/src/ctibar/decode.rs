@@ -63,7 +63,12 @@ pub(crate) enum Wish {
     /// The other party goes to a queue of this number on the wire.
     ToQueue(CallId, LegNo, String),
     /// The other party goes to an extension; it is asked first, if `consults`.
-    ToPhone { call: CallId, leg: LegNo, to: String, consults: bool },
+    ToPhone {
+        call: CallId,
+        leg: LegNo,
+        to: String,
+        consults: bool,
+    },
 }
 
 /// What a command means where the agent is now.

@@ -21,8 +21,8 @@ mod tests;
 pub(crate) mod time;
 
 pub(crate) use bars::Bars;
-pub use names::Language;
 pub(crate) use http::{__path_auth, __path_makecall, auth, cors, makecall};
+pub use names::Language;
 pub(crate) use socket::connect;
 
 use std::time::Duration;

@@ -194,9 +194,7 @@ impl Session {
             EventBody::AgentChanged { agent, extension, state, .. } if *agent == self.account.agent => {
                 self.on_desk(extension, state, out);
             }
-            EventBody::OfferMissed { agent, why: Some(OfferFailure::NoAnswer), .. }
-                if *agent == self.account.agent =>
-            {
+            EventBody::OfferMissed { agent, why: Some(OfferFailure::NoAnswer), .. } if *agent == self.account.agent => {
                 let duty = Duty::Busy("noanswer".to_owned());
                 out.push(Out::Command(Command::SetAgent { agent: agent.clone(), duty }));
             }
@@ -242,7 +240,9 @@ impl Session {
             }
             EventBody::LegEnded { call, leg, outcome, .. } => self.on_leg_ended((*call, *leg), *outcome, at, out),
             EventBody::CallEnded { record } => self.over(record.id, record.outcome, at, out),
-            EventBody::AsrResult { call, leg, text, complete } => self.on_speech((*call, *leg), text, *complete, at, out),
+            EventBody::AsrResult { call, leg, text, complete } => {
+                self.on_speech((*call, *leg), text, *complete, at, out)
+            }
             _ => {}
         }
     }
@@ -423,7 +423,14 @@ impl Session {
         out.push(Out::Event(self.state.event(), json!({ "state": self.state.name(), "reason": self.reason })));
     }
 
-    fn on_speech(&mut self, (call, leg): (CallId, LegNo), text: &str, complete: bool, at: UnixMillis, out: &mut Vec<Out>) {
+    fn on_speech(
+        &mut self,
+        (call, leg): (CallId, LegNo),
+        text: &str,
+        complete: bool,
+        at: UnixMillis,
+        out: &mut Vec<Out>,
+    ) {
         let asr = self.settings.recognition;
         let Some(own) = self.own(call).filter(|_| asr) else { return };
         let speaker = if own.mine == Some(leg) { "agent" } else { "customer" };

@@ -52,7 +52,8 @@ impl Cell {
                         conversation.views.note_event(&event);
                     }
                     match event {
-                        EventBody::CallAnswered { call, leg } | EventBody::TransferDone { call, leg, .. }
+                        EventBody::CallAnswered { call, leg }
+                        | EventBody::TransferDone { call, leg, .. }
                         | EventBody::Consultation { call, leg: Some(leg), step: ConsultStep::Answered, .. } => {
                             self.charge_from(LegId { call, no: leg }, now);
                         }

@@ -220,9 +220,7 @@ impl Call {
             _ if summons => LegOrigin::Summoned,
             (Some(from), _) => LegOrigin::Diverted { from },
             (None, Some(transfer)) => LegOrigin::Transferred { by: transfer.by },
-            (None, None) => {
-                self.consulting.map_or(LegOrigin::Dialled, |known| LegOrigin::Transferred { by: known.by })
-            }
+            (None, None) => self.consulting.map_or(LegOrigin::Dialled, |known| LegOrigin::Transferred { by: known.by }),
         };
         let mut any = false;
         for (place, target) in (first..MAX_TARGETS).zip(targets) {

@@ -5,7 +5,7 @@ use crate::CallId;
 
 impl EventBody {
     /// Every name that [`EventBody::kind`] gives, in alphabetical order.
-    pub const KINDS: [&str; 51] = [
+    pub const KINDS: [&str; 52] = [
         "agent_changed",
         "agent_offered",
         "asr_failed",

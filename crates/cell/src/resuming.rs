@@ -35,9 +35,13 @@ const PAUSE: Duration = Duration::from_millis(20);
 /// Of more phones that ring for one call, those beyond ring on after a crash until their users do something.
 const MAX_RINGING: usize = 8;
 
-/// What another process needs of a call. Some 3 kB where two speak.
+const VERSION: &str = env!("CARGO_PKG_VERSION");
+
+/// What another process needs of a call. Some 2 kB where two speak.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Life {
+    /// Which version of the program wrote this: another one's form may be another.
+    version: String,
     /// Ids of calls and tags of dialogs name their cell: with another number of cells they lead elsewhere.
     cells: u16,
     legs: Vec<LegLife>,
@@ -87,7 +91,7 @@ pub(crate) struct Returning {
 pub(crate) fn standing(key: &[u8], value: &[u8], cells: u16) -> Option<(CallId, Standing)> {
     let Some(hot::Key::Call(id)) = hot::Key::parse(key) else { return None };
     let (_, life) = hot::living_call(value)?;
-    let going = life.going.filter(|_| life.cells == cells)?;
+    let going = life.going.filter(|_| life.version == VERSION && life.cells == cells)?;
     Some((id, if going.call.is_queued() { Standing::Waits } else { Standing::Talks }))
 }
 
@@ -104,13 +108,14 @@ impl Cell {
         let going = going(conversation, &legs);
         let sessions = conversation.legs.values().filter_map(|end| end.session);
         let ringing: Vec<_> = sessions.filter_map(|id| self.sip.snapshot_calling(id)).take(MAX_RINGING).collect();
-        (!legs.is_empty() || !ringing.is_empty()).then_some(Life { cells, legs, ringing, going })
+        let version = VERSION.to_owned();
+        (!legs.is_empty() || !ringing.is_empty()).then_some(Life { version, cells, legs, ringing, going })
     }
 
     /// A call of the last process: true if something may be done for it.
     pub(crate) fn expect_call(&mut self, value: &[u8]) -> bool {
         let Some((record, life)) = hot::living_call(value) else { return false };
-        let known = life.cells == self.config.cells;
+        let known = life.version == VERSION && life.cells == self.config.cells;
         if known {
             self.returning.calls.push((record, life));
         }

@@ -241,7 +241,7 @@ impl Session {
             EventBody::LegEnded { call, leg, outcome, .. } => self.on_leg_ended((*call, *leg), *outcome, at, out),
             EventBody::CallEnded { record } => self.over(record.id, record.outcome, at, out),
             EventBody::AsrResult { call, leg, text, complete } => {
-                self.on_speech((*call, *leg), text, *complete, at, out)
+                self.on_speech((*call, *leg), text, *complete, at, out);
             }
             _ => {}
         }

@@ -66,7 +66,7 @@ pub(super) async fn queues(
     caller.must_see_all()?;
     let (from, to, every) = span.checked()?;
     let report = app.store.report(from, to, every).await?;
-    Ok(Json(report.queues.into_iter().map(|((queue, at), counts)| QueueInterval::new(queue, at, counts)).collect()))
+    Ok(Json(report.queues.into_iter().map(|((queue, at), counts)| QueueInterval::new(queue, at, &counts)).collect()))
 }
 
 /// Report on agents
@@ -87,5 +87,5 @@ pub(super) async fn agents(
     caller.must_see_all()?;
     let (from, to, every) = span.checked()?;
     let report = app.store.report(from, to, every).await?;
-    Ok(Json(report.agents.into_iter().map(|((agent, at), counts)| AgentInterval::new(agent, at, counts)).collect()))
+    Ok(Json(report.agents.into_iter().map(|((agent, at), counts)| AgentInterval::new(agent, at, &counts)).collect()))
 }

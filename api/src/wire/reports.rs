@@ -34,9 +34,9 @@ pub(crate) struct QueueInterval {
 }
 
 impl QueueInterval {
-    pub(crate) fn new(queue: String, from: u64, counts: QueueCounts) -> Self {
-        let QueueCounts { entered, answered, in_time, abandoned, abandoned_at_once, elsewhere, .. } = counts;
-        let QueueCounts { waited_ms, longest_ms, talked_ms, .. } = counts;
+    pub(crate) fn new(queue: String, from: u64, counts: &QueueCounts) -> Self {
+        let QueueCounts { entered, answered, in_time, abandoned, abandoned_at_once, elsewhere, .. } = *counts;
+        let QueueCounts { waited_ms, longest_ms, talked_ms, .. } = *counts;
         Self {
             queue,
             from,
@@ -70,8 +70,8 @@ pub(crate) struct AgentInterval {
 }
 
 impl AgentInterval {
-    pub(crate) fn new(agent: String, from: u64, counts: AgentCounts) -> Self {
-        let AgentCounts { answered, rang_ms, talked_ms } = counts;
+    pub(crate) fn new(agent: String, from: u64, counts: &AgentCounts) -> Self {
+        let AgentCounts { answered, rang_ms, talked_ms } = *counts;
         Self { agent, from, answered, rang_ms, talked_ms }
     }
 }

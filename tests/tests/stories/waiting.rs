@@ -127,7 +127,7 @@ fn go_home(world: &World, callers: &[Phone], agents: &[Phone]) {
 /// Nobody is stuck: every agent can work, and a caller is taken.
 fn assert_open(world: &World, seed: u64, callers: &[Phone], agents: &[Phone]) {
     for ((name, _), phone) in AGENTS.iter().zip(agents) {
-        world.log_in(name, "").unwrap();
+        assert!(world.log_in(name, "").is_ok(), "seed {seed}: {name} cannot come to work");
         let free = || world.agent_status(name).state == AgentState::Ready;
         assert!(world.run_until(secs(10), free), "seed {seed}: {name} is {:?}", world.agent_status(name));
         phone.set_conduct(Conduct::Answer(secs(1)));
@@ -163,7 +163,7 @@ fn work(
 
 fn open_for_business(seed: u64) -> (World, Vec<Phone>, Vec<Phone>) {
     let setup = Setup::new(seed).workers(1 + (seed % 4) as u16).media_timeout(secs(15)).unrecorded();
-    let world = World::new(if seed % 2 == 0 { setup } else { setup.rough() });
+    let world = World::new(if seed.is_multiple_of(2) { setup } else { setup.rough() });
     queues(&world, &mut Entropy::seeded(4000 + seed));
     let agents = agents(&world);
     let callers: Vec<Phone> = CALLERS.iter().map(|number| world.phone(number)).collect();

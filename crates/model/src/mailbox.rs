@@ -128,7 +128,7 @@ mod tests {
             Mailbox { language: "fr".into(), ..right.clone() },
             Mailbox { max_seconds: 5, ..right.clone() },
             Mailbox { max_messages: 0, ..right.clone() },
-            Mailbox { extensions: vec!["a b".into()], ..right.clone() },
+            Mailbox { extensions: vec!["a b".into()], ..right },
         ] {
             assert!(wrong.check().is_err(), "{wrong:?}");
         }

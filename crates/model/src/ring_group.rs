@@ -107,7 +107,7 @@ mod tests {
             RingGroup { members: (0..=MAX_RING_MEMBERS).map(|n| n.to_string()).collect(), ..right.clone() },
             RingGroup { ring_seconds: 1, ..right.clone() },
             RingGroup { then: Overflow::RingGroup("door".into()), ..right.clone() },
-            RingGroup { number: "9".repeat(33), ..right.clone() },
+            RingGroup { number: "9".repeat(33), ..right },
         ] {
             assert!(wrong.check().is_err(), "{wrong:?}");
         }

@@ -162,7 +162,7 @@ impl Bench {
         // A range of its own for each test of this process, so that they do not meet; below those that port 0 stands for.
         static NEXT: std::sync::atomic::AtomicU16 = std::sync::atomic::AtomicU16::new(11_000);
         let first = NEXT.fetch_add(300, std::sync::atomic::Ordering::Relaxed);
-        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
         let resolver = Resolver::new(runtime.handle().clone(), Arc::clone(&inboxes));
         let fetcher = Fetcher::new(runtime.handle().clone(), Arc::clone(&inboxes), None).unwrap();
         let opened = store::Store::open(store::Config::new(dir.path().join("data")));

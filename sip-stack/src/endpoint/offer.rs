@@ -329,8 +329,9 @@ impl Endpoint {
         self.keep_alive(id, timer, None, now);
     }
 
-    /// An exchange that is under way the other way round: 500, to be tried again (RFC 3261 §14.2, RFC 3311 §5.2).
-    fn refuse_for_now(&mut self, received: &Received) {
+    /// An exchange that is under way the other way round, or a request that others have overtaken: 500, to be tried again (RFC 3261 §14.2 and
+    /// §12.2.2, RFC 3311 §5.2).
+    pub(super) fn refuse_for_now(&mut self, received: &Received) {
         let seconds = self.entropy.below(11).to_string().into_bytes();
         self.refuse(received, Status::SERVER_INTERNAL_ERROR, &[("Retry-After".to_owned(), seconds)]);
     }

@@ -213,7 +213,7 @@ impl Endpoint {
         };
         let silent = session.is_silent();
         if session.dialog_to(&received.peer_tag()).receive(received.seq) == Order::Late {
-            return self.refuse(&received, Status::SERVER_INTERNAL_ERROR, &[]);
+            return self.refuse_for_now(&received);
         }
         if self.is_full() && *method != Method::Bye {
             return self.refuse_overloaded(&received, now);

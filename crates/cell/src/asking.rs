@@ -1,8 +1,7 @@
 //! A program is asked where a call leads ([`model::Program`]).
 //!
 //! It is told `{"call", "from", "to", "trunk"}` and answers with one of `{"extension": "1001"}`, `{"queue": "sales"}`, `{"ring_group": "shop"}`,
-//! `{"mailbox": "1001"}`,
-//! `{"number": "8613…"}` (by the caller's own rights and routes), `{"prompt": "closed"}`, `{"reject": "busy"}`. Whatever else it says, and
+//! `{"mailbox": "1001"}`, `{"number": "8613…"}` (by the caller's own rights and routes), `{"prompt": "closed"}`, `{"reject": "busy"}`. Whatever else it says, and
 //! silence, leads where the route says otherwise.
 
 use crate::cell::Cell;
@@ -34,19 +33,20 @@ struct Question<'a> {
 }
 
 /// What a program may say.
-#[derive(Debug, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Deserialize)]
+#[serde(untagged)]
 enum Said {
-    Extension(String),
-    Queue(String),
-    RingGroup(String),
-    Mailbox(String),
-    Number(String),
-    Prompt(String),
-    Reject(Reject),
+    To(Overflow),
+    Not(Rejected),
 }
 
-#[derive(Debug, PartialEq, Eq, Deserialize)]
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Rejected {
+    reject: Reject,
+}
+
+#[derive(Deserialize)]
 #[serde(rename_all = "snake_case")]
 enum Reject {
     Busy,
@@ -57,20 +57,16 @@ enum Reject {
 
 /// Where a program says that a call leads, or how it fails.
 fn way(answer: &str) -> Result<Result<Overflow, Outcome>, String> {
-    let to = match serde_json::from_str(answer).map_err(|e| e.to_string())? {
-        Said::Extension(number) => Overflow::Extension(number),
-        Said::Queue(name) => Overflow::Queue(name),
-        Said::RingGroup(name) => Overflow::RingGroup(name),
-        Said::Mailbox(name) => Overflow::Mailbox(name),
-        Said::Number(number) => Overflow::Number(number),
-        Said::Prompt(name) => Overflow::Prompt(name),
-        Said::Reject(Reject::Busy) => return Ok(Err(Outcome::Busy)),
-        Said::Reject(Reject::Forbidden) => return Ok(Err(Outcome::Forbidden)),
-        Said::Reject(Reject::NotFound) => return Ok(Err(Outcome::Unallocated)),
-        Said::Reject(Reject::Unavailable) => return Ok(Err(Outcome::Unreachable)),
-    };
-    to.check()?;
-    Ok(Ok(to))
+    match serde_json::from_str(answer).map_err(|e| e.to_string())? {
+        Said::To(Overflow::HangUp) => Err("it does not say where".to_owned()),
+        Said::To(to) => to.check().map(|()| Ok(to)),
+        Said::Not(Rejected { reject }) => Ok(Err(match reject {
+            Reject::Busy => Outcome::Busy,
+            Reject::Forbidden => Outcome::Forbidden,
+            Reject::NotFound => Outcome::Unallocated,
+            Reject::Unavailable => Outcome::Unreachable,
+        })),
+    }
 }
 
 impl Cell {
@@ -119,7 +115,6 @@ impl Cell {
             Ok(to) => self.send_on(id, by, to, record, now),
             Err(outcome) => self.facts.push_back((id, Input::Nowhere(outcome))),
         }
-        self.settle(now);
     }
 }
 
@@ -141,6 +136,8 @@ mod tests {
             "null",
             "[]",
             "\"queue\"",
+            "\"hang_up\"",
+            r#"{"reject": "busy", "queue": "a"}"#,
             r#"{"queue": 7}"#,
             r#"{"queue": "a", "extension": "1"}"#,
             r#"{"reject": "please"}"#,
